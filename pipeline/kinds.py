@@ -1,0 +1,244 @@
+"""Kinds of values that a setting can have: how each is read from text, and what is allowed.
+
+A kind's ``read`` raises ``ValueError`` for anything else; the caller names the variable, shows what
+was found and says what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+from urllib.parse import unquote, urlsplit
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HOOK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+_HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """How a value is read, and the words that say what is allowed."""
+
+    read: Callable[[str], T]
+    allowed: str
+    secret: bool = False
+
+
+class Secret:
+    """A string that shows itself to nobody who does not ask with :meth:`reveal`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself; never log it."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self._value else "Secret('')"
+
+    def __str__(self) -> str:
+        return "***" if self._value else ""
+
+
+@dataclass(frozen=True)
+class StoreUrl:
+    """Where ClickHouse is and as whom; its text hides the password."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    user: str
+    password: Secret
+    database: str
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.scheme == "https"
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{self.user}:***@{host}:{self.port}/{self.database}"
+
+
+def text(allowed: str = "any text") -> Kind[str]:
+    """Any text without line breaks or control characters."""
+
+    def read(value: str) -> str:
+        if not value.isprintable():
+            raise ValueError(value)
+        return value
+
+    return Kind(read, allowed)
+
+
+def secret() -> Kind[Secret]:
+    """Any text, never shown."""
+    return Kind(Secret, "any text", secret=True)
+
+
+def integer(low: int, high: int) -> Kind[int]:
+    """A whole number, both ends included."""
+
+    def read(value: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", value):
+            raise ValueError(value)
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(value)
+        return number
+
+    return Kind(read, f"a whole number from {low} to {high}")
+
+
+def number(low: float, high: float) -> Kind[float]:
+    """A number, both ends included."""
+
+    def read(value: str) -> float:
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+            raise ValueError(value)
+        result = float(value)
+        if not math.isfinite(result) or not low <= result <= high:
+            raise ValueError(value)
+        return result
+
+    return Kind(read, f"a number from {low:g} to {high:g}")
+
+
+def boolean() -> Kind[bool]:
+    """``true`` or ``false``."""
+
+    def read(value: str) -> bool:
+        return {"true": True, "false": False}[value.lower()]
+
+    return Kind(_key_error_is_value_error(read), "true or false")
+
+
+def one_of(*values: str) -> Kind[str]:
+    """One of a few words; case does not matter, the spelling given here is what comes out."""
+    words = {value.lower(): value for value in values}
+
+    def read(value: str) -> str:
+        return words[value.lower()]
+
+    return Kind(_key_error_is_value_error(read), f"one of {', '.join(values)}")
+
+
+def name(allowed: str, longest: int, *, empty: bool = False) -> Kind[str]:
+    """A name as Kafka allows them for topics: letters, digits, ``.``, ``_`` and ``-``."""
+
+    def read(value: str) -> str:
+        if (value or not empty) and (not _NAME.fullmatch(value) or len(value) > longest):
+            raise ValueError(value)
+        return value
+
+    return Kind(read, allowed)
+
+
+def hook() -> Kind[str]:
+    """``module:function``, or nothing."""
+
+    def read(value: str) -> str:
+        if value and not _HOOK.fullmatch(value):
+            raise ValueError(value)
+        return value
+
+    return Kind(read, "module:function, or empty")
+
+
+def brokers() -> Kind[str]:
+    """``host:port``, several with commas between; spaces around them are dropped."""
+
+    def read(value: str) -> str:
+        parts = [part.strip() for part in value.split(",")]
+        for part in parts:
+            match = _BROKER.fullmatch(part)
+            if not match or not 0 < int(match[2]) <= _HIGHEST_PORT:
+                raise ValueError(value)
+        return ",".join(parts)
+
+    return Kind(read, "host:port, several with commas between")
+
+
+def file() -> Kind[Path | None]:
+    """A file that exists, or nothing."""
+
+    def read(value: str) -> Path | None:
+        if not value:
+            return None
+        path = Path(value)
+        if not path.is_file():
+            raise ValueError(value)
+        return path
+
+    return Kind(read, "the path of a file that exists, or empty")
+
+
+def folder() -> Kind[Path]:
+    """A folder, which need not exist yet."""
+
+    def read(value: str) -> Path:
+        path = Path(value)
+        if not value or "\0" in value or (path.exists() and not path.is_dir()):
+            raise ValueError(value)
+        return path
+
+    return Kind(read, "the path of a folder; it is made when it does not exist")
+
+
+def store_url() -> Kind[StoreUrl]:
+    """``http(s)://user:password@host:port/database``; user ``default``, port 8123 or 8443."""
+    return Kind(
+        _read_store_url,
+        "http(s)://user:password@host:port/database, the name percent-encoded where "
+        "it has reserved characters",
+        secret=True,
+    )
+
+
+def _read_store_url(value: str) -> StoreUrl:
+    url = urlsplit(value)
+    database = url.path.removeprefix("/")
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise ValueError(value)
+    if not _DATABASE.fullmatch(database) or url.port == 0:
+        raise ValueError(value)
+    secure = url.scheme == "https"
+    return StoreUrl(
+        scheme="https" if secure else "http",
+        host=url.hostname,
+        port=url.port or (8443 if secure else 8123),
+        user=unquote(url.username or "default"),
+        password=Secret(unquote(url.password or "")),
+        database=database,
+    )
+
+
+def _key_error_is_value_error(read: Callable[[str], T]) -> Callable[[str], T]:
+    def wrapped(value: str) -> T:
+        try:
+            return read(value)
+        except KeyError:
+            raise ValueError(value) from None
+
+    return wrapped

@@ -1,0 +1,1 @@
+"""Tests: unit, property, contract, integration, fault, model; the harness they share."""
