@@ -167,7 +167,11 @@ class Plan:
     replay_to: int | None = None
     """Where the first chunk must end, when it replays an intent."""
     lost: tuple[int, int] | None = None
-    """Offsets that can never be counted: to be written to the ledger first, and alerted."""
+    """Offsets that can never be counted: written to the ledger first, and alerted.
+
+    Like a chunk, the range is intended (steps 3 and 4) before its ledger row (step 6), so that all
+    who meet it write the same range. Then plan again: more may be missing behind it.
+    """
     note: str = ""
     """What an operator should know; empty when all is as it should be."""
 
@@ -259,8 +263,9 @@ def _replay(intent: Intent, found: Found, rules: str, override_rules: bool) -> P
     a, b, other = intent
     if found.first > a:
         # Some of its tables may have arrived. What is left of the range cannot be folded into the
-        # same rows, and under another token it could count twice: it is all given up.
-        return _lost(a, max(b, found.first))
+        # same rows, and under another token it could count twice: it is all given up. Not more
+        # than that in one row: whoever intended it may yet write the ledger row of [a, b).
+        return _lost(a, b)
     if b > found.last:
         return Halt(f"an intent reaches to {b}, but the log ends at {found.last}")
     if other != rules and not override_rules:
