@@ -1,0 +1,19 @@
+"""``usage.requests`` → ``requests_1m``, ``requests_15m`` and the latency tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline import topics
+
+if TYPE_CHECKING:
+    from pipeline.app import UsageApp
+
+
+def register(app: UsageApp) -> None:
+    """Read the topic with this app."""
+
+    @app.agent(app.source(topics.REQUESTS), name="requests")
+    async def requests(batches: Any) -> None:
+        async for batch in batches:
+            await app.work.add(batch)

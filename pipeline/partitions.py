@@ -1,0 +1,119 @@
+"""The open chunk of an assigned partition: steps 1 and 2 of `pipeline.chunks`. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.chunks import Plan, Range, Source
+from pipeline.facts import Facts, Reader
+from pipeline.transport import Fetched
+
+
+class Discontinuity(Exception):
+    """A batch does not begin where the partition stands: something between was dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A sealed chunk: its range and what the log holds there."""
+
+    range: Range
+    facts: Facts
+
+    def __len__(self) -> int:
+        """Return the records it was made of."""
+        return self.facts.received + self.facts.skipped
+
+
+class Partition:
+    """What a worker holds of one partition: one open chunk, and at most one under way.
+
+    A `replay_to` means that the first chunk must end exactly there.
+    """
+
+    def __init__(self, source: Source, incarnation: str, reader: Reader, plan: Plan) -> None:
+        self.source = source
+        self.incarnation = incarnation
+        self.start = plan.start
+        """Where the open chunk begins (``a``)."""
+        self.position = plan.start
+        """What the next batch must begin with."""
+        self.replay_to = plan.replay_to
+        self.under_way: Chunk | None = None
+        """The sealed chunk whose fate is not known yet: never two."""
+        self.epoch = 0
+        """The seek after which batches are taken."""
+        self._reader = reader
+        self.facts = Facts(reader.head)
+
+    @property
+    def held_events(self) -> int:
+        """Events in memory that back-pressure counts: a replay must not wait for its own end."""
+        if self.replay_to is not None:
+            return 0
+        waiting = self.under_way.facts.received if self.under_way is not None else 0
+        return self.facts.received + waiting
+
+    def continues(self, incarnation: str, plan: Plan) -> bool:
+        """Say whether the open chunk is what the plan would read again: then it may stay."""
+        return (
+            (incarnation, plan.start) == (self.incarnation, self.start)
+            and plan.replay_to is None
+            and self.replay_to is None
+            and self.under_way is None
+        )
+
+    def add(self, fetched: Fetched) -> None:
+        """Fold a batch into the open chunk.
+
+        Raises `Discontinuity` when positions are missing between; a batch from before the last
+        seek is dropped, for it will be, or was, fetched again.
+        """
+        if fetched.epoch != self.epoch:
+            return
+        if fetched.start != self.position:
+            raise Discontinuity(
+                f"{self.source}: a batch begins at {fetched.start}, not at {self.position}"
+            )
+        if self.replay_to is not None and fetched.end >= self.replay_to:
+            fetched = self._end_replay(fetched, self.replay_to)
+        self._fold(fetched.records, fetched.end)
+
+    def seal(self) -> Chunk | None:
+        """Close the open chunk and begin the next, unless there is nothing in it.
+
+        A chunk under way, or a replay that has not reached its end, stays alone.
+        """
+        if self.under_way is not None:
+            return None
+        if self.replay_to is not None or self.position == self.start:
+            return None
+        return self._seal()
+
+    def committed(self) -> None:
+        """Take note that the chunk under way is counted and committed."""
+        self.under_way = None
+
+    def _end_replay(self, fetched: Fetched, end: int) -> Fetched:
+        """Seal the replayed chunk at exactly its end; return what is left of the batch."""
+        before = [record for record in fetched.records if record.offset < end]
+        behind = fetched.records[len(before) :]
+        self._fold(before, end)
+        self.replay_to = None
+        self._seal()
+        return fetched._replace(start=end, records=behind)
+
+    def _fold(self, records: list[object], end: int) -> None:
+        if records:
+            self._reader.read(records, self.facts)  # type: ignore[arg-type]
+        self.position = end
+
+    def _seal(self) -> Chunk:
+        chunk = Chunk(
+            Range(self.source, self.incarnation, self.start, self.position),
+            self.facts,
+        )
+        self.under_way = chunk
+        self.start = self.position
+        self.facts = Facts(self._reader.head)
+        return chunk

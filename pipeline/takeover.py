@@ -1,0 +1,118 @@
+"""What a worker finds of its partitions when they are assigned, and how it goes on with them.
+
+The reading side of `pipeline.chunks.plan`: the store's ledger first, then the group's offsets, then
+the log's bounds, in that order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.chunks import Found, Halt, Plan, Range, Source, plan
+from pipeline.errors import Halted
+
+if TYPE_CHECKING:
+    from pipeline.flusher import Flusher
+    from pipeline.ledger import Covered, Ledger
+    from pipeline.transport import BatchThread
+
+log = logging.getLogger(__name__)
+
+KAFKA_TIMEOUT_SECONDS = 30.0
+
+
+class Taken(NamedTuple):
+    """One partition, and how to go on with it."""
+
+    source: Source
+    incarnation: str
+    plan: Plan
+
+
+class Takeover:
+    """Reads what is found, decides, and writes down what is lost."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        flusher: Flusher,
+        incarnations: Callable[[Sequence[str]], dict[str, str]],
+        rules: str,
+        override_rules: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._flusher = flusher
+        self._incarnations = incarnations
+        self._rules = rules
+        self._override_rules = override_rules
+
+    async def take(self, batches: BatchThread, sources: Sequence[Source]) -> list[Taken]:
+        """Decide for all the partitions.
+
+        Waits for a store that is away. Raises `Halted` when an operator must decide, and
+        aiokafka's errors, which a retry may heal.
+        """
+        topics = sorted({source.topic for source in sources})
+        incarnations = await asyncio.to_thread(self._incarnations, topics)
+        covered = await self._flusher.in_thread(
+            lambda: self._ledger.covered(sources, incarnations)
+        )
+        found = await self._found(batches, sources, covered)
+        taken = self._decide(found, incarnations)
+        await self._record_lost(taken)
+        return taken
+
+    async def _found(
+        self, batches: BatchThread, sources: Sequence[Source], covered: Sequence[Covered]
+    ) -> dict[Source, Found]:
+        async with asyncio.timeout(KAFKA_TIMEOUT_SECONDS):
+            committed = await batches.committed(list(sources))
+            bounds = await batches.log_bounds(list(sources))
+        found = {}
+        for source, (end, intent) in zip(sources, covered, strict=True):
+            offset = committed.get(source)
+            found[source] = Found(
+                covered=end,
+                intent=intent,
+                committed=offset.offset if offset else None,
+                metadata=offset.metadata if offset else "",
+                first=bounds.first[source],
+                last=bounds.last[source],
+            )
+        return found
+
+    def _decide(
+        self, found: Mapping[Source, Found], incarnations: Mapping[str, str]
+    ) -> list[Taken]:
+        taken, halts = [], []
+        for source, what in found.items():
+            decided = plan(
+                what,
+                incarnation=incarnations[source.topic],
+                rules=self._rules,
+                override_rules=self._override_rules,
+            )
+            if isinstance(decided, Halt):
+                halts.append(f"{source}: {decided.reason}")
+            else:
+                taken.append(Taken(source, incarnations[source.topic], decided))
+        if halts:
+            raise Halted("; ".join(halts))
+        _say(taken)
+        return taken
+
+    async def _record_lost(self, taken: Sequence[Taken]) -> None:
+        lost = [Range(t.source, t.incarnation, *t.plan.lost) for t in taken if t.plan.lost]
+        if lost:
+            await self._flusher.in_thread(lambda: self._ledger.record_lost(lost))
+
+
+def _say(taken: Sequence[Taken]) -> None:
+    for source, _, decided in taken:
+        if decided.lost:
+            log.error("%s: %s", source, decided.note)
+        elif decided.note:
+            log.info("%s: %s", source, decided.note)

@@ -1,0 +1,402 @@
+"""Faust over batches: the consumer hands on what it fetched, partition by partition, unopened.
+
+Faust's cost is per message, so it gets few: one for each fetch of each partition. Positions and the
+right to read live here too, in the consumer's thread:
+
+- a partition is *gated* from its assignment until `BatchThread.open` seeks it to where the protocol
+  wants it; until then nothing of it is fetched;
+- every `Fetched` names the range of positions that it covers and the seek (epoch) it came after, so
+  that a batch which was lost or is stale is noticed, whatever dropped it;
+- Faust's own offsets, acknowledgements and seeks move nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.transports import SchedulingStrategyT
+from faust.types.tuples import ConsumerMessage
+
+from pipeline import commits
+from pipeline.chunks import Commit, Lease, Source
+from pipeline.kafka import aiokafka_config
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+STREAM_BUFFER_BATCHES = 8
+"""What an agent's queue holds. It counts batches; a large one would buffer a whole backlog."""
+MAX_POLL_RECORDS = 4096
+"""Records handed on at once: some 10 ms of folding, so that the loop stays responsive."""
+MAX_POLL_INTERVAL_SECONDS = 30 * 86_400.0
+"""Back-pressure must not cost the membership; liveness follows progress instead."""
+FETCH_MIN_BYTES = 65_536
+FETCH_MAX_WAIT_MS = 200
+PARTITION_FETCH_BYTES = 4 * 1_048_576
+
+
+class Fetched(NamedTuple):
+    """One fetch of one partition: its records and the range of positions that it covers."""
+
+    source: Source
+    epoch: int
+    """The seek that it came after."""
+    start: int
+    end: int
+    """The consumer's position behind it: beyond the last record where the log has holes."""
+    records: list[Any]
+    """aiokafka's ConsumerRecord, in log order; none where there were control records only."""
+
+
+class Start(NamedTuple):
+    """Where to open a partition. Batches that were fetched before have an older epoch."""
+
+    epoch: int
+    position: int
+
+
+class BatchScheduler(SchedulingStrategyT):
+    """Faust's ``ConsumerScheduler``: one element per partition and fetch."""
+
+    @classmethod
+    def map_from_records(cls, records: Mapping[TP, Any]) -> dict[str, Any]:
+        """Not used: there is nothing to interleave."""
+        raise NotImplementedError
+
+    def iterate(self, records: Mapping[TP, Any]) -> Iterator[tuple[TP, Any]]:
+        """Yield each partition's batch."""
+        yield from records.items()
+
+
+class BatchSchema(faust.Schema):
+    """Hands a batch to the agent as it is; the fold decodes it."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
+        """Batches have no key."""
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        """Return the `Fetched`."""
+        return message.value
+
+
+@dataclass(slots=True)
+class _Gate:
+    """Where an opened partition stands."""
+
+    epoch: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """First and next offset of each partition's log."""
+
+    first: Mapping[Source, int]
+    last: Mapping[Source, int]
+
+
+@dataclass(slots=True)
+class _Gates:
+    """The partitions that may be read. Only the consumer's thread touches it."""
+
+    opened: dict[TopicPartition, _Gate] = field(default_factory=dict)
+    readable: set[TopicPartition] = field(default_factory=set)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def open(self, tp: TopicPartition, gate: _Gate) -> None:
+        self.opened[tp] = gate
+        self.readable.add(tp)
+        self.changed.set()
+
+    def close(self, tps: Iterable[TopicPartition]) -> None:
+        for tp in tps:
+            self.opened.pop(tp, None)
+            self.readable.discard(tp)
+        if not self.readable:
+            self.changed.clear()
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):
+    """The thread in which aiokafka lives: fetches, positions, commits, heartbeats."""
+
+    app: Any  # pipeline.app.UsageApp
+
+    def __post_init__(self) -> None:
+        """Extend Faust's own set-up."""
+        super().__post_init__()
+        self._gates = _Gates()
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        # Faust hard-codes read_uncommitted, which counts aborted transactions, and a round-robin
+        # assignor, which moves every partition at every join; it resets positions silently.
+        settings: Settings = self.app.usage
+        self._assignor = StickyPartitionAssignor
+        session_ms = int(settings.session_timeout_seconds * 1000)
+        return AIOKafkaConsumer(
+            **aiokafka_config(settings),
+            client_id=f"usage-{settings.group}",
+            group_id=settings.group,
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_poll_records=MAX_POLL_RECORDS,
+            max_poll_interval_ms=int(MAX_POLL_INTERVAL_SECONDS * 1000),
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            fetch_min_bytes=FETCH_MIN_BYTES,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=max(100, min(3000, session_ms // 5)),
+            rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
+            request_timeout_ms=max(session_ms + 1000, 20_000),
+            metadata_max_age_ms=60_000,
+        )
+
+    # Called from the main loop ---------------------------------------------------------------
+
+    async def call(self, make: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine in the consumer's loop, beside a fetch that waits there."""
+
+        async def run() -> T:
+            return await make()
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self.thread_loop))
+
+    async def open(self, lease: Lease, starts: Mapping[Source, Start]) -> None:
+        """Seek the partitions and let them be read; those that are no longer ours stay shut."""
+
+        async def opened() -> None:
+            for source, start in starts.items():
+                if self._holds(lease, source):
+                    self._open(source, start)
+
+        await self.call(opened)
+
+    async def close_gates(self) -> None:
+        """Stop reading all partitions."""
+
+        async def closed() -> None:
+            self.close_all()
+
+        await self.call(closed)
+
+    async def commit_once(
+        self, lease: Lease, offsets: Mapping[Source, commits.Offset], timeout_seconds: float
+    ) -> Commit:
+        """See `pipeline.commits.commit_once`."""
+        return await self.call(
+            lambda: commits.commit_once(self._coordinator, lease, offsets, timeout_seconds)
+        )
+
+    async def leave_group(self) -> None:
+        """See `pipeline.commits.leave_group`."""
+        await self.call(lambda: commits.leave_group(self._coordinator))
+
+    async def committed(self, sources: list[Source]) -> dict[Source, commits.Offset]:
+        """Return committed offsets with their metadata."""
+        return await self.call(lambda: commits.committed(self._coordinator, sources))
+
+    async def log_bounds(self, sources: list[Source]) -> LogBounds:
+        """Return the logs' first and next offsets."""
+        consumer = self._ensure_consumer()
+        tps = [TopicPartition(*source) for source in sources]
+
+        async def bounds() -> LogBounds:
+            last = await consumer.end_offsets(tps)
+            first = await consumer.beginning_offsets(tps)
+            return LogBounds(_by_source(first), _by_source(last))
+
+        return await self.call(bounds)
+
+    # In the consumer's thread ----------------------------------------------------------------
+
+    @property
+    def _coordinator(self) -> Any:
+        return self._ensure_consumer()._coordinator
+
+    def lease(self) -> Lease:
+        """Return the generation and member as they are now."""
+        return commits.current_lease(self._coordinator)
+
+    def hold_all(self, tps: Iterable[TopicPartition]) -> None:
+        """Gate newly assigned partitions: nothing is fetched from wherever Kafka thinks we are."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        for tp in tps:
+            assignment.state_value(tp).pause()
+
+    def close_all(self) -> None:
+        """Gate everything."""
+        self._gates.close(list(self._gates.opened))
+
+    def _holds(self, lease: Lease, source: Source) -> bool:
+        coordinator = self._coordinator
+        return lease.holds(coordinator.generation, coordinator.member_id) and (
+            TopicPartition(*source) in self._ensure_consumer().assignment()
+        )
+
+    def _open(self, source: Source, start: Start) -> None:
+        tp = TopicPartition(*source)
+        consumer = self._ensure_consumer()
+        consumer.seek(tp, start.position)
+        consumer._subscription.subscription.assignment.state_value(tp).resume()
+        self._gates.open(tp, _Gate(start.epoch, start.position))
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Any:
+        # Faust's own set of active partitions is not asked: it shrinks and grows with buffers and
+        # pauses, and data fetched for a partition outside it is dropped. Gates decide.
+        if not self.consumer.flow_active:
+            return {}
+        if consumer._closed or consumer._fetcher._closed:
+            raise ConsumerStoppedError
+        gates = self._gates
+        if not gates.readable:
+            await _first(gates.changed.wait(), timeout or 0.0)
+            if not gates.readable:
+                return {}
+        try:
+            drained = await consumer._fetcher.fetched_records(
+                gates.readable, timeout=timeout, max_records=max_records
+            )
+        except OffsetOutOfRangeError as error:
+            self._out_of_range(error.args[0])
+            return {}
+        except NoOffsetForPartitionError:
+            return {}  # it was set before the partition was opened
+        return self._hand_out(consumer, drained)
+
+    def _hand_out(
+        self, consumer: AIOKafkaConsumer, drained: Mapping[TopicPartition, list[Any]]
+    ) -> dict[TP, Fetched]:
+        assignment = consumer._subscription.subscription.assignment
+        handed: dict[TP, Fetched] = {}
+        if assignment is None or not assignment.active:
+            return handed
+        for tp, gate in self._gates.opened.items():
+            end = assignment.state_value(tp)._position
+            if end is None or end == gate.position:
+                continue
+            records = drained.get(tp) or []
+            handed[TP(*tp)] = Fetched(Source(*tp), gate.epoch, gate.position, end, records)
+            gate.position = end
+        return handed
+
+    def _out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
+        # Retention has passed our position. aiokafka would go on from the log's first offset
+        # without a word; the protocol writes down what is lost.
+        self._gates.close(list(offsets))
+        self.consumer.loop.call_soon_threadsafe(
+            self.app.on_out_of_range, [Source(*tp) for tp in offsets]
+        )
+
+    def highwater(self, tp: TP) -> int:
+        """Return the log's end as of the last fetch; 0 where it is not known."""
+        consumer = self._ensure_consumer()
+        if TopicPartition(*tp) not in consumer.assignment():
+            return 0
+        return consumer.highwater(TopicPartition(*tp)) or 0
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: Faust's warnings are about its own acknowledgements."""
+
+
+class RebalanceListener(driver.ConsumerRebalanceListener):
+    """Gates partitions in the consumer's thread, before Faust hears of a rebalance."""
+
+    _thread: BatchThread
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> Awaitable[None]:
+        """Close all gates, then let Faust's handlers settle; the re-join waits for them."""
+        self._thread.close_all()
+        return super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Hold what is assigned, and keep the lease it was assigned under."""
+        held = list(assigned)
+        self._thread.hold_all(held)
+        lease = self._thread.lease()
+        app = self._thread.app
+        app.loop.call_soon_threadsafe(app.on_lease, lease)
+        await super().on_partitions_assigned(held)
+
+
+class BatchConsumer(driver.Consumer):
+    """Faust's consumer, whose messages are batches."""
+
+    RebalanceListener = RebalanceListener
+    _thread: BatchThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._numbers = itertools.count()
+
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        # Faust drops a message whose offset is behind the last one it saw; seeks go backwards, so
+        # a number that only grows stands in for the offset. Ours are in the batch.
+        fetched: Fetched = record
+        return ConsumerMessage(
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=next(self._numbers),
+            timestamp=0.0,
+            timestamp_type=0,
+            headers=None,
+            key=None,
+            value=fetched,  # type: ignore[arg-type]  # BatchSchema takes it as it is
+            checksum=None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def perform_seek(self) -> None:
+        """Seek nothing: gated partitions wait for the protocol, which seeks them when it opens."""
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Do nothing: a full queue holds up the fetcher, which is all the back-pressure needed."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Do nothing, see `on_buffer_full`."""
+
+    @property
+    def batches(self) -> BatchThread:
+        """The thread, for those who read, seek and commit."""
+        return self._thread
+
+
+class BatchTransport(driver.Transport):
+    """Faust's aiokafka transport with the batched consumer."""
+
+    Consumer = BatchConsumer
+
+
+async def _first(awaitable: Awaitable[Any], timeout: float) -> None:
+    try:
+        await asyncio.wait_for(awaitable, timeout)
+    except TimeoutError:
+        return
+
+
+def _by_source(offsets: Mapping[TopicPartition, int]) -> dict[Source, int]:
+    return {Source(*tp): offset for tp, offset in offsets.items()}

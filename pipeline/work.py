@@ -1,0 +1,282 @@
+"""What a worker does: takes up assigned partitions, folds their batches, flushes their chunks.
+
+Everything here runs in Faust's event loop. Kafka is reached through the consumer's thread
+(`pipeline.transport`), the store through the flusher's threads (`pipeline.flusher`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from pipeline.chunks import Lease, Source
+from pipeline.errors import Halted
+from pipeline.flusher import AssignmentOver, GroupLost
+from pipeline.partitions import Chunk, Discontinuity, Partition
+from pipeline.transport import Start
+
+if TYPE_CHECKING:
+    from pipeline.facts import Reader
+    from pipeline.flusher import Flusher
+    from pipeline.settings import Settings
+    from pipeline.takeover import Takeover, Taken
+    from pipeline.transport import BatchThread, Fetched
+
+log = logging.getLogger(__name__)
+
+TAKEOVER_RETRY_SECONDS = 0.5
+
+
+class Work:
+    """One worker's partitions, from assignment to revocation."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        flusher: Flusher,
+        takeover: Takeover,
+        new_reader: Callable[[str], Reader],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._flusher = flusher
+        self._takeover = takeover
+        self._new_reader = new_reader
+        self._fail = fail
+        self.partitions: dict[Source, Partition] = {}
+        self.group_partitions = 1
+        """Topic-partitions of the whole group, which bounds its inserts per second."""
+        self._batches: BatchThread | None = None
+        self._lease: Lease | None = None
+        """The lease to commit under; None from revocation until partitions are taken up."""
+        self._epochs = itertools.count(1)
+        self._taking_up: asyncio.Task[None] | None = None
+        self._flushing: asyncio.Task[None] | None = None
+        self._due = asyncio.Event()
+        self._room = asyncio.Event()
+
+    # From Faust ------------------------------------------------------------------------------
+
+    async def on_assigned(
+        self, batches: BatchThread, lease: Lease, sources: Sequence[Source]
+    ) -> None:
+        """Begin to take up what is assigned; returns at once, for the group waits for it."""
+        self._batches = batches
+        self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
+        self._taking_up = asyncio.create_task(self._take_up(lease, sources))
+
+    async def on_revoked(self) -> None:
+        """Settle or abandon what is under way; the re-join waits for it.
+
+        Open chunks stay: where a partition comes back and nobody went on with it meanwhile, so
+        does its chunk.
+        """
+        self._lease = None
+        await _cancelled(self._taking_up)
+        self._room.set()
+        await self._settle(self._settings.settle_seconds)
+        self.partitions = {s: p for s, p in self.partitions.items() if p.under_way is None}
+
+    def on_out_of_range(self, sources: Sequence[Source]) -> None:
+        """Take up partitions again whose next records retention has deleted."""
+        lease = self._lease
+        if lease is not None:
+            self._taking_up = asyncio.create_task(self._take_up_behind_loss(lease, sources))
+
+    async def add(self, fetched: Fetched) -> None:
+        """Fold a batch; waits while the worker holds as much as it may."""
+        partition = self.partitions.get(fetched.source)
+        if partition is None:
+            return
+        await self._wait_for_room(partition)
+        if self.partitions.get(fetched.source) is not partition:
+            return
+        replaying = partition.replay_to is not None
+        try:
+            partition.add(fetched)
+        except Discontinuity as error:
+            log.info("%s; reading it again", error)
+            await self._open([partition])
+        if self._is_large(partition) or (replaying and partition.replay_to is None):
+            self._due.set()
+
+    # Tasks -----------------------------------------------------------------------------------
+
+    async def flush_forever(self) -> None:
+        """Seal and flush: all partitions at each interval, large chunks at once."""
+        clock = asyncio.get_running_loop().time
+        next_round = clock()
+        while True:
+            await _within(self._due.wait(), max(0.0, next_round - clock()))
+            self._due.clear()
+            everything = clock() >= next_round or self._is_full()
+            if everything:
+                next_round = clock() + self.interval_seconds
+            await self._flush_once(self._sealed(everything))
+
+    async def stop(self, within_seconds: float) -> None:
+        """Stop reading, count what is held, and leave nothing open if there is time."""
+        await _cancelled(self._taking_up)
+        if self._batches is not None:
+            await self._batches.close_gates()
+        await self._settle(within_seconds)
+        if self._lease is not None:
+            await _within(self._flush_once(self._sealed()), within_seconds)
+        self._lease = None
+        self._flusher.close()
+
+    @property
+    def interval_seconds(self) -> float:
+        """How long a chunk stays open: the group's inserts per second are bounded."""
+        settings = self._settings
+        return max(settings.flush_seconds, self.group_partitions / settings.inserts_per_second)
+
+    # Taking up -------------------------------------------------------------------------------
+
+    async def _take_up(self, lease: Lease, sources: Sequence[Source]) -> None:
+        try:
+            taken = await self._taken(lease, sources)
+            self._lease = lease
+            await self._open_in_order([self._partition(t) for t in taken])
+        except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
+            self._fail(error)
+
+    async def _take_up_behind_loss(self, lease: Lease, sources: Sequence[Source]) -> None:
+        try:
+            await self._flushed(sources)
+        except AssignmentOver:
+            return
+        for source in sources:
+            self.partitions.pop(source, None)
+        await self._take_up(lease, sources)
+
+    async def _taken(self, lease: Lease, sources: Sequence[Source]) -> list[Taken]:
+        assert self._batches is not None
+        while True:
+            try:
+                return await self._takeover.take(self._batches, sources)
+            except (KafkaError, IllegalStateError, TimeoutError) as error:
+                log.warning("Kafka does not answer a takeover yet: %s", error)
+                await asyncio.sleep(TAKEOVER_RETRY_SECONDS)
+
+    def _partition(self, taken: Taken) -> Partition:
+        held = self.partitions.get(taken.source)
+        if held is not None and held.continues(taken.incarnation, taken.plan):
+            return held
+        reader = self._new_reader(taken.source.topic)
+        partition = Partition(taken.source, taken.incarnation, reader, taken.plan)
+        self.partitions[taken.source] = partition
+        return partition
+
+    async def _open_in_order(self, partitions: Sequence[Partition]) -> None:
+        await self._open([p for p in partitions if p.replay_to is not None])
+        await self._open([p for p in partitions if p.replay_to is None])
+        log.info("reading %d partitions", len(partitions))
+
+    async def _open(self, partitions: Iterable[Partition]) -> None:
+        assert self._batches is not None
+        starts = {}
+        for partition in partitions:
+            partition.epoch = next(self._epochs)
+            starts[partition.source] = Start(partition.epoch, partition.position)
+        if starts and self._lease is not None:
+            await self._batches.open(self._lease, starts)
+
+    # Flushing --------------------------------------------------------------------------------
+
+    def _sealed(self, everything: bool = True) -> list[Chunk]:
+        if self._lease is None:
+            return []
+        for partition in self.partitions.values():
+            if everything or self._is_large(partition):
+                partition.seal()
+        return [p.under_way for p in self.partitions.values() if p.under_way is not None]
+
+    async def _flush_once(self, chunks: Sequence[Chunk]) -> None:
+        lease = self._lease
+        if not chunks or lease is None:
+            return
+        self._flushing = asyncio.create_task(self._flush(chunks, lease))
+        await asyncio.wait([self._flushing])
+
+    async def _flush(self, chunks: Sequence[Chunk], lease: Lease) -> None:
+        assert self._batches is not None
+        try:
+            await self._flusher.flush(chunks, lease, self._batches)
+        except GroupLost as error:
+            log.warning("leaving the group, to join again: %s", error)
+            self._abandon(chunks)
+            await self._batches.leave_group()
+        except AssignmentOver as error:
+            log.info("giving up %d chunks under way: %s", len(chunks), error)
+            self._abandon(chunks)
+        except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
+            self._fail(error)
+        else:
+            for chunk in chunks:
+                self.partitions[chunk.range.source].committed()
+        self._room.set()
+
+    def _abandon(self, chunks: Sequence[Chunk]) -> None:
+        self._lease = None
+        for chunk in chunks:
+            self.partitions.pop(chunk.range.source, None)
+
+    async def _settle(self, within_seconds: float) -> None:
+        if self._flushing is None or self._flushing.done():
+            return
+        await asyncio.wait([self._flushing], timeout=within_seconds)
+        await _cancelled(self._flushing)
+
+    async def _flushed(self, sources: Sequence[Source]) -> None:
+        """Return when nothing of these partitions is held any more."""
+        while any(self._holds(source) for source in sources):
+            if self._lease is None:
+                raise AssignmentOver("revoked")
+            self._want_flush()
+            await self._room.wait()
+
+    def _holds(self, source: Source) -> bool:
+        partition = self.partitions.get(source)
+        if partition is None:
+            return False
+        return partition.under_way is not None or partition.position > partition.start
+
+    # Back-pressure ---------------------------------------------------------------------------
+
+    async def _wait_for_room(self, partition: Partition) -> None:
+        while self._is_full() and partition.replay_to is None and self._lease is not None:
+            self._want_flush()
+            await self._room.wait()
+
+    def _want_flush(self) -> None:
+        self._due.set()
+        self._room.clear()
+
+    def _is_full(self) -> bool:
+        return sum(p.held_events for p in self.partitions.values()) >= self._settings.buffer_events
+
+    def _is_large(self, partition: Partition) -> bool:
+        return (
+            partition.facts.received >= self._settings.chunk_events
+            or partition.facts.size_bytes >= self._settings.chunk_bytes
+        )
+
+
+async def _within(waiting: object, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(waiting, seconds)  # type: ignore[arg-type]
+    except TimeoutError:
+        return
+
+
+async def _cancelled(task: asyncio.Task[None] | None) -> None:
+    if task is None or task.done() or task is asyncio.current_task():
+        return
+    task.cancel()
+    await asyncio.wait([task])

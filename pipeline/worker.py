@@ -1,0 +1,180 @@
+"""``usage worker``: one process that counts events until it is told to stop.
+
+SIGTERM or SIGINT lets it count what it holds and leave the group; a second one ends it at once.
+What it cannot go on from it says in one line, and exits with that error's code (`pipeline.errors`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+from aiokafka import AIOKafkaProducer
+
+from pipeline import facts, topics
+from pipeline.app import UsageApp
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.migrate import check
+from pipeline.dead_letter import DeadLetters
+from pipeline.errors import Halted, UsageError
+from pipeline.flusher import Flusher, Hook, no_hook
+from pipeline.kafka import aiokafka_config
+from pipeline.ledger import Ledger
+from pipeline.logs import configure
+from pipeline.takeover import Takeover
+from pipeline.work import Work
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DEAD_LETTER_MAX_BYTES = 4 * 1_048_576
+APP_STOP_SECONDS = 5.0
+
+
+def main(settings: Settings) -> int:
+    """Run a worker to its end, and return its exit code."""
+    configure(settings)
+    code = asyncio.run(_Worker(settings).run())
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A thread that hangs in the store, or one of Faust's, must not keep an ended worker alive.
+    os._exit(code)
+
+
+class _Worker:
+    """Wires the parts together and waits for the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ended = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    async def run(self) -> int:
+        """Return the exit code."""
+        self._handle_signals()
+        try:
+            store = await asyncio.to_thread(self._store)
+            await self._serve(store)
+        except UsageError as error:
+            self._failure = self._failure or error
+        return self._exit_code()
+
+    async def _serve(self, store: Store) -> None:
+        settings = self._settings
+        async with _Producer(settings) as producer:
+            app = UsageApp(settings, self._fail)
+            app.work = self._work(store, producer)
+            read = app.register_agents()
+            await asyncio.to_thread(topics.require, settings, read)
+            tasks = [asyncio.create_task(c) for c in (app.work.flush_forever(), self._start(app))]
+            await self._ended.wait()
+            await app.work.stop(settings.settle_seconds)
+            for task in tasks:
+                task.cancel()
+            await _finish(app.stop(), APP_STOP_SECONDS)
+
+    def _work(self, store: Store, producer: AIOKafkaProducer) -> Work:
+        settings = self._settings
+        rules = facts.Rules.of(settings)
+        digest = rules.digest()
+        ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
+        dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER))
+        flusher = Flusher(ledger, dead_letters, digest, _hook(settings))
+        takeover = Takeover(
+            ledger,
+            flusher,
+            lambda names: topics.incarnations(settings, names),
+            digest,
+            settings.override_rules,
+        )
+
+        def new_reader(topic: str) -> facts.Reader:
+            return facts.reader(topic.removeprefix(settings.topic_prefix), rules)
+
+        return Work(settings, flusher, takeover, new_reader, self._fail)
+
+    def _store(self) -> Store:
+        store = Store.connect(self._settings)
+        check(store)
+        return store
+
+    async def _start(self, app: UsageApp) -> None:
+        try:
+            await app.start()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it ends the worker
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._ended.set()
+
+    def _exit_code(self) -> int:
+        error = self._failure
+        if error is None:
+            return 0
+        if isinstance(error, UsageError):
+            log.error("stopped: %s", error)
+            return error.exit_code
+        log.error("crashed", exc_info=error)
+        return 1
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if self._ended.is_set():
+                os._exit(128 + signal.SIGTERM)
+            log.info("stopping: counting what is held")
+            self._ended.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+
+
+class _Producer:
+    """The dead-letter topic's producer, started and stopped."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def __aenter__(self) -> AIOKafkaProducer:
+        self._producer = AIOKafkaProducer(
+            **aiokafka_config(self._settings),
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_request_size=DEAD_LETTER_MAX_BYTES,
+        )
+        try:
+            await self._producer.start()
+        except Exception as error:
+            await self._producer.stop()
+            raise Halted(f"Kafka cannot be reached at {self._settings.kafka}: {error}") from error
+        return self._producer
+
+    async def __aexit__(self, *_: object) -> None:
+        await _finish(self._producer.stop(), APP_STOP_SECONDS)
+
+
+def _hook(settings: Settings) -> Hook:
+    if not settings.hook:
+        return no_hook
+    module, _, name = settings.hook.partition(":")
+    return cast("Callable[[str, str], None]", getattr(importlib.import_module(module), name))
+
+
+async def _finish(stopping: Coroutine[Any, Any, object], seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stopping, seconds)
+    except TimeoutError:
+        log.warning("something did not stop within %g s and is left behind", seconds)
