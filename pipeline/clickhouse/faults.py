@@ -1,0 +1,62 @@
+"""Which of ClickHouse's errors may pass by themselves, and which may not."""
+
+from __future__ import annotations
+
+import re
+
+from clickhouse_connect.driver.exceptions import Error, OperationalError
+
+from pipeline.errors import StoreError, StoreRefused, StoreUnavailable
+
+TRANSIENT = {
+    75: "CANNOT_WRITE_TO_FILE_DESCRIPTOR",  # a full disk
+    159: "TIMEOUT_EXCEEDED",
+    160: "TOO_SLOW",
+    173: "CANNOT_ALLOCATE_MEMORY",
+    201: "QUOTA_EXCEEDED",
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    203: "NO_FREE_CONNECTION",
+    209: "SOCKET_TIMEOUT",
+    210: "NETWORK_ERROR",
+    225: "NO_ZOOKEEPER",
+    236: "ABORTED",
+    241: "MEMORY_LIMIT_EXCEEDED",
+    242: "TABLE_IS_READ_ONLY",
+    243: "NOT_ENOUGH_SPACE",
+    252: "TOO_MANY_PARTS",
+    279: "ALL_CONNECTION_TRIES_FAILED",
+    285: "TOO_FEW_LIVE_REPLICAS",
+    286: "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE",
+    289: "REPLICA_IS_NOT_IN_QUORUM",
+    319: "UNKNOWN_STATUS_OF_INSERT",
+    341: "UNFINISHED",
+    394: "QUERY_WAS_CANCELLED",
+    425: "SYSTEM_ERROR",
+    439: "CANNOT_SCHEDULE_TASK",
+    473: "DEADLOCK_AVOIDED",
+    733: "TABLE_IS_BEING_RESTARTED",
+    734: "CANNOT_WRITE_AFTER_BUFFER_CANCELED",
+    745: "SERVER_OVERLOADED",
+    999: "KEEPER_EXCEPTION",
+}
+"""Codes that another attempt may not meet again. Every other code is a refusal."""
+
+_STATUS = re.compile(r"HTTP status (\d{3})")
+
+
+def translate(error: Exception, where: str) -> StoreError:
+    """Say as one of ours what the driver raised; ``where`` is the store, without its password."""
+    text = f"ClickHouse at {where}: {_first_line(error)}"
+    if not isinstance(error, Error):  # the socket's own, or urllib3's
+        return StoreUnavailable(text)
+    code = error.code or 0
+    if code:
+        return StoreUnavailable(text) if code in TRANSIENT else StoreRefused(text, code)
+    status = _STATUS.search(str(error))
+    if isinstance(error, OperationalError) or (status and status[1].startswith("5")):
+        return StoreUnavailable(text)  # the driver's word for what is wrong with the connection
+    return StoreRefused(text)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,152 @@
+"""One migrator at a time, in a store that has no locks: a lease made of a table's name.
+
+``CREATE TABLE`` fails if the name is taken, whoever tries, so a table *is* a lock; its comment says
+until when. A lease that has run out is taken over by creating the next number, and the highest
+number holds: a holder that was stopped for too long sees that before its next statement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from pipeline.clickhouse.client import Store
+from pipeline.errors import MigrationError, StoreRefused
+
+PREFIX = "migrating_"
+_COMMENT = re.compile(r"(?P<owner>[0-9a-f]{32}) until (?P<until>\d+)")
+_UNKNOWN_TABLE, _ALREADY_EXISTS = 60, 57
+
+
+class _Held(NamedTuple):
+    number: int
+    owner: str
+    until_ms: int
+    now_ms: int
+
+
+class Lost(Exception):
+    """Another migrator took over: this one was silent for longer than its lease."""
+
+
+class Lease:
+    """The right to change tables, for ``seconds`` from each :meth:`renew`."""
+
+    def __init__(self, store: Store, seconds: float) -> None:
+        self._store = store
+        self._seconds = seconds
+        self._owner = uuid.uuid4().hex
+        self._number = 0
+
+    def try_acquire(self) -> bool:
+        """Take the lease if nobody holds it; False if somebody does."""
+        held = _highest(self._store)
+        if held and held.until_ms > held.now_ms:
+            return False
+        self._number = held.number + 1 if held else 1
+        try:
+            self._store.command(
+                f"CREATE TABLE {self._table} (nothing UInt8) ENGINE = Null "
+                f"COMMENT '{self._words()}'"
+            )
+        except StoreRefused as error:
+            if error.code == _ALREADY_EXISTS:
+                return False
+            raise
+        return self._is_mine(_highest(self._store))
+
+    def renew(self) -> None:
+        """Hold it for ``seconds`` from now.
+
+        Raises:
+            Lost: it is not ours any more; nothing may be changed.
+        """
+        if not self._is_mine(_highest(self._store)):
+            raise Lost
+        try:
+            self._store.command(f"ALTER TABLE {self._table} MODIFY COMMENT '{self._words()}'")
+        except StoreRefused as error:
+            if error.code == _UNKNOWN_TABLE:
+                raise Lost from error
+            raise
+
+    def release(self) -> None:
+        """Give it up, if it is still ours, and clear away those that ran out before it."""
+        if not self._is_mine(_highest(self._store)):
+            return
+        # The lower numbers first: while ours stands, nobody can begin with theirs.
+        for number in sorted(_numbers(self._store)):
+            if number <= self._number:
+                self._store.command(f"DROP TABLE IF EXISTS {PREFIX}{number} SYNC")
+
+    @property
+    def _table(self) -> str:
+        return f"{PREFIX}{self._number}"
+
+    def _words(self) -> str:
+        until = _now_ms(self._store) + round(self._seconds * 1000)
+        return f"{self._owner} until {until}"
+
+    def _is_mine(self, held: _Held | None) -> bool:
+        return held is not None and (held.number, held.owner) == (self._number, self._owner)
+
+
+@contextlib.contextmanager
+def exclusive(
+    store: Store,
+    seconds: float,
+    wait_seconds: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Lease]:
+    """Hold the lease while the block runs; wait for another holder to finish or to die.
+
+    Raises:
+        MigrationError: another one held it all the time.
+    """
+    lease = Lease(store, seconds)
+    deadline = time.monotonic() + wait_seconds
+    while not lease.try_acquire():
+        if time.monotonic() > deadline:
+            raise MigrationError(
+                f"another `usage migrate` has been at work for {wait_seconds:g} seconds; "
+                "wait for it to finish and run it again"
+            )
+        sleep(0.1)
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def _highest(store: Store) -> _Held | None:
+    rows = store.query(
+        "SELECT name, comment, toUnixTimestamp64Milli(now64(3)) FROM system.tables "
+        "WHERE database = {database:String} AND match(name, {names:String})",
+        {"database": store.database, "names": f"^{PREFIX}[0-9]+$"},
+        consistent=True,
+    )
+    held = []
+    for name, comment, now_ms in rows:
+        words = _COMMENT.fullmatch(comment)
+        until = int(words["until"]) if words else 0
+        owner = words["owner"] if words else ""
+        held.append(_Held(int(name.removeprefix(PREFIX)), owner, until, now_ms))
+    return max(held, default=None)
+
+
+def _numbers(store: Store) -> list[int]:
+    rows = store.query(
+        "SELECT name FROM system.tables WHERE database = {database:String} "
+        "AND match(name, {names:String})",
+        {"database": store.database, "names": f"^{PREFIX}[0-9]+$"},
+    )
+    return [int(name.removeprefix(PREFIX)) for (name,) in rows]
+
+
+def _now_ms(store: Store) -> int:
+    """By the server's clock, which all migrators share."""
+    return int(store.query("SELECT toUnixTimestamp64Milli(now64(3))")[0][0])

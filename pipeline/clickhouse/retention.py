@@ -1,0 +1,50 @@
+"""How long rollups are kept: the tables' TTLs, from the settings."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pipeline.clickhouse.client import Store
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+MINUTE_TABLES = ("requests_1m", "latency_1m", "tasks_1m")
+QUARTER_HOUR_TABLES = ("requests_15m", "latency_15m", "tasks_15m")
+
+_TTL = re.compile(r"\bTTL (\w+) \+ toIntervalDay\((\d+)\)")
+
+
+def wanted(settings: Settings) -> dict[str, tuple[str, int]]:
+    """For each rollup, the column of its bucket and the days it is kept (0: for good)."""
+    minutes = dict.fromkeys(MINUTE_TABLES, ("minute", settings.keep_minute_rows))
+    quarters = dict.fromkeys(QUARTER_HOUR_TABLES, ("quarter", settings.keep_quarter_hour_rows))
+    return minutes | quarters
+
+
+def current(engine: str) -> tuple[str, int] | None:
+    """The column and the days in a table's ``engine_full``; None if it has no TTL."""
+    found = _TTL.search(engine)
+    return (found[1], int(found[2])) if found else None
+
+
+def statements(store: Store, settings: Settings, cluster: str = "") -> list[str]:
+    """The ALTERs that bring the TTLs to what the settings say; none where nothing changed."""
+    engines = dict(
+        store.query(
+            "SELECT name, engine_full FROM system.tables WHERE database = {database:String}",
+            {"database": store.database},
+        )
+    )
+    on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
+    alters = []
+    for table, (column, days) in wanted(settings).items():
+        there = current(engines.get(table, ""))
+        if days and there != (column, days):
+            alters.append(
+                f"ALTER TABLE {table}{on_cluster} MODIFY TTL {column} + toIntervalDay({days})"
+            )
+        elif not days and there:
+            alters.append(f"ALTER TABLE {table}{on_cluster} REMOVE TTL")
+    return alters
