@@ -1,0 +1,323 @@
+"""A slow, obvious reading of one record by the events' contract, independent of the program's.
+
+Only plain `json`, `decimal`, `datetime` and dictionaries. Covers the two types that are counted,
+in all three forms; what an event comes to is `Read`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any, TypeGuard
+
+REQUESTS = "usage.requests"
+RECIPE_ACTIONS = "usage.recipe-actions"
+TYPES = {REQUESTS: "usage.request.v1", RECIPE_ACTIONS: "usage.recipe_action.v1"}
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 32
+MAX_ELEMENTS = 10_000
+MAX_STRING = 1024
+TOO_EARLY_MS = 10 * 60 * 1000
+TOO_LATE_MS = 400 * 24 * 3600 * 1000
+
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
+)
+_DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+
+@dataclass
+class Read:
+    """What one event comes to: counted, or why not."""
+
+    outcome: str  # counted, rejected, skipped (duplicates are the recount's to find)
+    reason: str = ""
+    index: int | None = None  # of a batch's element
+    tenant: str = ""
+    type: str = ""
+    identity: tuple[str, str] = ("", "")  # source, id
+    time_ms: int = 0
+    data: dict[str, Any] = field(default_factory=dict)  # normalized; empty unless counted
+
+
+class Rejected(Exception):
+    """The reason why an event does not count."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read_record(
+    topic: str, value: bytes | None, headers: Sequence[tuple[str, bytes]], timestamp: int
+) -> list[Read]:
+    """Read one record of a source topic (named without prefix); ``timestamp`` in epoch ms."""
+    if value is None:
+        return [Read("skipped")]
+    try:
+        return list(_read_value(topic, value, dict(headers), timestamp))
+    except Rejected as rejected:
+        return [Read("rejected", rejected.reason)]
+
+
+def _read_value(
+    topic: str, value: bytes, headers: dict[str, bytes], timestamp: int
+) -> Iterator[Read]:
+    form = _form(headers, value)
+    document = _parse(value)
+    if form == "batch":
+        yield from _elements(topic, document, timestamp)
+    elif form == "binary":
+        yield _read(topic, _binary_envelope(headers, document), timestamp, None)
+    elif isinstance(document, dict):
+        yield _read(topic, document, timestamp, None)
+    else:
+        raise Rejected("malformed")
+
+
+def _form(headers: dict[str, bytes], value: bytes) -> str:
+    content = headers.get("content-type", b"").decode(errors="replace")
+    media = content.partition(";")[0].strip().lower()
+    if media == "application/cloudevents+json":
+        return "structured"
+    if media == "application/cloudevents-batch+json":
+        return "batch"
+    if media == "application/json" and "ce_specversion" in headers:
+        return "binary"
+    first = value.lstrip(b" \t\r\n")[:1]
+    if first not in (b"{", b"["):
+        raise Rejected("malformed")
+    return "structured" if first == b"{" else "batch"
+
+
+def _parse(value: bytes) -> Any:
+    if len(value) > MAX_BYTES or _depth(value) > MAX_DEPTH:
+        raise Rejected("malformed")
+    try:
+        document = json.loads(value.decode(), parse_float=Decimal, parse_constant=_no_constant)
+        _refuse_lone_surrogates(document)
+    except ValueError as error:  # UnicodeError is one
+        raise Rejected("malformed") from error
+    return document
+
+
+def _depth(value: bytes) -> int:
+    """Count the deepest nesting, strings apart."""
+    bare = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", value, flags=re.DOTALL)
+    depth = deepest = 0
+    for sign in re.findall(rb"[\[\]{}]", bare):
+        depth += 1 if sign in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_lone_surrogates(document: Any) -> None:
+    json.dumps(document, ensure_ascii=False, default=str).encode()
+
+
+def _elements(topic: str, document: Any, timestamp: int) -> Iterator[Read]:
+    if not isinstance(document, list) or len(document) > MAX_ELEMENTS:
+        raise Rejected("malformed")
+    for index, element in enumerate(document):
+        if isinstance(element, dict):
+            yield _read(topic, element, timestamp, index)
+        else:
+            yield Read("rejected", "malformed", index)
+
+
+def _binary_envelope(headers: dict[str, bytes], document: Any) -> dict[str, Any]:
+    envelope: dict[str, Any] = {"data": document}
+    for name, raw in headers.items():
+        if name.startswith("ce_") and name != "ce_datacontenttype":
+            try:
+                envelope[name[3:]] = raw.decode()
+            except UnicodeError:
+                envelope["undecodable"] = True
+    return envelope
+
+
+def _read(topic: str, event: dict[str, Any], timestamp: int, index: int | None) -> Read:
+    read = Read("counted", index=index)
+    read.tenant = event["subject"] if _is_text(event.get("subject"), 128) else ""
+    read.type = event["type"] if _is_text(event.get("type"), MAX_STRING) else ""
+    if read.tenant == "*":
+        read.tenant = ""
+    try:
+        _judge(topic, event, timestamp, read)
+    except Rejected as rejected:
+        read.outcome, read.reason, read.data = "rejected", rejected.reason, {}
+    return read
+
+
+def _judge(topic: str, event: dict[str, Any], timestamp: int, read: Read) -> None:
+    _check_envelope(event, read)
+    read.time_ms = _time_ms(event.get("time"), timestamp)
+    if read.type != TYPES[topic]:
+        raise Rejected("unknown_type")
+    read.data = _request(event["data"]) if topic == REQUESTS else _action(event["data"])
+    if read.time_ms > timestamp + TOO_EARLY_MS:
+        raise Rejected("too_early")
+    if read.time_ms < timestamp - TOO_LATE_MS:
+        raise Rejected("too_late")
+
+
+def _is_text(value: Any, limit: int) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= limit
+
+
+def _check_envelope(event: dict[str, Any], read: Read) -> None:
+    media = event.get("datacontenttype")
+    good = (
+        event.get("specversion") == "1.0"
+        and _is_text(event.get("id"), 256)
+        and _is_text(event.get("source"), 256)
+        and read.tenant
+        and read.type
+        and (media is None or (isinstance(media, str) and _media(media) == "application/json"))
+        and isinstance(event.get("data"), dict)
+        and "undecodable" not in event
+    )
+    if not good:
+        raise Rejected("invalid_envelope")
+    read.identity = (event["source"], event["id"])
+
+
+def _media(text: str) -> str:
+    return text.partition(";")[0].strip().lower()
+
+
+def _time_ms(text: Any, timestamp: int) -> int:
+    if text is None:
+        return timestamp
+    match = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise Rejected("invalid_envelope")
+    day, clock, fraction, zulu, sign, hours, minutes = match.groups()
+    try:
+        at = datetime.fromisoformat(f"{day}T{clock}+00:00")
+        if not zulu:
+            zone = time.fromisoformat(f"{hours}:{minutes}")  # up to 23:59
+            shift = timedelta(hours=zone.hour, minutes=zone.minute)
+            at = at - shift if sign == "+" else at + shift
+    except (ValueError, OverflowError) as error:
+        raise Rejected("invalid_envelope") from error
+    return int(at.timestamp()) * 1000 + int(((fraction or "") + "000")[:3])
+
+
+def _request(data: dict[str, Any]) -> dict[str, Any]:
+    cost = data.get("cost")
+    currency = _text(data, "currency") or "USD"
+    if cost is not None and not re.fullmatch("[A-Z]{3}", currency):
+        raise Rejected("invalid_data")
+    for name in ("provider", "response_model", "error_type"):
+        _text(data, name)
+    status = _integer(data, "status_code", low=100, high=599)
+    return {
+        "team_id": _text(data, "team_id"),
+        "agent_id": _text(data, "agent_id"),
+        "token_id": _text(data, "token_id"),
+        "user_id": _text(data, "user_id"),
+        "model": _required(data, "model"),
+        "operation": _required(data, "operation"),
+        "failed": int(status >= 400),
+        "duration_us": _duration_us(data, required=True),
+        "cost_nanos": None if cost is None else _nanos(cost),
+        "currency": "" if cost is None else currency,
+    } | {
+        name: _integer(data, name, low=0, default=0)
+        for name in (
+            "input_tokens",
+            "output_tokens",
+            "cache_read_input_tokens",
+            "cache_creation_input_tokens",
+            "reasoning_output_tokens",
+        )
+    }
+
+
+def _action(data: dict[str, Any]) -> dict[str, Any]:
+    kind = data.get("kind")
+    outcome = data.get("outcome")
+    if kind not in ("trigger", "control", "action", "call"):
+        raise Rejected("invalid_data")
+    if outcome not in ("succeeded", "failed", "skipped"):
+        raise Rejected("invalid_data")
+    step = data.get("step")
+    if isinstance(step, str):
+        _required(data, "step")
+    else:
+        _integer(data, "step", low=-(2**63))
+    _required(data, "job_id")
+    _text(data, "connection_id")
+    _integer(data, "items", low=1, default=1)
+    _integer(data, "iteration", low=0, default=0)
+    if not isinstance(data.get("rerun"), bool | None):
+        raise Rejected("invalid_data")
+    _duration_us(data, required=False)
+    return {
+        "recipe_id": _required(data, "recipe_id"),
+        "app": _text(data, "app"),
+        "task": int(kind in ("action", "call") and outcome == "succeeded"),
+        "failed": int(outcome == "failed"),
+    }
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MAX_STRING:
+        raise Rejected("invalid_data")
+    return value
+
+
+def _required(data: dict[str, Any], name: str) -> str:
+    value = _text(data, name)
+    if not value:
+        raise Rejected("invalid_data")
+    return value
+
+
+def _integer(
+    data: dict[str, Any], name: str, *, low: int, high: int = 2**63 - 1, default: int | None = None
+) -> int:
+    value = data.get(name)
+    if value is None and default is not None:
+        return default
+    if type(value) is not int or not low <= value <= high:
+        raise Rejected("invalid_data")
+    return value
+
+
+def _is_number(value: Any) -> TypeGuard[int | Decimal]:
+    return type(value) in (int, Decimal)
+
+
+def _duration_us(data: dict[str, Any], *, required: bool) -> int:
+    value = data.get("duration_ms")
+    if value is None and not required:
+        return 0
+    if not _is_number(value) or not 0 <= value <= 10**9:
+        raise Rejected("invalid_data")
+    return int((Decimal(value) * 1000).to_integral_value(ROUND_HALF_EVEN))
+
+
+def _nanos(value: Any) -> int:
+    if isinstance(value, str):
+        if len(value) > MAX_STRING or not _DECIMAL.fullmatch(value):
+            raise Rejected("invalid_data")
+        value = Decimal(value)
+    if not _is_number(value) or not 0 <= value < 10**9:
+        raise Rejected("invalid_data")
+    try:
+        return int((Decimal(value) * 10**9).to_integral_value(ROUND_HALF_EVEN))
+    except InvalidOperation as error:
+        raise Rejected("invalid_data") from error
