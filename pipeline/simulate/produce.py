@@ -1,0 +1,141 @@
+"""Sends a stream to Kafka at its pace, until it ends or is told to stop."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from threading import Event
+from typing import TextIO
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as Record
+
+from pipeline.errors import BrokerError
+from pipeline.kafka import confluent_config
+from pipeline.settings import Settings
+from pipeline.simulate.stream import TOPICS, Message
+
+FLUSH_SECONDS = 3.0
+FIRST_ANSWER_SECONDS = 10.0
+_TUNING = {
+    "client.id": "usage-simulate",
+    "compression.type": "lz4",
+    "enable.idempotence": True,
+    "partitioner": "murmur2_random",  # where a producer in Java would put them
+    "linger.ms": 20,
+    "batch.size": 262_144,
+    "queue.buffering.max.messages": 200_000,
+    "log_level": 2,  # a broker that is away would be reported twenty times a second; we say it once
+    "delivery.report.only.error": True,  # a callback per message would cost as much as sending it
+}
+
+
+class Clock:
+    """Simulated time: it runs `speed` times as fast as the wall's, from `start_ms` on."""
+
+    def __init__(self, start_ms: int, speed: float = 1.0) -> None:
+        self._start_ms = start_ms
+        self._speed = speed
+        self._began = time.monotonic()
+
+    def seconds_until(self, at_ms: int) -> float:
+        """Wall seconds until a simulated instant; negative once it has passed."""
+        return (at_ms - self._start_ms) / 1000 / self._speed - (time.monotonic() - self._began)
+
+
+class Sender:
+    """A producer of messages that counts what it sent by kind.
+
+    Raises:
+        BrokerError: from the constructor, if the broker does not answer or lacks a topic.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.sent: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self._names = {topic: settings.topic(topic) for topic in TOPICS}
+        self._ready = False
+        self._told: set[str] = set()
+        config = {**confluent_config(settings), **_TUNING, "error_cb": self._trouble}
+        self._producer = Producer(config)
+        for name in self._names.values():
+            self._require(settings.kafka, name)
+        self._ready = True
+
+    def send(self, blocks: Iterable[list[Message]], clock: Clock, stop: Event) -> None:
+        """Send each message when its time has come; returns at the end, or soon after `stop`."""
+        poll = self._producer.poll
+        for block in blocks:
+            for message in block:
+                if clock.seconds_until(message.at_ms) > 0:
+                    poll(0)
+                    if stop.wait(max(0.0, clock.seconds_until(message.at_ms))):
+                        return
+                self._produce(message, stop)
+            poll(0)
+            if stop.is_set():
+                return
+
+    def flush(self) -> None:
+        """Wait for what is under way, a few seconds at most; what is left counts as failed."""
+        left = self._producer.flush(FLUSH_SECONDS)
+        if left:
+            self.failed["not acknowledged in time"] += left
+
+    def report(self, seconds: float, out: TextIO) -> None:
+        """Say what was sent in how many seconds.
+
+        Raises:
+            BrokerError: the broker did not take everything.
+        """
+        total = sum(self.sent.values())
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.sent.items()))
+        rate = total / max(seconds, 0.001)
+        print(f"sent {total:,} events in {seconds:.1f} s ({rate:,.0f}/s): {kinds}", file=out)
+        if self.failed:
+            why = ", ".join(f"{count:,} × {error}" for error, count in self.failed.most_common(3))
+            raise BrokerError(f"Kafka did not take all of them: {why}")
+
+    def _produce(self, message: Message, stop: Event) -> None:
+        while not stop.is_set():
+            try:
+                self._producer.produce(
+                    self._names[message.topic],
+                    message.value,
+                    message.key,
+                    on_delivery=self._delivered,
+                )
+            except BufferError:  # the queue is full: the broker is slower than we are
+                self._producer.poll(0.1)
+            else:
+                self.sent[message.kind] += 1
+                return
+
+    def _delivered(self, error: KafkaError | None, _record: Record) -> None:
+        if error is not None:
+            self.failed[error.str()] += 1
+
+    def _trouble(self, error: KafkaError) -> None:
+        """Say each kind of trouble once; librdkafka goes on trying."""
+        if self._ready and error.name() not in self._told:
+            self._told.add(error.name())
+            print(f"usage: Kafka: {error.str()}; trying again", file=sys.stderr)
+
+    def _require(self, broker: str, topic: str) -> None:
+        try:
+            found = self._producer.list_topics(topic, timeout=FIRST_ANSWER_SECONDS).topics[topic]
+        except KafkaException as error:
+            raise BrokerError(
+                f"Kafka at {broker} did not answer within {FIRST_ANSWER_SECONDS:.0f} seconds "
+                f"({error.args[0].str()}); start it, or set USAGE_KAFKA"
+            ) from error
+        # The in-process broker makes a topic when it is asked for, and says so only afterwards.
+        if found.error is not None and not found.partitions:
+            again = self._producer.list_topics(topic, timeout=FIRST_ANSWER_SECONDS).topics[topic]
+            if again.error is not None:
+                raise BrokerError(
+                    f"Kafka at {broker} has no topic {topic} ({again.error.str()}); "
+                    "make the topics with `usage topics create`"
+                )
