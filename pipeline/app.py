@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from faust.types import TP
@@ -13,7 +13,6 @@ from pipeline.transport import (
     MAX_POLL_INTERVAL_SECONDS,
     MAX_POLL_RECORDS,
     STREAM_BUFFER_BATCHES,
-    BatchConsumer,
     BatchScheduler,
     BatchSchema,
     BatchTransport,
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pipeline.settings import Settings
+    from pipeline.topics import TopicSpec
+    from pipeline.transport import BatchConsumer, BatchThread
     from pipeline.work import Work
 
 AGENTS = ("agents.requests", "agents.recipe_actions")
@@ -55,19 +56,24 @@ class UsageApp(faust.App):
             autodiscover=False,
         )
 
-    def source(self, name: str) -> Any:
+    def source(self, spec: TopicSpec) -> Any:
         """Return the channel of a source topic's batches.
 
         Its acknowledgements are off: with one acknowledging channel on a topic, Faust would commit
         offsets of its own for it.
         """
-        return self.topic(self.usage.topic(name), schema=BatchSchema(), acks=False)
+        return self.topic(self.usage.topic(spec.name), schema=BatchSchema(), acks=False)
 
     def register_agents(self) -> list[str]:
         """Load the agents; returns the full names of the topics that they read."""
         for name in AGENTS:
             importlib.import_module(name).register(self)
         return sorted(t for agent in self.agents.values() for t in agent.channel.topics)
+
+    @property
+    def batches(self) -> BatchThread:
+        """The consumer's thread."""
+        return cast("BatchConsumer", self.consumer).batches
 
     def _new_transport(self) -> Any:
         return BatchTransport(self.conf.broker_consumer, self)
@@ -90,13 +96,10 @@ class UsageApp(faust.App):
         await super()._on_partitions_assigned(assigned, generation_id)
         if self.should_stop:
             return
-        consumer = self.consumer
-        assert isinstance(consumer, BatchConsumer)
-        counts = [consumer.topic_partitions(topic) for topic in {tp.topic for tp in assigned}]
+        thread = self.batches
+        counts = [thread.topic_partitions(topic) for topic in {tp.topic for tp in assigned}]
         self.work.group_partitions = max(1, sum(n or 0 for n in counts))
-        await self.work.on_assigned(
-            consumer.batches, self._lease, sorted(Source(*tp) for tp in assigned)
-        )
+        await self.work.on_assigned(self._lease, sorted(Source(*tp) for tp in assigned))
 
     async def crash(self, reason: BaseException) -> None:
         """End the worker: whatever crashes a service of Faust's, nothing goes on half-way."""

@@ -193,7 +193,7 @@ def plan(
     ``rules`` is the digest that this worker folds by: an open intent of other rules is not
     replayed, for its rows would differ, unless ``override_rules``.
     """
-    committed, named = _committed(found, incarnation, rules)
+    committed, named = _committed(found, incarnation)
     end = _covered(found, committed)
     if committed is not None and committed > end:
         return Halt(
@@ -217,7 +217,7 @@ def plan(
     return Plan(start=end, note=_offset_note(committed, end, found))
 
 
-def _committed(found: Found, incarnation: str, rules: str) -> tuple[int | None, Intent | None]:
+def _committed(found: Found, incarnation: str) -> tuple[int | None, Intent | None]:
     """Read the committed offset and the intent it names; an older incarnation's say nothing."""
     if found.committed is None:
         return None, None
@@ -242,7 +242,7 @@ def _covered(found: Found, committed: int | None) -> int:
     return found.first
 
 
-def _open_intent(stored: Intent | None, named: Intent | None, end: int) -> Intent | None | Halt:
+def _open_intent(stored: Intent | None, named: Intent | None, end: int) -> Intent | Halt | None:
     """Find the intent that has no ledger row, in the store or in the committed metadata."""
     stored_open = stored if stored is not None and stored.a >= end else None
     named_open = named if named is not None and named.a == end else None

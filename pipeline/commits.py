@@ -105,9 +105,7 @@ async def leave_group(coordinator: GroupCoordinator) -> None:
     await coordinator._maybe_leave_group()
 
 
-async def committed(
-    coordinator: GroupCoordinator, sources: list[Source]
-) -> dict[Source, Offset]:
+async def committed(coordinator: GroupCoordinator, sources: list[Source]) -> dict[Source, Offset]:
     """Return the group's committed offsets with their metadata; sources without one are absent."""
     found = await coordinator.fetch_committed_offsets([TopicPartition(*s) for s in sources])
     return {Source(*tp): Offset(at.offset, at.metadata) for tp, at in found.items()}

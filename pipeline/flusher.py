@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pipeline.chunks import Commit, Lease, Source, commit_metadata, intent_metadata
+from pipeline.chunks import Commit, Lease, Range, Source, commit_metadata, intent_metadata
 from pipeline.commits import Offset
 from pipeline.errors import Halted, StoreRefused, StoreUnavailable
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 COMMIT_TIMEOUT_SECONDS = 15.0
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
-STORE_THREADS = 4
+STORE_THREADS = 8
 """Inserts of several chunks at once; each is one block, so their order is free."""
 
 
@@ -49,11 +49,8 @@ class Committer(Protocol):
         """Make one fenced attempt."""
 
 
-class Hook(Protocol):
-    """Called before and after every step; fault tests kill the process in it."""
-
-    def __call__(self, when: str, step: str) -> None:
-        """Be told of a step: `when` is before or after."""
+Hook = Callable[[str, str], None]
+"""Called with ``before`` or ``after`` and a step's name; fault tests kill the process in it."""
 
 
 def no_hook(when: str, step: str) -> None:
@@ -79,47 +76,67 @@ class Flusher:
         Raises `AssignmentOver` when they are another's by now, `Halted` when the store refuses
         what a retry cannot heal. Until it returns, the chunks' fate is unknown.
         """
-        await self._step("intend", lambda: self._commit(self._intents(chunks), lease, committer))
-        await self._step("record_intent", lambda: self._store(self._record_intents, chunks))
+        ranges, ledger = [chunk.range for chunk in chunks], self._ledger
+        await self._step("intend", lambda: self._commit(self._intents(ranges), lease, committer))
+        await self._step(
+            "record_intent", lambda: self.in_thread(lambda: ledger.record_intents(ranges))
+        )
         await asyncio.gather(*(self._insert(chunk) for chunk in chunks))
         await self._step("dead_letter", lambda: self._send_dead_letters(chunks))
-        await self._step("ledger", lambda: self._store(self._ledger.record_chunks, chunks))
-        await self._step("commit", lambda: self._commit(self._ends(chunks), lease, committer))
+        await self._step("ledger", lambda: self.in_thread(lambda: ledger.record_chunks(chunks)))
+        await self._step("commit", lambda: self._commit(self._ends(ranges), lease, committer))
+
+    async def give_up(self, lost: Sequence[Range], lease: Lease, committer: Committer) -> None:
+        """Write down ranges that can never be counted: intended like chunks, then in the ledger.
+
+        Whoever else meets the same loss so writes the same rows. Raises as `flush` does.
+        """
+        await self._commit(self._intents(lost), lease, committer)
+        await self.in_thread(lambda: self._ledger.record_intents(lost))
+        await self.in_thread(lambda: self._ledger.record_lost(lost))
+        await self._commit(self._ends(lost), lease, committer)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
-        """Run a blocking call of the store, again and again while the store is away."""
-        return await self._store(lambda _: call(), None)
+        """Run a blocking call of the store, again and again while the store is away.
+
+        Raises `Halted` when the store refuses what another attempt would not heal.
+        """
+        loop = asyncio.get_running_loop()
+        backoff = _Backoff()
+        while True:
+            try:
+                answer = await loop.run_in_executor(self._threads, call)
+            except StoreUnavailable as error:
+                self._say_away(error)
+                await asyncio.sleep(backoff.next())
+            except StoreRefused as error:
+                raise Halted(f"the store refuses what was sent: {error}") from error
+            else:
+                self._say_back()
+                return answer
 
     def close(self) -> None:
         """Let go of the threads; one that hangs in the store is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _intents(self, chunks: Sequence[Chunk]) -> dict[Source, Offset]:
-        return {
-            chunk.range.source: Offset(chunk.range.a, intent_metadata(chunk.range, self._rules))
-            for chunk in chunks
-        }
+    def _intents(self, ranges: Sequence[Range]) -> dict[Source, Offset]:
+        return {r.source: Offset(r.a, intent_metadata(r, self._rules)) for r in ranges}
 
-    def _ends(self, chunks: Sequence[Chunk]) -> dict[Source, Offset]:
-        return {
-            chunk.range.source: Offset(chunk.range.b, commit_metadata(chunk.range.incarnation))
-            for chunk in chunks
-        }
-
-    def _record_intents(self, chunks: Sequence[Chunk]) -> None:
-        self._ledger.record_intents([chunk.range for chunk in chunks])
+    def _ends(self, ranges: Sequence[Range]) -> dict[Source, Offset]:
+        return {r.source: Offset(r.b, commit_metadata(r.incarnation)) for r in ranges}
 
     async def _insert(self, chunk: Chunk) -> None:
-        await self._step("insert:facts", lambda: self._store(self._ledger.insert_facts, chunk))
+        ledger = self._ledger
+        await self._step("insert:facts", lambda: self.in_thread(lambda: ledger.insert_facts(chunk)))
         await self._step(
-            "insert:outcomes", lambda: self._store(self._ledger.insert_outcomes, chunk)
+            "insert:outcomes", lambda: self.in_thread(lambda: ledger.insert_outcomes(chunk))
         )
 
     async def _send_dead_letters(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
             await self._dead_letters.send(chunk.range.source, chunk.facts.rejections)
 
-    async def _step(self, step: str, act: Callable[[], Awaitable[None]]) -> None:
+    async def _step(self, step: str, act: Callable[[], Awaitable[object]]) -> None:
         self._hook("before", step)
         await act()
         self._hook("after", step)
@@ -127,7 +144,7 @@ class Flusher:
     async def _commit(
         self, offsets: dict[Source, Offset], lease: Lease, committer: Committer
     ) -> None:
-        backoff = _backoff()
+        backoff = _Backoff()
         while True:
             result = await committer.commit_once(lease, offsets, COMMIT_TIMEOUT_SECONDS)
             if result is Commit.DONE:
@@ -136,23 +153,7 @@ class Flusher:
                 raise GroupLost("a commit's result is unknown")
             if result is Commit.FENCED:
                 raise AssignmentOver("the group has moved on")
-            await asyncio.sleep(next(backoff))
-
-    async def _store(self, call: Callable[[T], object], argument: T) -> object:
-        """Call the store in a thread until it answers."""
-        loop = asyncio.get_running_loop()
-        backoff = _backoff()
-        while True:
-            try:
-                answer = await loop.run_in_executor(self._threads, call, argument)
-            except StoreUnavailable as error:
-                self._say_away(error)
-                await asyncio.sleep(next(backoff))
-            except StoreRefused as error:
-                raise Halted(f"the store refuses what was sent: {error}") from error
-            else:
-                self._say_back()
-                return answer
+            await asyncio.sleep(backoff.next())
 
     def _say_away(self, error: StoreUnavailable) -> None:
         if not self._store_away:
@@ -165,13 +166,14 @@ class Flusher:
         self._store_away = False
 
 
-class _backoff:  # noqa: N801  # an iterator of seconds
+class _Backoff:
     """Exponential, with full jitter so that workers do not come back in step."""
 
     def __init__(self) -> None:
         self._ceiling = FIRST_BACKOFF_SECONDS
 
-    def __next__(self) -> float:
+    def next(self) -> float:
+        """Return the seconds to wait."""
         seconds = random.uniform(0, self._ceiling)  # noqa: S311  # nothing secret
         self._ceiling = min(2 * self._ceiling, LONGEST_BACKOFF_SECONDS)
         return max(seconds, 0.01)

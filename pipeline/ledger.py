@@ -16,8 +16,7 @@ Columns = tuple[tuple[str, str], ...]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS, _LAST_MS = (
-    int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1000
-    for year in (1900, 2299)
+    int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1000 for year in (1900, 2299)
 )
 
 _KEY: Columns = (
@@ -114,7 +113,20 @@ class Ledger:
     def record_lost(self, ranges: Sequence[Range]) -> None:
         """Write down ranges that retention deleted before they were counted."""
         rows = [
-            (*_key(r), "lost", 0, 0, 0, 0, 0, r.b - r.a, *_times(None), *_times(None), self._rules, self._worker)
+            (
+                *_key(r),
+                "lost",
+                0,
+                0,
+                0,
+                0,
+                0,
+                r.b - r.a,
+                *_times(None),
+                *_times(None),
+                self._rules,
+                self._worker,
+            )
             for r in ranges
         ]
         self._store.insert("chunks", CHUNKS, _columns(rows))

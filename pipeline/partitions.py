@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.chunks import Plan, Range, Source
-from pipeline.facts import Facts, Reader
+from pipeline.facts import Facts, Reader, Record
 from pipeline.transport import Fetched
 
 
@@ -103,9 +104,9 @@ class Partition:
         self._seal()
         return fetched._replace(start=end, records=behind)
 
-    def _fold(self, records: list[object], end: int) -> None:
+    def _fold(self, records: Sequence[Record], end: int) -> None:
         if records:
-            self._reader.read(records, self.facts)  # type: ignore[arg-type]
+            self._reader.read(records, self.facts)
         self.position = end
 
     def _seal(self) -> Chunk:

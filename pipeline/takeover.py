@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.chunks import Found, Halt, Plan, Range, Source, plan
+from pipeline.chunks import Found, Halt, Lease, Plan, Range, Source, plan
 from pipeline.errors import Halted
 
 if TYPE_CHECKING:
@@ -49,21 +49,37 @@ class Takeover:
         self._rules = rules
         self._override_rules = override_rules
 
-    async def take(self, batches: BatchThread, sources: Sequence[Source]) -> list[Taken]:
-        """Decide for all the partitions.
+    async def take(
+        self, batches: BatchThread, lease: Lease, sources: Sequence[Source]
+    ) -> list[Taken]:
+        """Decide for all the partitions; what is lost is written down, then decided again.
 
-        Waits for a store that is away. Raises `Halted` when an operator must decide, and
-        aiokafka's errors, which a retry may heal.
+        Waits for a store that is away. Raises `Halted` when an operator must decide,
+        `AssignmentOver`, and aiokafka's errors, which a retry may heal.
         """
-        topics = sorted({source.topic for source in sources})
-        incarnations = await asyncio.to_thread(self._incarnations, topics)
-        covered = await self._flusher.in_thread(
-            lambda: self._ledger.covered(sources, incarnations)
+        incarnations = await asyncio.to_thread(
+            self._incarnations, sorted({source.topic for source in sources})
         )
-        found = await self._found(batches, sources, covered)
-        taken = self._decide(found, incarnations)
-        await self._record_lost(taken)
+        taken: list[Taken] = []
+        open_sources = list(sources)
+        while open_sources:
+            decided = await self._decided(batches, open_sources, incarnations)
+            lost = [t for t in decided if t.plan.lost]
+            taken += [t for t in decided if not t.plan.lost]
+            await self._give_up(lost, lease, batches)
+            open_sources = [t.source for t in lost]
         return taken
+
+    async def _decided(
+        self, batches: BatchThread, sources: Sequence[Source], incarnations: dict[str, str]
+    ) -> list[Taken]:
+        covered = await self._flusher.in_thread(lambda: self._ledger.covered(sources, incarnations))
+        return self._decide(await self._found(batches, sources, covered), incarnations)
+
+    async def _give_up(self, lost: Sequence[Taken], lease: Lease, batches: BatchThread) -> None:
+        ranges = [Range(t.source, t.incarnation, *t.plan.lost) for t in lost if t.plan.lost]
+        if ranges:
+            await self._flusher.give_up(ranges, lease, batches)
 
     async def _found(
         self, batches: BatchThread, sources: Sequence[Source], covered: Sequence[Covered]
@@ -103,11 +119,6 @@ class Takeover:
             raise Halted("; ".join(halts))
         _say(taken)
         return taken
-
-    async def _record_lost(self, taken: Sequence[Taken]) -> None:
-        lost = [Range(t.source, t.incarnation, *t.plan.lost) for t in taken if t.plan.lost]
-        if lost:
-            await self._flusher.in_thread(lambda: self._ledger.record_lost(lost))
 
 
 def _say(taken: Sequence[Taken]) -> None:

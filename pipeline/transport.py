@@ -82,7 +82,7 @@ class BatchScheduler(SchedulingStrategyT):
         yield from records.items()
 
 
-class BatchSchema(faust.Schema):
+class BatchSchema(faust.Schema[Any, Any]):
     """Hands a batch to the agent as it is; the fold decodes it."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
@@ -259,7 +259,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self,
         consumer: AIOKafkaConsumer,
         active_partitions: set[TP],
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # Faust's signature
         max_records: int | None = None,
     ) -> Any:
         # Faust's own set of active partitions is not asked: it shrinks and grows with buffers and
@@ -391,9 +391,9 @@ class BatchTransport(driver.Transport):
     Consumer = BatchConsumer
 
 
-async def _first(awaitable: Awaitable[Any], timeout: float) -> None:
+async def _first(awaitable: Awaitable[Any], seconds: float) -> None:
     try:
-        await asyncio.wait_for(awaitable, timeout)
+        await asyncio.wait_for(awaitable, seconds)
     except TimeoutError:
         return
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from pipeline.chunks import Lease, Source
-from pipeline.errors import Halted
+from pipeline.errors import BrokerError, Halted
 from pipeline.flusher import AssignmentOver, GroupLost
 from pipeline.partitions import Chunk, Discontinuity, Partition
 from pipeline.transport import Start
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.facts import Reader
     from pipeline.flusher import Flusher
     from pipeline.settings import Settings
-    from pipeline.takeover import Takeover, Taken
+    from pipeline.takeover import Taken, Takeover
     from pipeline.transport import BatchThread, Fetched
 
 log = logging.getLogger(__name__)
@@ -41,17 +41,18 @@ class Work:
         flusher: Flusher,
         takeover: Takeover,
         new_reader: Callable[[str], Reader],
+        batches: Callable[[], BatchThread],
         fail: Callable[[BaseException], None],
     ) -> None:
         self._settings = settings
         self._flusher = flusher
         self._takeover = takeover
         self._new_reader = new_reader
+        self._consumer = batches
         self._fail = fail
         self.partitions: dict[Source, Partition] = {}
         self.group_partitions = 1
         """Topic-partitions of the whole group, which bounds its inserts per second."""
-        self._batches: BatchThread | None = None
         self._lease: Lease | None = None
         """The lease to commit under; None from revocation until partitions are taken up."""
         self._epochs = itertools.count(1)
@@ -62,11 +63,8 @@ class Work:
 
     # From Faust ------------------------------------------------------------------------------
 
-    async def on_assigned(
-        self, batches: BatchThread, lease: Lease, sources: Sequence[Source]
-    ) -> None:
+    async def on_assigned(self, lease: Lease, sources: Sequence[Source]) -> None:
         """Begin to take up what is assigned; returns at once, for the group waits for it."""
-        self._batches = batches
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
         self._taking_up = asyncio.create_task(self._take_up(lease, sources))
 
@@ -122,8 +120,8 @@ class Work:
     async def stop(self, within_seconds: float) -> None:
         """Stop reading, count what is held, and leave nothing open if there is time."""
         await _cancelled(self._taking_up)
-        if self._batches is not None:
-            await self._batches.close_gates()
+        if self.partitions:
+            await self._consumer().close_gates()
         await self._settle(within_seconds)
         if self._lease is not None:
             await _within(self._flush_once(self._sealed()), within_seconds)
@@ -143,6 +141,10 @@ class Work:
             taken = await self._taken(lease, sources)
             self._lease = lease
             await self._open_in_order([self._partition(t) for t in taken])
+        except GroupLost:
+            await self._consumer().leave_group()
+        except AssignmentOver:
+            log.info("given up while taking up: the group has moved on")
         except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
             self._fail(error)
 
@@ -156,12 +158,14 @@ class Work:
         await self._take_up(lease, sources)
 
     async def _taken(self, lease: Lease, sources: Sequence[Source]) -> list[Taken]:
-        assert self._batches is not None
+        said = ""
         while True:
             try:
-                return await self._takeover.take(self._batches, sources)
-            except (KafkaError, IllegalStateError, TimeoutError) as error:
-                log.warning("Kafka does not answer a takeover yet: %s", error)
+                return await self._takeover.take(self._consumer(), lease, sources)
+            except (BrokerError, KafkaError, IllegalStateError, TimeoutError) as error:
+                if repr(error) != said:
+                    log.warning("partitions wait for Kafka, trying again: %r", error)
+                said = repr(error)
                 await asyncio.sleep(TAKEOVER_RETRY_SECONDS)
 
     def _partition(self, taken: Taken) -> Partition:
@@ -179,13 +183,12 @@ class Work:
         log.info("reading %d partitions", len(partitions))
 
     async def _open(self, partitions: Iterable[Partition]) -> None:
-        assert self._batches is not None
         starts = {}
         for partition in partitions:
             partition.epoch = next(self._epochs)
             starts[partition.source] = Start(partition.epoch, partition.position)
         if starts and self._lease is not None:
-            await self._batches.open(self._lease, starts)
+            await self._consumer().open(self._lease, starts)
 
     # Flushing --------------------------------------------------------------------------------
 
@@ -205,13 +208,12 @@ class Work:
         await asyncio.wait([self._flushing])
 
     async def _flush(self, chunks: Sequence[Chunk], lease: Lease) -> None:
-        assert self._batches is not None
         try:
-            await self._flusher.flush(chunks, lease, self._batches)
+            await self._flusher.flush(chunks, lease, self._consumer())
         except GroupLost as error:
             log.warning("leaving the group, to join again: %s", error)
             self._abandon(chunks)
-            await self._batches.leave_group()
+            await self._consumer().leave_group()
         except AssignmentOver as error:
             log.info("giving up %d chunks under way: %s", len(chunks), error)
             self._abandon(chunks)

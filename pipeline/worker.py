@@ -13,7 +13,7 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaProducer
@@ -73,9 +73,9 @@ class _Worker:
         settings = self._settings
         async with _Producer(settings) as producer:
             app = UsageApp(settings, self._fail)
-            app.work = self._work(store, producer)
+            app.work = self._work(app, store, producer)
             read = app.register_agents()
-            await asyncio.to_thread(topics.require, settings, read)
+            await asyncio.to_thread(topics.incarnations, settings, read)  # they must exist
             tasks = [asyncio.create_task(c) for c in (app.work.flush_forever(), self._start(app))]
             await self._ended.wait()
             await app.work.stop(settings.settle_seconds)
@@ -83,12 +83,12 @@ class _Worker:
                 task.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)
 
-    def _work(self, store: Store, producer: AIOKafkaProducer) -> Work:
+    def _work(self, app: UsageApp, store: Store, producer: AIOKafkaProducer) -> Work:
         settings = self._settings
         rules = facts.Rules.of(settings)
         digest = rules.digest()
         ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
-        dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER))
+        dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER.name))
         flusher = Flusher(ledger, dead_letters, digest, _hook(settings))
         takeover = Takeover(
             ledger,
@@ -101,7 +101,7 @@ class _Worker:
         def new_reader(topic: str) -> facts.Reader:
             return facts.reader(topic.removeprefix(settings.topic_prefix), rules)
 
-        return Work(settings, flusher, takeover, new_reader, self._fail)
+        return Work(settings, flusher, takeover, new_reader, lambda: app.batches, self._fail)
 
     def _store(self) -> Store:
         store = Store.connect(self._settings)
@@ -170,7 +170,7 @@ def _hook(settings: Settings) -> Hook:
     if not settings.hook:
         return no_hook
     module, _, name = settings.hook.partition(":")
-    return cast("Callable[[str, str], None]", getattr(importlib.import_module(module), name))
+    return cast("Hook", getattr(importlib.import_module(module), name))
 
 
 async def _finish(stopping: Coroutine[Any, Any, object], seconds: float) -> None:

@@ -1,0 +1,126 @@
+"""``usage rewind --to-store``: let the group read again what the store lacks.
+
+For the one case in which workers halt by themselves: the group's offsets are ahead of the ledger,
+because the store was restored from a copy, lags behind, or is new.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from pipeline import topics
+from pipeline.chunks import Found, Halt, Range, Source, commit_metadata, plan
+from pipeline.errors import BrokerError, Halted
+from pipeline.kafka import confluent_config
+from pipeline.ledger import Covered, Ledger
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+    from pipeline.settings import Settings
+
+TIMEOUT_SECONDS = 15.0
+
+
+def rewind(settings: Settings, store: Store, names: list[str]) -> list[Range]:
+    """Set the group's offsets back to the ledger's ends where they are ahead of them.
+
+    Args:
+        settings: of the group.
+        store: whose ledger decides.
+        names: the source topics, prefix included.
+
+    Returns:
+        The ranges that will be counted from Kafka again; none when the offsets are right.
+
+    Raises:
+        Halted: workers of the group are running, or something else is wrong as well.
+        BrokerError: Kafka does not answer.
+    """
+    admin = AdminClient(confluent_config(settings))
+    _require_empty(admin, settings.group)
+    incarnations = topics.incarnations(settings, names)
+    try:
+        found = _find(settings, store, names, incarnations)
+        missing = [
+            r for source, what in found.items() if (r := _missing(source, what, incarnations))
+        ]
+        _set_back(admin, settings.group, missing)
+    except KafkaException as error:
+        raise BrokerError(f"Kafka at {settings.kafka}: {error}") from error
+    return missing
+
+
+def _require_empty(admin: AdminClient, group: str) -> None:
+    described = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_SECONDS)[group]
+    try:
+        state = described.result().state
+    except KafkaException as error:
+        raise BrokerError(f"the group {group} cannot be described: {error}") from error
+    if state not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD):
+        raise Halted(f"the group {group} has running workers; stop them, then rewind again")
+
+
+def _find(
+    settings: Settings, store: Store, names: list[str], incarnations: dict[str, str]
+) -> dict[Source, Found]:
+    config = {"group.id": settings.group, "enable.auto.commit": False}
+    consumer = Consumer(confluent_config(settings) | config)
+    try:
+        sources = [
+            Source(name, partition)
+            for name in names
+            for partition in consumer.list_topics(name, TIMEOUT_SECONDS).topics[name].partitions
+        ]
+        covered = Ledger(store, "rewind", "").covered(sources, incarnations)
+        return {
+            source: _found(consumer, source, known)
+            for source, known in zip(sources, covered, strict=True)
+        }
+    finally:
+        consumer.close()
+
+
+def _found(consumer: Consumer, source: Source, covered: Covered) -> Found:
+    (offset,) = consumer.committed([TopicPartition(*source)], TIMEOUT_SECONDS)
+    first, last = consumer.get_watermark_offsets(TopicPartition(*source), TIMEOUT_SECONDS)
+    return Found(
+        covered=covered.to,
+        intent=covered.intent,
+        committed=offset.offset if offset.offset >= 0 else None,
+        metadata=offset.metadata or "",
+        first=first,
+        last=last,
+    )
+
+
+def _missing(source: Source, found: Found, incarnations: dict[str, str]) -> Range | None:
+    incarnation = incarnations[source.topic]
+    # The rules of an open intent are the next worker's business, not ours.
+    decided = plan(found, incarnation=incarnation, rules="", override_rules=True)
+    if not isinstance(decided, Halt):
+        return None
+    if decided.missing is None:
+        raise Halted(f"{source}: {decided.reason}")
+    return Range(source, incarnation, *decided.missing)
+
+
+def _set_back(admin: AdminClient, group: str, missing: list[Range]) -> None:
+    if not missing:
+        return
+    offsets = [
+        TopicPartition(*r.source, r.a, metadata=commit_metadata(r.incarnation)) for r in missing
+    ]
+    wanted = ConsumerGroupTopicPartitions(group, offsets)
+    altered = admin.alter_consumer_group_offsets([wanted], request_timeout=TIMEOUT_SECONDS)
+    for partition in altered[group].result().topic_partitions:
+        if partition.error is not None:
+            raise KafkaException(partition.error)
