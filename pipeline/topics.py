@@ -48,6 +48,9 @@ EVENTS = TopicSpec("usage.events")
 ENTITIES = TopicSpec("usage.entities")
 DEAD_LETTER = TopicSpec("usage.dead-letter", max_message_bytes=4 * _MIB, compacted=True)
 
+COUNTED = (REQUESTS, RECIPE_ACTIONS)
+"""The topics that workers read."""
+
 ALL = (REQUESTS, RECIPE_ACTIONS, EVENTS, ENTITIES, DEAD_LETTER)
 
 
@@ -67,11 +70,11 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome
     """
     admin = _admin(settings)
     specs = list(specs)
-    there = _partition_counts(admin)
+    there = _partition_counts(admin, settings)
     missing = [spec for spec in specs if settings.topic(spec.name) not in there]
     if _run_id(there):
         for spec in missing:  # it knows no CreateTopics; asking about a topic makes it
-            _list_topics(admin, settings.topic(spec.name))
+            _list_topics(admin, settings, settings.topic(spec.name))
         return [Outcome(settings.topic(spec.name), spec in missing) for spec in specs]
     new = [
         NewTopic(
@@ -97,7 +100,7 @@ def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome]
     """
     admin = _admin(settings)
     specs = list(specs)
-    there = _partition_counts(admin)
+    there = _partition_counts(admin, settings)
     names = [settings.topic(spec.name) for spec in specs]
     configs: dict[str, dict[str, str]] = {}
     if not _run_id(there):  # the in-process broker has no configuration to ask for
@@ -124,7 +127,7 @@ def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
     """
     admin = _admin(settings)
     topics = list(topics)
-    there = _partition_counts(admin)
+    there = _partition_counts(admin, settings)
     missing = sorted(set(topics) - there.keys())
     if missing:
         raise BrokerError(
@@ -149,17 +152,19 @@ def _admin(settings: Settings) -> AdminClient:
     return AdminClient({**confluent_config(settings), "log_level": 2})
 
 
-def _list_topics(admin: AdminClient, topic: str | None = None) -> Any:
+def _list_topics(admin: AdminClient, settings: Settings, topic: str | None = None) -> Any:
     try:
         if topic is None:
             return admin.list_topics(timeout=_TIMEOUT_SECONDS)
         return admin.list_topics(topic, timeout=_TIMEOUT_SECONDS)
     except KafkaException as error:
-        raise BrokerError(f"Kafka could not be asked for its topics: {_words(error)}") from error
+        raise BrokerError(
+            f"Kafka at {settings.kafka} (USAGE_KAFKA) does not answer: {_words(error)}"
+        ) from error
 
 
-def _partition_counts(admin: AdminClient) -> dict[str, int]:
-    listed = _list_topics(admin).topics
+def _partition_counts(admin: AdminClient, settings: Settings) -> dict[str, int]:
+    listed = _list_topics(admin, settings).topics
     return {name: len(topic.partitions) for name, topic in listed.items()}
 
 

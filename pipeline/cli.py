@@ -1,0 +1,223 @@
+"""The command ``usage``: one subcommand for each process and each act of an operator.
+
+What a subcommand needs is imported when it runs, so that ``usage --help`` is instant and a broken
+optional part breaks nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from pipeline.errors import SettingsError, UsageError
+from pipeline.settings import load
+
+if TYPE_CHECKING:
+    from pipeline.topics import Outcome
+
+_PORT = click.IntRange(1, 65_535)
+_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class _Commands(click.Group):
+    """A group that says which command was probably meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"{args[0]!r} is not a command{hint}")
+        return super().resolve_command(ctx, args)
+
+
+def main() -> NoReturn:
+    """Run the command line; a :class:`UsageError` is one line on stderr and its exit code."""
+    try:
+        code = cli.main(prog_name="usage", standalone_mode=False)
+    except UsageError as error:
+        print(f"usage: {' '.join(error.message.split())}", file=sys.stderr)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="usage-pipeline", message="%(version)s")
+def cli() -> None:
+    """Exact usage numbers: events in Kafka become rows in ClickHouse, each counted once.
+
+    Settings are environment variables that begin with USAGE_; `usage settings` lists them.
+    """
+
+
+@cli.command()
+def run() -> None:
+    """Start everything on this machine, with a simulated stream, and watch it."""
+    from pipeline.embedded import run as embedded
+
+    embedded.main(load())
+
+
+@cli.command()
+@click.option("--port", type=_PORT, help="Instead of USAGE_WEB_PORT.")
+def worker(port: int | None) -> int:
+    """Count: read the topics, write the store."""
+    from pipeline import worker as process
+
+    settings = load()
+    if port is not None:
+        settings = dataclasses.replace(settings, web_port=port)
+    return process.main(settings)
+
+
+@cli.command()
+@click.option("--port", type=_PORT, default=9092, show_default=True)
+def broker(port: int) -> None:
+    """Run the embedded broker: Kafka's protocol, in memory, for a first look and for tests."""
+    from pipeline.embedded import broker as embedded
+
+    embedded.main(port, load())
+
+
+@cli.command()
+@click.option(
+    "--path", type=click.Path(file_okay=False, path_type=Path), help="Instead of USAGE_DATA."
+)
+@click.option("--port", type=_PORT, default=8123, show_default=True)
+def store(path: Path | None, port: int) -> None:
+    """Run the embedded store: ClickHouse's engine behind its HTTP interface, on 127.0.0.1."""
+    from pipeline.embedded import store as embedded
+
+    embedded.main(path or load().data, port)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the store's tables to what this release needs; doing it again changes nothing."""
+    from pipeline.clickhouse.client import Store
+    from pipeline.clickhouse.migrate import migrate as apply
+
+    settings = load()
+    client = Store.connect(settings)
+    try:
+        applied = apply(client, settings)
+    finally:
+        client.close()
+    for one in applied:
+        click.echo(f"{one.number:04d} {one.name}: applied")
+    if not applied:
+        click.echo("nothing to apply")
+
+
+@cli.group(cls=_Commands)
+def topics() -> None:
+    """Make or check the topics."""
+
+
+@topics.command()
+def create() -> None:
+    """Make the topics that do not exist, and check those that do."""
+    from pipeline import topics as kafka
+
+    _report(kafka.create(load()))
+
+
+@topics.command()
+def check() -> None:
+    """Compare the topics with what they must be like."""
+    from pipeline import topics as kafka
+
+    _report(kafka.check(load()))
+
+
+def _report(outcomes: Iterable[Outcome]) -> None:
+    problems = []
+    for topic, made, wrong in outcomes:
+        click.echo(f"{topic}: {'made' if made else '; '.join(wrong) or 'as it should be'}")
+        problems += [f"{topic} {problem}" for problem in wrong]
+    if problems:
+        raise SettingsError("; ".join(problems))
+
+
+@cli.command()
+@click.option("--rate", type=float, default=200.0, show_default=True, help="Events per second.")
+@click.option("--duration", type=float, default=0.0, help="Seconds; 0: until it is stopped.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--tenants", type=int, default=24, show_default=True)
+@click.option("--speed", type=float, default=1.0, show_default=True, help="Of simulated time.")
+@click.option("--late", type=float, default=0.0, help="Share of late events, 0 to 1.")
+@click.option("--duplicates", type=float, default=0.0, help="Share of repeated events.")
+@click.option("--malformed", type=float, default=0.0, help="Share of broken events.")
+@click.option("--actions", type=float, default=0.35, show_default=True, help="Share of actions.")
+@click.option("--steady", is_flag=True, help="Without the day's curve.")
+def simulate(
+    rate: float,
+    duration: float,
+    seed: int,
+    tenants: int,
+    speed: float,
+    late: float,
+    duplicates: float,
+    malformed: float,
+    actions: float,
+    steady: bool,
+) -> None:
+    """Send a believable stream of events."""
+    from pipeline import simulate as process
+    from pipeline.simulate.stream import Options
+
+    options = Options(rate, late, duplicates, malformed, actions, steady)
+    simulation = process.Simulation(
+        seed=seed, tenants=tenants, duration=duration, speed=speed, options=options
+    )
+    process.main(load(), simulation)
+
+
+@cli.command()
+@click.option(
+    "--to-store",
+    is_flag=True,
+    required=True,
+    help="Put the group's offsets to where the store ends.",
+)
+def rewind(to_store: bool) -> None:  # noqa: ARG001 -- required: what is done is said by its name
+    """Have Kafka replay what a restored or new store lacks. Stop the workers first."""
+    from pipeline import topics as kafka
+    from pipeline.clickhouse.client import Store
+    from pipeline.rewind import rewind as put_back
+
+    settings = load()
+    client = Store.connect(settings)
+    try:
+        ranges = put_back(settings, client, [settings.topic(spec.name) for spec in kafka.COUNTED])
+    finally:
+        client.close()
+    for one in ranges:
+        click.echo(f"{one}: will be read again")
+    if not ranges:
+        click.echo("nothing to rewind: the group's offsets are not ahead of the store")
+
+
+@cli.command()
+@click.option("--markdown", is_flag=True, help="As docs/settings.md has them.")
+def settings(markdown: bool) -> None:
+    """List the settings and their values; secrets are hidden."""
+    from pipeline import settings_page
+
+    click.echo(settings_page.markdown() if markdown else settings_page.listing(load()), nl=False)
+
+
+if __name__ == "__main__":
+    main()
