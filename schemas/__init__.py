@@ -1,1 +1,9 @@
-"""The event types: what producers send, and nothing else. Imports neither pipeline nor agents."""
+"""The contract with producers as types: one module per event type. Imports nothing of ours."""
+
+from schemas.entity import Entity
+from schemas.envelope import Envelope
+from schemas.product_event import ProductEvent
+from schemas.recipe_action import RecipeAction
+from schemas.request import Request
+
+__all__ = ["Entity", "Envelope", "ProductEvent", "RecipeAction", "Request"]

@@ -1,0 +1,23 @@
+"""Events to columns: pure, without I/O; the hot path.
+
+``interface`` is what the rest of the pipeline sees. A record takes the path
+``forms`` → ``json_values`` → ``envelope`` → the type's module (``requests``, ``recipe_actions``)
+→ a row; ``decide`` is that path, by the contract's letter, and ``reader`` adds it all up.
+"""
+
+from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
+from pipeline.facts.interface import Facts, Head, Reader, Record, Rejection
+from pipeline.facts.reader import reader
+from pipeline.facts.rules import Rules
+
+__all__ = [
+    "RECIPE_ACTIONS",
+    "REQUESTS",
+    "Facts",
+    "Head",
+    "Reader",
+    "Record",
+    "Rejection",
+    "Rules",
+    "reader",
+]

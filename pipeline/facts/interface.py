@@ -1,0 +1,123 @@
+"""The one interface of events-to-columns: records of a partition in, columns and rejections out.
+
+Whatever stands behind ``Reader`` (the Python one of this package is the reference; a compiled one
+may come to stand beside it) must give the same ``Facts`` for the same records: they are a pure
+function of the log, and rows stand in the order of the log.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+Outcome = tuple[int, str, str, str, str]
+"""(arrival minute in epoch seconds, tenant, type, outcome, reason). The outcome is one of
+``counted``, ``duplicate``, ``rejected``, ``skipped``; the reason is ``''`` unless rejected."""
+
+Bounds = tuple[int, int]
+"""Least and greatest instant, in epoch milliseconds."""
+
+
+class Record(Protocol):
+    """What is read of a Kafka record; aiokafka's ``ConsumerRecord`` fits."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition's log."""
+
+    @property
+    def timestamp(self) -> int:
+        """Epoch milliseconds."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Names and values; a value may be None in spite of its type."""
+
+    @property
+    def value(self) -> bytes | None:
+        """None for a tombstone."""
+
+
+class Rejection(NamedTuple):
+    """An event that cannot be accepted, as the dead-letter topic wants it."""
+
+    offset: int
+    index: int | None  # type: ignore[assignment]  # hides tuple.index
+    """Of a batch's element only: which one, from 0."""
+    timestamp: int
+    """Of the record, in epoch milliseconds."""
+    reason: str
+    message: str
+    """A sentence for a person: which field, what was found, what was expected."""
+    tenant: str
+    """``''`` where it could not be read; so for ``type``."""
+    type: str
+    value: bytes
+    """The original bytes: of the record, or of the batch's element."""
+
+
+class Head(NamedTuple):
+    """The table that a topic's rows are inserted into."""
+
+    table: str
+    columns: tuple[tuple[str, str], ...]
+    """(name, ClickHouse type), in the order of the lists in ``Facts.columns``."""
+
+
+class Facts:
+    """What a range of one partition's log comes to; grows as records are read into it."""
+
+    __slots__ = (
+        "arrival",
+        "columns",
+        "counted",
+        "duplicate",
+        "event_time",
+        "head",
+        "outcomes",
+        "received",
+        "rejected",
+        "rejections",
+        "size_bytes",
+        "skipped",
+    )
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.columns: list[list[Any]] = [[] for _ in head.columns]
+        """One list per column of the head, one row per counted event, in the log's order."""
+        self.outcomes: Counter[Outcome] = Counter()
+        self.rejections: list[Rejection] = []
+        self.received = 0
+        """Events: counted + duplicate + rejected."""
+        self.counted = 0
+        self.duplicate = 0
+        self.rejected = 0
+        self.skipped = 0
+        """Tombstones, which are not received."""
+        self.event_time: Bounds | None = None
+        """Of the counted events."""
+        self.arrival: Bounds | None = None
+        """Of all records."""
+        self.size_bytes = 0
+        """The values of all records together."""
+
+
+class Reader(Protocol):
+    """Reads one partition's log, in order. One object per partition: state may live in it."""
+
+    @property
+    def head(self) -> Head:
+        """The table and columns that it fills."""
+
+    def read(self, records: Sequence[Record], into: Facts) -> None:
+        """Add ``records``, the next of the partition, to ``into``.
+
+        Never raises for anything that a record can hold, and never blocks.
+        """
+
+
+def widened(bounds: Bounds | None, least: int, greatest: int) -> Bounds:
+    """``bounds`` made wide enough for ``least`` and ``greatest`` too."""
+    if bounds is None:
+        return least, greatest
+    return min(bounds[0], least), max(bounds[1], greatest)

@@ -1,0 +1,43 @@
+"""``usage.recipe_action.v1``: checked data to a row of ``actions_in``."""
+
+from typing import Any
+
+from pipeline.facts import fields
+from schemas.fields import MAX_INTEGER
+from schemas.recipe_action import KINDS, OUTCOMES
+
+_COMPUTING = frozenset({"action", "call"})
+
+
+def is_task(kind: str, outcome: str) -> bool:
+    """Whether an action is a task by rule set 1 (row A1 of the list of numbers).
+
+    Triggers and control flow are none; an action is one, whatever the size of its bulk, in each
+    iteration and each rerun; a failed or skipped step is none; calling a recipe is one.
+    """
+    return kind in _COMPUTING and outcome == "succeeded"
+
+
+def row(data: fields.Data, rule_set: int) -> tuple[Any, ...]:
+    """The row but for its first two columns, minute and tenant. Raises Refused."""
+    recipe_id = fields.required_text(data, "recipe_id")
+    fields.required_text(data, "job_id")
+    _check_step(data)
+    kind = fields.choice(data, "kind", KINDS)
+    outcome = fields.choice(data, "outcome", OUTCOMES)
+    app = fields.optional_text(data, "app")
+    fields.optional_text(data, "connection_id")
+    fields.optional_integer(data, "items", 1, 1)
+    fields.optional_integer(data, "iteration", 0, 0)
+    fields.optional_boolean(data, "rerun")
+    if data.get("duration_ms") is not None:
+        fields.duration_us(data, "duration_ms")
+    return recipe_id, app, rule_set, int(is_task(kind, outcome)), int(outcome == "failed")
+
+
+def _check_step(data: fields.Data) -> None:
+    step = data.get("step")
+    if isinstance(step, str):
+        fields.required_text(data, "step")
+    elif not fields.is_integer(step, -MAX_INTEGER - 1, MAX_INTEGER):
+        raise fields.wrong(data, "step", "a string or an integer")

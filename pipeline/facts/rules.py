@@ -1,0 +1,45 @@
+"""Everything that decides what a given log comes to, in one object with a digest."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules by which records become facts.
+
+    Equal rules give equal facts for equal logs; the digest is kept with each intent, so that a
+    chunk is never replayed under others.
+    """
+
+    contract: str = "1"
+    """Raise it with any change of the code that changes what some log comes to."""
+
+    too_early_seconds: int = 600
+    """An event may be at most this much later than its record's timestamp."""
+
+    too_late_seconds: int = 34_560_000
+    """An event may be at most this much earlier than its record's timestamp (400 days)."""
+
+    max_record_bytes: int = 1_048_576
+    """Size of a record's value."""
+
+    max_depth: int = 32
+    """Nesting of a record's value; the outermost container is 1."""
+
+    max_batch_elements: int = 10_000
+
+    duplicate_window: int = 1_000_000
+    """For how many offsets an event's id is remembered."""
+
+    deduplicate: bool = False
+    """Whether duplicates are dropped."""
+
+    task_rule_set: int = 1
+    """Which recipe actions are tasks (row A1 of the list of numbers)."""
+
+    def digest(self) -> str:
+        """16 hex digits, different for different rules."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
