@@ -63,11 +63,16 @@ def cli() -> None:
 
 
 @cli.command()
-def run() -> None:
+@click.option("--rate", type=float, default=200.0, show_default=True, help="Events per second.")
+@click.option("--for", "seconds", type=float, default=0.0, help="Seconds; 0: until it is ended.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the simulated world.")
+@click.option("--tenants", type=int, default=24, show_default=True)
+def run(rate: float, seconds: float, seed: int, tenants: int) -> int:
     """Start everything on this machine, with a simulated stream, and watch it."""
     from pipeline.embedded import run as embedded
 
-    embedded.main(load())
+    demo = embedded.Demo(rate=rate, seconds=seconds, seed=seed, tenants=tenants)
+    return embedded.main(load(), demo)
 
 
 @cli.command()

@@ -13,14 +13,13 @@ produce    sends it
 from __future__ import annotations
 
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from threading import Event
 
 from pipeline.errors import UsageError
+from pipeline.interrupts import Interrupts
 from pipeline.settings import Settings
 from pipeline.simulate.stream import Message, Options, stream
 from pipeline.simulate.world import MAX_TENANTS, build_world
@@ -51,9 +50,7 @@ def main(settings: Settings, simulation: Simulation) -> None:
     from pipeline.simulate.produce import Clock, Sender  # loads librdkafka
 
     _check(simulation)
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Interrupts()
     start_ms = time.time_ns() // 1_000_000
     if simulation.speed != 1:
         start_ms -= int(simulation.duration * 1000)

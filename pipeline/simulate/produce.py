@@ -6,13 +6,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
-from threading import Event
 from typing import TextIO
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Record
 
 from pipeline.errors import BrokerError
+from pipeline.interrupts import Interrupts
 from pipeline.kafka import confluent_config
 from pipeline.settings import Settings
 from pipeline.simulate.stream import TOPICS, Message
@@ -64,7 +64,7 @@ class Sender:
             self._require(settings.kafka, name)
         self._ready = True
 
-    def send(self, blocks: Iterable[list[Message]], clock: Clock, stop: Event) -> None:
+    def send(self, blocks: Iterable[list[Message]], clock: Clock, stop: Interrupts) -> None:
         """Send each message when its time has come; returns at the end, or soon after `stop`."""
         poll = self._producer.poll
         for block in blocks:
@@ -75,7 +75,7 @@ class Sender:
                         return
                 self._produce(message, stop)
             poll(0)
-            if stop.is_set():
+            if stop:
                 return
 
     def flush(self) -> None:
@@ -98,8 +98,8 @@ class Sender:
             why = ", ".join(f"{count:,} × {error}" for error, count in self.failed.most_common(3))
             raise BrokerError(f"Kafka did not take all of them: {why}")
 
-    def _produce(self, message: Message, stop: Event) -> None:
-        while not stop.is_set():
+    def _produce(self, message: Message, stop: Interrupts) -> None:
+        while not stop:
             try:
                 self._producer.produce(
                     self._names[message.topic],

@@ -1,0 +1,166 @@
+"""What the live view knows: one reading of the store, once a second, and the SQL behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+RATE_SECONDS = 120
+SETTLE_MS = 3000
+"""Events that arrived this long ago are counted, unless the worker is behind."""
+
+LEDGER_COST = 20
+"""The sums over the whole ledger are asked for again after this many times what they took."""
+
+LEDGER = """
+SELECT
+    sum(received), sum(counted), sum(duplicate), sum(rejected), sum(skipped), sum(lost), count(),
+    max(toUnixTimestamp64Milli(last_event_time)), max(toUnixTimestamp64Milli(last_arrival))
+FROM (SELECT * FROM chunks LIMIT 1 BY topic, partition, incarnation, from_offset)
+"""
+
+ARRIVALS = """
+SELECT toUnixTimestamp64Milli(first_arrival), toUnixTimestamp64Milli(last_arrival), received
+FROM chunks
+WHERE recorded_at > now64(3) - {seconds:UInt32} AND received > 0
+LIMIT 1 BY topic, partition, incarnation, from_offset
+"""
+
+TENANTS = """
+SELECT tenant, sum(of_requests), sum(of_failed), sum(of_tokens), sum(of_tasks), sumMap(of_cost)
+FROM
+(
+    SELECT
+        tenant, requests AS of_requests, failed AS of_failed,
+        input_tokens + output_tokens AS of_tokens, toUInt64(0) AS of_tasks,
+        map(toString(currency), cost) AS of_cost
+    FROM requests_1m
+    WHERE minute > now() - {minutes:UInt32} * 60
+    UNION ALL
+    SELECT tenant, 0, 0, 0, tasks, map('', toDecimal128(0, 9))
+    FROM tasks_1m
+    WHERE minute > now() - {minutes:UInt32} * 60
+)
+GROUP BY tenant
+ORDER BY sum(of_requests) + sum(of_tasks) DESC, tenant
+LIMIT {rows:UInt32}
+"""
+
+TENANT_MINUTES = 5
+TENANT_ROWS = 50
+
+
+class Queries(Protocol):
+    """What is needed of `pipeline.clickhouse.client.Store`."""
+
+    def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Rows of a SELECT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The sums of the whole ledger, in events; times in ms since 1970, 0 where there is none."""
+
+    received: int = 0
+    counted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    lost: int = 0
+    chunks: int = 0
+    newest_event_ms: int = 0
+    newest_arrival_ms: int = 0
+
+    @property
+    def difference(self) -> int:
+        """Received, but neither counted nor a duplicate nor rejected: 0, or something is wrong."""
+        return self.received - self.counted - self.duplicate - self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class TenantUse:
+    """What a tenant used in the last minutes; cost by currency."""
+
+    tenant: str
+    requests: int = 0
+    failed: int = 0
+    tokens: int = 0
+    tasks: int = 0
+    cost: dict[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The state of everything at `at_ms`; `rates` are events per second, the oldest first."""
+
+    at_ms: int
+    totals: Totals = Totals()
+    rates: tuple[float, ...] = ()
+    tenants: tuple[TenantUse, ...] = ()
+
+    @property
+    def behind_ms(self) -> int | None:
+        """Age of the newest record that is in the store; None before the first."""
+        newest = self.totals.newest_arrival_ms
+        return max(0, self.at_ms - newest) if newest else None
+
+
+class Readings:
+    """Takes readings. Not thread safe."""
+
+    def __init__(self, store: Queries) -> None:
+        self._store = store
+        self._totals = Totals()
+        self._ask_again = 0.0
+
+    def take(self) -> Reading:
+        """Ask the store.
+
+        Raises:
+            StoreUnavailable, StoreRefused: as the store's client does.
+        """
+        began = time.monotonic()
+        if began >= self._ask_again:
+            self._totals = Totals(*map(int, self._store.query(LEDGER)[0]))
+            took = time.monotonic() - began
+            self._ask_again = began + (took * LEDGER_COST if took > 0.05 else 0)
+        arrivals = self._store.query(ARRIVALS, {"seconds": RATE_SECONDS + 10})
+        tenants = self._store.query(TENANTS, {"minutes": TENANT_MINUTES, "rows": TENANT_ROWS})
+        now_ms = time.time_ns() // 1_000_000
+        return Reading(
+            at_ms=now_ms,
+            totals=self._totals,
+            rates=rates(arrivals, now_ms - SETTLE_MS, RATE_SECONDS),
+            tenants=tuple(_tenant_use(row) for row in tenants),
+        )
+
+
+def rates(arrivals: Iterable[Sequence[Any]], until_ms: int, seconds: int) -> tuple[float, ...]:
+    """Events per second in each of the `seconds` before `until_ms`, the oldest first.
+
+    Args:
+        arrivals: of each chunk its first and last arrival (ms) and how many events it received;
+            they are taken to have arrived evenly in between.
+        until_ms: end of the last second.
+        seconds: how many.
+    """
+    begin_ms = until_ms - seconds * 1000
+    found = [0.0] * seconds
+    for first, last, received in arrivals:
+        length = max(1, last + 1 - first)
+        low, high = max(first, begin_ms), min(last + 1, until_ms)
+        while low < high:
+            place = (low - begin_ms) // 1000
+            end = min(high, begin_ms + (place + 1) * 1000)
+            found[place] += received * (end - low) / length
+            low = end
+    return tuple(found)
+
+
+def _tenant_use(row: Sequence[Any]) -> TenantUse:
+    tenant, requests, failed, tokens, tasks, cost = row
+    priced = {currency: Decimal(amount) for currency, amount in dict(cost).items() if currency}
+    return TenantUse(tenant, int(requests), int(failed), int(tokens), int(tasks), priced)

@@ -1,0 +1,219 @@
+"""`usage run`: broker, store, topics, migrations, worker and simulator, each a process, and a view.
+
+Order: the broker and the store come up side by side; then topics and migrations; then the worker
+and the simulator. The end takes the other direction. The in-process broker keeps its log in memory
+only, so each run is an incarnation of its own: the store's totals stay, and the new ones add.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from pipeline.embedded.processes import (
+    Child,
+    Interrupted,
+    end,
+    free_port,
+    listens,
+    wait_until_done,
+    wait_until_ready,
+)
+from pipeline.embedded.view import show
+from pipeline.errors import UsageError
+from pipeline.interrupts import Interrupts
+from pipeline.settings import Settings, load
+
+BROKER_PORT = 9092
+STORE_PORT = 8123
+START_SECONDS = 60.0  # on a slow disk chDB's library alone takes seconds to load, the first time
+WORKER_END_SECONDS = 4.0
+STORE_END_SECONDS = 3.0
+SETTLE_SECONDS = "2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What `usage run` was asked for; `seconds` 0 is until somebody ends it."""
+
+    rate: float = 200.0
+    seconds: float = 0.0
+    seed: int = 1
+    tenants: int = 24
+    late: float = 0.02
+    duplicates: float = 0.01
+    malformed: float = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where everything is."""
+
+    data: Path
+    broker_port: int
+    store_port: int
+    database: str
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the processes' log files."""
+        return self.data / "logs"
+
+    @property
+    def broker(self) -> str:
+        """The broker's address."""
+        return f"127.0.0.1:{self.broker_port}"
+
+    @property
+    def store(self) -> str:
+        """The store's address."""
+        return f"http://127.0.0.1:{self.store_port}"
+
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """For people: what, and where."""
+        url = f"{self.store}/?database={self.database}"
+        sql = "SELECT tenant, sum(requests) FROM requests_1m GROUP BY tenant"
+        return (
+            ("broker", f"{self.broker} (Kafka's protocol, in memory)"),
+            ("store", f"{self.store} (ClickHouse over HTTP), database {self.database}"),
+            ("try", f"curl '{url}' -d '{sql}'"),
+            ("data", f"{self.data / 'store'}, logs {self.logs}"),
+        )
+
+
+def main(settings: Settings, demo: Demo) -> int:
+    """Run everything until Ctrl-C, SIGTERM, or the end of the time asked for.
+
+    Raises:
+        UsageError: something did not come up, or ended by itself; everything is ended then.
+    """
+    interrupts = Interrupts()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with _only_one(settings.data):
+        places = _places(settings)
+        places.logs.mkdir(exist_ok=True)
+        system = _System(places, demo, interrupts)
+        try:
+            system.start()
+            for name, where in places.lines():
+                print(f"{name:<7} {where}", flush=True)
+            own = load(_environment(places))
+            problem = show(own, places.lines(), system.problem, demo.seconds, interrupts)
+        except Interrupted:
+            problem = ""
+        finally:
+            system.end()
+    if problem:
+        raise UsageError(problem)
+    return 0
+
+
+class _System:
+    """The processes, in the order of their start."""
+
+    def __init__(self, places: Places, demo: Demo, interrupts: Interrupts) -> None:
+        self._places = places
+        self._demo = demo
+        self._interrupts = interrupts
+        self._env = _environment(places)
+        self._servers: list[Child] = []
+        self._clients: list[Child] = []
+        self._tasks: list[Child] = []
+
+    def start(self) -> None:
+        """Start all of them, each when what it needs is ready."""
+        places = self._places
+        broker = self._child("broker", "broker", "--port", str(places.broker_port))
+        self._servers.append(broker)
+        path = str(places.data / "store")
+        store = self._child("store", "store", "--path", path, "--port", str(places.store_port))
+        self._servers.append(store)
+        self._await(broker, lambda: listens(places.broker_port))
+        topics = self._child("topics", "topics", "create")
+        self._tasks.append(topics)
+        self._await(store, lambda: _answers(places.store))
+        migrate = self._child("migrate", "migrate")
+        self._tasks.append(migrate)
+        for task in (topics, migrate):
+            wait_until_done(task, START_SECONDS, self._interrupts)
+        self._clients.append(self._child("worker", "worker"))
+        self._clients.append(self._child("simulator", *_simulate(self._demo)))
+
+    def problem(self) -> str:
+        """Which process ended by itself, and how; empty while all run."""
+        for child in (*self._servers, *self._clients):
+            if child.code is not None:
+                return f"the {child.name} {child.how_it_ended()}; the rest of it is in {child.log}"
+        return ""
+
+    def end(self) -> None:
+        """End all of them: who counts first, then what it counts into."""
+        end(self._tasks + self._clients, WORKER_END_SECONDS, self._interrupts)
+        end(self._servers, STORE_END_SECONDS, self._interrupts)
+
+    def _child(self, name: str, *arguments: str) -> Child:
+        return Child(name, arguments, self._places.logs, self._env)
+
+    def _await(self, child: Child, ready: Callable[[], bool]) -> None:
+        wait_until_ready(child, ready, START_SECONDS, self._interrupts)
+
+
+def _places(settings: Settings) -> Places:
+    return Places(
+        data=settings.data,
+        broker_port=free_port(BROKER_PORT),
+        store_port=free_port(STORE_PORT),
+        database=settings.clickhouse.database,
+    )
+
+
+def _environment(places: Places) -> Mapping[str, str]:
+    """The environment, with the embedded broker and store in place of any other."""
+    others = ("USAGE_KAFKA", "USAGE_CLICKHOUSE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+    return {
+        "USAGE_SETTLE_SECONDS": SETTLE_SECONDS,
+        **kept,
+        "USAGE_KAFKA": places.broker,
+        "USAGE_CLICKHOUSE": f"http://default:@127.0.0.1:{places.store_port}/{places.database}",
+    }
+
+
+def _simulate(demo: Demo) -> list[str]:
+    options = {
+        "rate": demo.rate,
+        "seed": demo.seed,
+        "tenants": demo.tenants,
+        "late": demo.late,
+        "duplicates": demo.duplicates,
+        "malformed": demo.malformed,
+    }
+    return ["simulate", *(f"--{name}={value}" for name, value in options.items())]
+
+
+def _answers(store: str) -> bool:
+    opener = build_opener(ProxyHandler({}))  # a proxy of the environment knows no 127.0.0.1
+    try:
+        with opener.open(f"{store}/ping", timeout=1.0) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _only_one(data: Path) -> IO[str]:
+    """Hold the folder's lock; it is let go when the file is closed."""
+    lock = (data / "run.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise UsageError(
+            f"`usage run` already runs on {data}; end it first, or set USAGE_DATA to another folder"
+        ) from None
+    return lock

@@ -1,0 +1,203 @@
+"""The live view of `usage run`: a pure function from a reading of the store to the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.embedded.readings import TENANT_MINUTES, Reading, TenantUse, Totals
+
+BARS = "▁▂▃▄▅▆▇█"
+RATE_OVER_SECONDS = 5
+MAX_WIDTH = 120
+FRESH_MS = 5_000
+STALE_MS = 15_000
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
+
+HEADING = "bold cyan"
+QUIET = "bright_black"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around the numbers: where everything is, how long it has run, what is wrong."""
+
+    places: tuple[tuple[str, str], ...] = ()
+    running_seconds: float = 0.0
+    trouble: str = ""
+
+
+def render(reading: Reading | None, frame: Frame, width: int, height: int) -> RenderableType:
+    """The whole screen, `height` lines at most; None while there is no reading yet."""
+    width = min(width, MAX_WIDTH)
+    foot = _foot(frame)
+    if reading is None or not reading.totals.received:
+        return Group(_title(frame, width), Text(), *_waiting(frame), Text(), *foot)
+    fixed = 13 + len(foot) + bool(frame.trouble)
+    parts: list[RenderableType] = [
+        _title(frame, width),
+        Text(),
+        _pace(reading, width),
+        Text(),
+        _heading("Ledger", f"{reading.totals.chunks:,} chunks"),
+        _ledger(reading.totals),
+        Text(),
+        _heading("Top tenants", f"last {TENANT_MINUTES} minutes"),
+        _tenants(reading.tenants[: max(1, height - fixed)], width),
+        Text(),
+    ]
+    if frame.trouble:
+        parts.append(_trouble(frame.trouble))
+    return Group(*parts, *foot)
+
+
+def line(reading: Reading) -> str:
+    """One plain line of a reading, for an output that is no terminal."""
+    totals = reading.totals
+    behind = reading.behind_ms
+    age = f"{behind / 1000:.1f} s behind" if behind is not None else "nothing yet"
+    return (
+        f"received {totals.received:,} = counted {totals.counted:,} + duplicate "
+        f"{totals.duplicate:,} + rejected {totals.rejected:,}, difference {totals.difference:,}; "
+        f"skipped {totals.skipped:,}, lost {totals.lost:,}; {totals.chunks:,} chunks; "
+        f"{_rate(reading.rates):,.0f} events/s, {age}"
+    )
+
+
+def sparkline(values: tuple[float, ...], width: int) -> str:
+    """The newest `width` values as bars from 0 to the highest."""
+    shown = values[-width:] if width > 0 else ()
+    top = max(shown, default=0.0)
+    if top <= 0:
+        return BARS[0] * len(shown)
+    return "".join(BARS[round(value / top * (len(BARS) - 1))] for value in shown)
+
+
+def compact(number: int) -> str:
+    """At most five characters above ten thousand: `9,876`, `12.3k`, `4.56M`, `1.20G`."""
+    if number < 10_000:
+        return f"{number:,}"
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            value = number / size
+            digits = 0 if value >= 100 else 1 if value >= 10 else 2
+            return f"{value:.{digits}f}{unit}"
+    raise AssertionError(number)
+
+
+def money(cost: dict[str, Decimal]) -> str:
+    """Cost in cents, or in hundredths of them below a unit; of several currencies, each."""
+    return " + ".join(
+        f"{SYMBOLS.get(currency, currency + ' ')}{amount:,.{2 if amount >= 1 else 4}f}"
+        for currency, amount in sorted(cost.items())
+    )
+
+
+def _rate(values: tuple[float, ...]) -> float:
+    newest = values[-RATE_OVER_SECONDS:]
+    return sum(newest) / len(newest) if newest else 0.0
+
+
+def _title(frame: Frame, width: int) -> RenderableType:
+    minutes, seconds = divmod(int(frame.running_seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    grid = _grid(width)
+    grid.add_column()
+    grid.add_column(justify="right")
+    grid.add_row(
+        Text(" Usage Pipeline", style="bold"),
+        Text(f"running {hours:02d}:{minutes:02d}:{seconds:02d} ", style=QUIET),
+    )
+    return grid
+
+
+def _waiting(frame: Frame) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(" Waiting for the first numbers …", style="italic")]
+    return [*parts, _trouble(frame.trouble)] if frame.trouble else parts
+
+
+def _pace(reading: Reading, width: int) -> RenderableType:
+    """Events per second with their last minute or two, and how fresh the numbers are."""
+    behind = reading.behind_ms or 0
+    style = "green" if behind < FRESH_MS else "yellow" if behind < STALE_MS else "bold red"
+    grid = _grid(width)
+    grid.add_column()
+    grid.add_column(justify="right")
+    bars = max(10, width - 24)
+    now = Text(f"{_rate(reading.rates):>7,.0f}", style="bold")
+    age = Text(f"{behind / 1000:,.1f} s ", style=style)
+    grid.add_row(_heading("Events per second"), Text("Freshness ", style=HEADING))
+    grid.add_row(Text.assemble(now, "  ", Text(sparkline(reading.rates, bars), style="cyan")), age)
+    return grid
+
+
+def _ledger(totals: Totals) -> RenderableType:
+    table = _table(None)
+    cells = {
+        "received": totals.received,
+        "counted": totals.counted,
+        "duplicate": totals.duplicate,
+        "rejected": totals.rejected,
+        "skipped": totals.skipped,
+        "lost": totals.lost,
+        "difference": totals.difference,
+    }
+    for name in cells:
+        table.add_column(name, justify="right", no_wrap=True, min_width=9)
+    alarms = {"lost": "bold red", "difference": "bold red"}
+    table.add_row(
+        *(
+            Text(f"{value:,}", style=alarms[name] if value else "green")
+            if name in alarms
+            else Text(f"{value:,}")
+            for name, value in cells.items()
+        )
+    )
+    return table
+
+
+def _tenants(tenants: tuple[TenantUse, ...], width: int) -> RenderableType:
+    table = _table(width)
+    table.add_column("tenant", no_wrap=True, ratio=1)
+    for name in ("requests", "failed", "tokens", "cost", "tasks"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in tenants:
+        table.add_row(
+            one.tenant,
+            f"{one.requests:,}",
+            Text(f"{one.failed:,}", style="" if one.failed else QUIET),
+            compact(one.tokens),
+            money(one.cost),
+            f"{one.tasks:,}",
+        )
+    return table
+
+
+def _foot(frame: Frame) -> list[RenderableType]:
+    lines: list[RenderableType] = [
+        Text.assemble((f" {name:<7}", QUIET), value, no_wrap=True, overflow="ellipsis")
+        for name, value in frame.places
+    ]
+    return [*lines, Text(" Ctrl-C ends it all", style=QUIET)]
+
+
+def _trouble(sentence: str) -> RenderableType:
+    return Text(f" {sentence}", style="yellow", no_wrap=True, overflow="ellipsis")
+
+
+def _heading(title: str, note: str = "") -> Text:
+    return Text.assemble((f" {title}", HEADING), (f"  {note}", QUIET))
+
+
+def _grid(width: int) -> Table:
+    grid = Table.grid(pad_edge=False)
+    grid.width = width
+    return grid
+
+
+def _table(width: int | None) -> Table:
+    return Table(box=None, width=width, padding=(0, 1), header_style=QUIET)
