@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,19 +23,36 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
         broker.kill9()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """Provide an embedded store of the test's own."""
-    store = EmbeddedStore(tmp_path)
-    store.start()
-    yield store
-    if store.process.is_running:
-        store.kill9()
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
+    """Provide one embedded store for all tests; each has its own database."""
+    with _started(tmp_path_factory.mktemp("store")) as store:
+        yield store
 
 
 @pytest.fixture
 def scene(kafka: KafkaBroker, store: EmbeddedStore, tmp_path: Path) -> Iterator[Scene]:
-    """Provide topics, group, store and workers of the test's own."""
+    """Provide topics, group, database and workers of the test's own."""
     scene = Scene(kafka, store, tmp_path)
     yield scene
     scene.end()
+
+
+@pytest.fixture
+def lone_scene(kafka: KafkaBroker, tmp_path: Path) -> Iterator[Scene]:
+    """Provide a scene with a store of its own, which the test may kill and replace."""
+    with _started(tmp_path) as store:
+        scene = Scene(kafka, store, tmp_path)
+        yield scene
+        scene.end()
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[EmbeddedStore]:
+    store = EmbeddedStore(folder)
+    store.start()
+    try:
+        yield store
+    finally:
+        if store.process.is_running:
+            store.kill9()

@@ -195,12 +195,21 @@ class KafkaBroker:
         self, group: str, sources: Iterable[tuple[str, int]]
     ) -> dict[tuple[str, int], int | None]:
         """Return the group's committed offsets; None where there is none."""
+        return {
+            source: None if offset < 0 else offset
+            for source, (offset, _) in self.metadata(group, sources).items()
+        }
+
+    def metadata(
+        self, group: str, sources: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[int, str]]:
+        """Return the group's committed offsets with their metadata."""
         asked = [TopicPartition(topic, number) for topic, number in sources]
         futures = self.admin.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group, asked)]
         )
         found = futures[group].result(30).topic_partitions
-        return {(f.topic, f.partition): None if f.offset < 0 else int(f.offset) for f in found}
+        return {(f.topic, f.partition): (int(f.offset), f.metadata or "") for f in found}
 
     def topic_id(self, topic: str) -> str:
         """Return the id that tells a topic from an earlier one of its name."""
@@ -214,14 +223,27 @@ class KafkaBroker:
         for future in self.admin.alter_consumer_group_offsets([asked]).values():
             future.result(30)
 
-    def members(self, group: str) -> dict[str, int]:
-        """Return the group's members and how many partitions each has; empty while rebalancing."""
+    def members(self, group: str) -> list[str]:
+        """Return the group's members, whatever its state."""
+        found = self.admin.describe_consumer_groups([group])[group].result(30)
+        return [m.member_id for m in found.members]
+
+    def assignment(self, group: str) -> dict[str, set[tuple[str, int]]]:
+        """Return what each member has; empty while the group is not stable."""
         found = self.admin.describe_consumer_groups([group])[group].result(30)
         if found.state.name != "STABLE":
             return {}
-        return {m.member_id: len(m.assignment.topic_partitions) for m in found.members}
+        return {
+            m.member_id: {(tp.topic, tp.partition) for tp in m.assignment.topic_partitions}
+            for m in found.members
+        }
+
+    def await_empty(self, group: str) -> None:
+        """Wait until the group has no members: until the sessions of dead ones are over."""
+        until(lambda: not self.members(group), within=60, what=f"{group} without members")
 
     def delete_group(self, group: str) -> None:
-        """Delete a group without members, and all its offsets."""
+        """Delete a group and all its offsets, once it has no members."""
+        self.await_empty(group)
         for future in self.admin.delete_consumer_groups([group]).values():
             future.result(30)

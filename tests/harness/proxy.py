@@ -32,9 +32,12 @@ class Proxy:
         self._target = target
         self._mode = Mode.PASS
         self._passing = threading.Event()
+        self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._listener: socket.socket | None = None
         self.lost_answers = 0
+        self.held_bytes = 0
+        """What HANG holds back just now, of requests."""
 
     def __enter__(self) -> Self:
         self._passing.set()
@@ -110,16 +113,28 @@ class Proxy:
                 ).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while data := source.recv(_CHUNK_BYTES):
-                self._passing.wait()
+                self._hold(0 if answers else len(data))
                 if answers and self._mode is Mode.LOSE_ANSWERS:
                     self.lost_answers += 1
                     break
                 sink.sendall(data)
+            else:
+                sink.shutdown(socket.SHUT_WR)  # a request may end before its answer begins
+                return
+        except OSError:
+            pass
         for connection in (source, sink):
             self._connections.discard(connection)
             _close(connection)
+
+    def _hold(self, request_bytes: int) -> None:
+        with self._lock:
+            self.held_bytes += request_bytes
+        self._passing.wait()
+        with self._lock:
+            self.held_bytes -= request_bytes
 
 
 def _close(connection: socket.socket) -> None:

@@ -36,16 +36,17 @@ _numbers = itertools.count(1)
 
 
 class Scene:
-    """Topics under a prefix of its own on the shared broker, a group, and a store of its own."""
+    """Topics under a prefix, a group and a database of its own, on a broker and a store."""
 
     def __init__(self, kafka: KafkaBroker, store: EmbeddedStore, folder: Path) -> None:
         self.kafka = kafka
         self.store = store
         self.folder = folder
         self.partitions = 0
-        name = f"t{os.getpid()}-{next(_numbers)}"
+        name = f"t{os.getpid()}_{next(_numbers)}"
         self.prefix = f"{name}."
         self.group = f"group-{name}"
+        self.database = f"usage_{name}"
         self.settings: dict[str, str] = {}
         """What this test sets on top of `SETTINGS`."""
         self.workers: list[Process] = []
@@ -86,11 +87,15 @@ class Scene:
         """Return the USAGE_… variables of this scene's processes."""
         own = {
             "USAGE_KAFKA": self.kafka.servers,
-            "USAGE_CLICKHOUSE": self.store.url,
+            "USAGE_CLICKHOUSE": self.store_url(),
             "USAGE_GROUP": self.group,
             "USAGE_TOPIC_PREFIX": self.prefix,
         }
         return SETTINGS | own | self.settings | more
+
+    def store_url(self, port: int | None = None) -> str:
+        """Return the URL of this scene's database; at another port when a proxy is between."""
+        return url_at(port or self.store.port, self.database)
 
     def sender(self, **config: str) -> Sender:
         """Return a producer for this scene's topics."""
@@ -138,7 +143,7 @@ class Scene:
 
     def loaded(self) -> Settings:
         """Return the settings that this scene's processes see, past any proxy to the store."""
-        return load(self.environment(USAGE_CLICKHOUSE=url_at(self.store.port)))
+        return load(self.environment(USAGE_CLICKHOUSE=self.store_url()))
 
     @contextmanager
     def connect(self) -> Iterator[Store]:
@@ -173,8 +178,8 @@ class Scene:
         """Wait until the group is stable with so many members, each with partitions."""
 
         def shared() -> bool:
-            members = self.kafka.members(self.group)
-            return len(members) == workers and all(members.values())
+            assigned = self.kafka.assignment(self.group)
+            return len(assigned) == workers and all(assigned.values())
 
         what = f"{workers} workers that share the partitions"
         until(shared, within=within, what=what, explain=self.tails, every=0.2)

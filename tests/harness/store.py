@@ -22,11 +22,6 @@ class EmbeddedStore:
         self._process: Process | None = None
 
     @property
-    def url(self) -> str:
-        """What USAGE_CLICKHOUSE is set to."""
-        return url_at(self.port)
-
-    @property
     def process(self) -> Process:
         """The running (or last) process."""
         assert self._process is not None, "the store was not started"
@@ -67,6 +62,6 @@ class EmbeddedStore:
         shutil.copytree(folder, self.data, symlinks=True)
 
 
-def url_at(port: int) -> str:
-    """Return a store's URL at a port of this machine."""
-    return f"http://default:@127.0.0.1:{port}/usage"
+def url_at(port: int, database: str) -> str:
+    """Return a store's URL at a port of this machine, as USAGE_CLICKHOUSE takes it."""
+    return f"http://default:@127.0.0.1:{port}/{database}"

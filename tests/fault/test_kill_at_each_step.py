@@ -1,0 +1,67 @@
+"""Kill -9 at each step of the protocol: whoever comes next counts exactly what is left."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.fault import hooks
+from tests.harness.scene import Scene
+
+STEPS = (
+    "intend",
+    "record_intent",
+    "insert:facts",
+    "insert:outcomes",
+    "dead_letter",
+    "ledger",
+    "commit",
+)
+POINTS = [f"{when}:{step}" for step in STEPS for when in ("before", "after")]
+# Where something has arrived but not all, so that a replay meets what is already there.
+HALF_DONE = ("after:intend", "after:record_intent", "after:insert:facts", "before:ledger")
+EVENTS = 400
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+
+
+def die_at(scene: Scene, point: str, times: int) -> None:
+    """Run a worker that kills itself at a point."""
+    worker = scene.worker(**hooks.environment(point, times))
+    assert worker.wait(60) == -signal.SIGKILL, worker.tail()
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_exact_after_a_kill(scene: Scene, point: str) -> None:
+    scene.set_up(partitions=2)
+    scene.send(EVENTS, bad=0.1)
+    die_at(scene, point, times=1)
+    scene.send(EVENTS, seed=2)
+    scene.worker()
+    scene.check()
+
+
+@pytest.mark.parametrize("point", HALF_DONE)
+def test_exact_after_a_kill_in_the_middle_of_work(scene: Scene, point: str) -> None:
+    """The second time: something is counted and committed, and another partition under way."""
+    scene.set_up(partitions=4)
+    scene.settings["USAGE_CHUNK_EVENTS"] = "50"
+    scene.send(EVENTS)
+    die_at(scene, point, times=1)
+    scene.send(EVENTS, seed=2)
+    die_at(scene, point, times=2)
+    scene.send(EVENTS, seed=3)
+    scene.worker()
+    scene.check()
+
+
+def test_exact_after_a_kill_at_every_step_of_a_replay(scene: Scene) -> None:
+    """Each worker replays what the one before left, and dies one step further on."""
+    scene.set_up(partitions=2)
+    scene.send(EVENTS, bad=0.1)
+    for point in POINTS:
+        die_at(scene, point, times=1)
+        scene.send(20, seed=POINTS.index(point) + 10)
+    scene.worker()
+    scene.check()
