@@ -210,7 +210,8 @@ def rewind(to_store: bool) -> None:  # noqa: ARG001 -- required: what is done is
     finally:
         client.close()
     for one in ranges:
-        click.echo(f"{one}: will be read again")
+        topic, partition = one.source
+        click.echo(f"{topic} partition {partition}: {one.a} to {one.b} will be read again")
     if not ranges:
         click.echo("nothing to rewind: the group's offsets are not ahead of the store")
 
