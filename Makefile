@@ -40,16 +40,16 @@ lock: $(VENV)/dev.stamp ## lock the newest allowed versions, with hashes
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -o requirements-dev.lock
 	$(COMPILE) --upgrade pyproject.toml --group build -c requirements-dev.lock -o requirements.lock
 
-clean: ## remove what make made, the embedded store's data too
-	rm -rf $(VENV) data build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove what make made; the embedded store's data stays
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 python:
 	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or newer: install it, or name it with make PYTHON=…" >&2; exit 1; }
 
 jdk:
 	@v=$$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p'); \
-	test "$${v:-0}" -ge 17 && command -v mvn >/dev/null || { echo "The tests start a real Kafka, which needs Java 17 or newer \
-	and Maven: apt-get install openjdk-17-jre-headless maven, or brew install openjdk@17 maven." | tr -d '\t' >&2; exit 1; }
+	test "$${v:-0}" -ge 17 && command -v mvn >/dev/null || { echo "The tests start a real Kafka, which needs\
+	Java 17 or newer and Maven: apt-get install openjdk-17-jre-headless maven, or brew install openjdk@17 maven." >&2; exit 1; }
 
 # A stamp's age tells whether what it stands for is still installed.
 $(BIN)/python: | python

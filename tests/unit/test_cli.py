@@ -1,0 +1,58 @@
+"""The command line, as a process: what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def usage(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("USAGE_")}
+    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    return subprocess.run(
+        command, env=clean | environ, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_help_names_every_command() -> None:
+    done = usage("--help")
+    assert done.returncode == 0
+    for command in (
+        "broker migrate rewind run settings simulate store topics worker".split()  # noqa: SIM905
+    ):
+        assert f"\n  {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["wroker"], "'wroker' is not a command; did you mean 'worker'?"),
+        (["topics", "chek"], "'chek' is not a command; did you mean 'check'?"),
+        (["settings", "--mark"], "No such option"),
+        (["worker", "--port", "0"], "0 is not in the range"),
+        (["rewind"], "Missing option '--to-store'"),
+    ],
+)
+def test_what_is_unknown_is_named(arguments: list[str], said: str) -> None:
+    done = usage(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_for_a_person_is_one_line_and_a_code() -> None:
+    done = usage("topics", "check", USAGE_PARTITIONS="many")
+    assert done.returncode == 78
+    assert done.stderr == (
+        "usage: USAGE_PARTITIONS is 'many'; allowed: a whole number from 1 to 10000\n"
+    )
+
+
+def test_settings_are_listed_without_secrets() -> None:
+    done = usage("settings", USAGE_CLICKHOUSE="http://me:hunter2@h:1/d")
+    assert done.returncode == 0
+    assert "USAGE_CLICKHOUSE=http://me:***@h:1/d\n" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
