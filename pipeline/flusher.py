@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from aiokafka.errors import KafkaError
+
 from pipeline.chunks import Commit, Lease, Range, Source, commit_metadata, intent_metadata
 from pipeline.commits import Offset
 from pipeline.errors import Halted, StoreRefused, StoreUnavailable
@@ -146,7 +148,10 @@ class Flusher:
     ) -> None:
         backoff = _Backoff()
         while True:
-            result = await committer.commit_once(lease, offsets, COMMIT_TIMEOUT_SECONDS)
+            try:
+                result = await committer.commit_once(lease, offsets, COMMIT_TIMEOUT_SECONDS)
+            except KafkaError as error:
+                raise Halted(f"Kafka refuses the group's commits: {error}") from error
             if result is Commit.DONE:
                 return
             if result is Commit.UNKNOWN:

@@ -85,7 +85,7 @@ class _Worker:
 
     def _work(self, app: UsageApp, store: Store, producer: AIOKafkaProducer) -> Work:
         settings = self._settings
-        rules = facts.Rules.of(settings)
+        rules = rules_of(settings)
         digest = rules.digest()
         ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
         dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER.name))
@@ -164,6 +164,15 @@ class _Producer:
 
     async def __aexit__(self, *_: object) -> None:
         await _finish(self._producer.stop(), APP_STOP_SECONDS)
+
+
+def rules_of(settings: Settings) -> facts.Rules:
+    """Return the rules that decide what a log comes to."""
+    return facts.Rules(
+        too_early_seconds=settings.too_early_seconds,
+        too_late_seconds=settings.too_late_seconds,
+        duplicate_window=settings.duplicate_window,
+    )
 
 
 def _hook(settings: Settings) -> Hook:

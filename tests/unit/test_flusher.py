@@ -1,0 +1,124 @@
+"""The order of the protocol's steps, and what ends a flush (`pipeline.flusher`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from pipeline.chunks import Commit, Lease, Range, Source
+from pipeline.commits import Offset
+from pipeline.dead_letter import DeadLetters
+from pipeline.errors import Halted, StoreRefused, StoreUnavailable
+from pipeline.facts.interface import Facts, Head
+from pipeline.flusher import AssignmentOver, Flusher, GroupLost
+from pipeline.ledger import Ledger
+from pipeline.partitions import Chunk
+
+LEASE = Lease(1, "me")
+
+
+def chunk(partition: int = 0, a: int = 10, b: int = 20) -> Chunk:
+    source = Source("usage.requests", partition)
+    return Chunk(Range(source, "incarnation", a, b), Facts(Head("requests_in", ())))
+
+
+class World:
+    """Records what happens, in order; answers as it is told."""
+
+    def __init__(self, *commits: Commit, store_errors: Sequence[Exception] = ()) -> None:
+        self.happened: list[str] = []
+        self.offsets: list[Mapping[Source, Offset]] = []
+        self._commits = list(commits)
+        self._store_errors = list(store_errors)
+
+    def __getattr__(self, name: str) -> Any:  # the ledger's calls
+        def call(_: object) -> None:
+            if self._store_errors:
+                raise self._store_errors.pop(0)
+            self.happened.append(name)
+
+        return call
+
+    async def send(self, source: Source, rejections: Sequence[object]) -> None:
+        self.happened.append("send")
+
+    async def commit_once(
+        self, lease: Lease, offsets: Mapping[Source, Offset], timeout_seconds: float
+    ) -> Commit:
+        self.happened.append("commit")
+        self.offsets.append(offsets)
+        return self._commits.pop(0) if self._commits else Commit.DONE
+
+    def flush(self, *chunks: Chunk) -> None:
+        flusher = Flusher(cast("Ledger", self), cast("DeadLetters", self), "rules")
+        asyncio.run(flusher.flush(chunks or [chunk()], LEASE, self))
+
+
+STEPS = [
+    "commit",
+    "record_intents",
+    "insert_facts",
+    "insert_outcomes",
+    "send",
+    "record_chunks",
+    "commit",
+]
+
+
+def test_the_steps_come_in_the_protocols_order() -> None:
+    world = World()
+    world.flush()
+    assert world.happened == STEPS
+
+
+def test_the_intent_names_the_end_at_the_start_and_the_commit_moves_the_offset() -> None:
+    world = World()
+    world.flush()
+    (intended,), (ended,) = (list(o.values()) for o in world.offsets)
+    assert (intended.offset, '"to":20' in intended.metadata) == (10, True)
+    assert (ended.offset, '"to"' in ended.metadata) == (20, False)
+
+
+def test_chunks_sealed_together_share_commits_intents_and_ledger_rows() -> None:
+    world = World()
+    world.flush(chunk(0), chunk(1), chunk(2))
+    assert world.happened.count("commit") == 2
+    assert world.happened.count("record_intents") == 1
+    assert world.happened.count("record_chunks") == 1
+    assert world.happened.count("insert_facts") == 3
+
+
+def test_nothing_is_inserted_after_a_fenced_intent() -> None:
+    world = World(Commit.FENCED)
+    with pytest.raises(AssignmentOver):
+        world.flush()
+    assert world.happened == ["commit"]
+
+
+def test_a_commit_of_unknown_result_is_not_tried_again() -> None:
+    world = World(Commit.UNKNOWN)
+    with pytest.raises(GroupLost):
+        world.flush()
+    assert world.happened == ["commit"]
+
+
+def test_a_refused_commit_is_tried_again() -> None:
+    world = World(Commit.REFUSED, Commit.REFUSED)
+    world.flush()
+    assert world.happened == ["commit", "commit", *STEPS]
+
+
+def test_a_store_that_is_away_is_asked_until_it_answers() -> None:
+    world = World(store_errors=[StoreUnavailable("refused"), StoreUnavailable("timed out")])
+    world.flush()
+    assert world.happened == STEPS
+
+
+def test_a_store_that_refuses_halts_the_worker() -> None:
+    world = World(store_errors=[StoreRefused("unknown table", 60)])
+    with pytest.raises(Halted, match="unknown table"):
+        world.flush()
+    assert world.happened == ["commit"]
