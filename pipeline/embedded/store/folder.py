@@ -1,0 +1,95 @@
+"""The store's folder: whose it is, who holds it, and what a crash left behind in it.
+
+``store.json`` marks it, ``store.lock`` is held for as long as a process uses it, ``engine/`` is
+chDB's, ``tmp/`` holds what must not outlive a process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import StoreRefused
+
+FORMAT = 1
+MARKER = "store.json"
+
+
+class Folder:
+    """An opened store folder; nobody else can open it before ``close`` or this process's end.
+
+    Raises:
+        StoreRefused: it is another program's, of a newer release, in use, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.engine = self.path / "engine"
+        self.tmp = self.path / "tmp"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = self._hold()
+            self._check()
+            self._clean()
+        except OSError as error:
+            raise StoreRefused(
+                f"the store's folder {self.path} cannot be used: {error.strerror or error}"
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        self._lock.close()
+
+    def _hold(self) -> IO[str]:
+        if not (self.path / MARKER).exists():
+            strangers = sorted(
+                item.name for item in self.path.iterdir() if item.name != "store.lock"
+            )
+            if strangers:
+                raise StoreRefused(
+                    f"{self.path} is not a store's folder: it has {strangers[0]} but no {MARKER}; "
+                    "name an empty folder, or one that `usage store` made"
+                )
+        lock = (self.path / "store.lock").open("a+", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise StoreRefused(
+                f"the store in {self.path} is in use by process {holder}: "
+                "use that one over HTTP, or end it first"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        return lock
+
+    def _check(self) -> None:
+        marker = self.path / MARKER
+        if not marker.exists():
+            # Written whole or not at all: a half-written marker would make the folder foreign.
+            draft = self.path / "store.lock.new"
+            draft.write_text(json.dumps({"format": FORMAT}) + "\n")
+            draft.rename(marker)
+        try:
+            written = int(json.loads(marker.read_text())["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreRefused(
+                f'{marker} is damaged: it should say {{"format": {FORMAT}}}'
+            ) from error
+        if written > FORMAT:
+            raise StoreRefused(
+                f"the store in {self.path} has format {written}, written by a newer release; "
+                f"this one reads up to {FORMAT}"
+            )
+
+    def _clean(self) -> None:
+        for leftovers in (self.tmp, self.engine / "tmp"):
+            shutil.rmtree(leftovers, ignore_errors=True)
+        self.tmp.mkdir()

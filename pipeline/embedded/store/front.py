@@ -1,0 +1,185 @@
+"""The HTTP front: one handler, which takes a request through the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+
+from aiohttp import web
+
+from pipeline.embedded.store import requests, sql
+from pipeline.embedded.store.answers import Progress, Refusal, broken_off, content_type
+from pipeline.embedded.store.codecs import chosen, encoder
+from pipeline.embedded.store.engine import Engine
+from pipeline.embedded.store.requests import Asked
+from pipeline.embedded.store.results import Pipe
+from pipeline.embedded.store.run import Outcome, Runs
+from pipeline.embedded.store.sql import Kind, Statement
+
+# An error within the first megabyte of an answer still gets its own status.
+_HELD_BYTES = 1 << 20
+_IN_MEMORY_BYTES = 8 << 20
+_PIECE_BYTES = 1 << 20
+_Held = tempfile.SpooledTemporaryFile[bytes]
+_READONLY = Refusal(
+    164,
+    "READONLY",
+    "default: Cannot execute query in readonly mode. For queries over HTTP, method GET implies "
+    "readonly. You should use method POST for modifying queries",
+)
+
+
+class Front:
+    """Answers requests over one engine."""
+
+    def __init__(self, engine: Engine, tmp: Path) -> None:
+        self._engine = engine
+        self._tmp = tmp
+        self.runs = Runs(engine)
+
+    async def ping(self, _request: web.Request) -> web.Response:
+        """Whether it is up."""
+        return web.Response(text="Ok.\n", content_type="text/html", charset="UTF-8")
+
+    async def query(self, request: web.Request) -> web.StreamResponse:
+        """Answer one query; every error in ClickHouse's words, code and status."""
+        headers = {"X-ClickHouse-Query-Id": "", "X-ClickHouse-Timezone": self._engine.timezone}
+        if request.method == "GET" and "query" not in request.query:
+            return await self.ping(request)
+        try:
+            asked = await requests.read(request)
+            headers["X-ClickHouse-Query-Id"] = asked.query_id
+            statement = sql.parse(asked.sql.decode("latin-1"))
+            if statement.streams:
+                return await self._read(request, asked, statement, headers)
+            if asked.read_only and not statement.reads_only:
+                raise _READONLY
+            return await self._do(asked, statement, headers)
+        except Refusal as refusal:
+            headers["X-ClickHouse-Exception-Code"] = str(refusal.code)
+            return web.Response(
+                status=refusal.status, body=refusal.body(self._engine.version), headers=headers
+            )
+
+    async def _do(
+        self, asked: Asked, statement: Statement, headers: dict[str, str]
+    ) -> web.Response:
+        """Run what has a small answer; an INSERT's data goes to the engine by a nameless file."""
+        output = asked.options.get("default_format", "TabSeparated")
+        # Not in a `with`: it belongs to the query's thread, which may outlive this request.
+        data = tempfile.TemporaryFile(dir=self._tmp)  # noqa: SIM115
+        text = statement.text
+        if statement.kind is Kind.DATA:
+            await asyncio.to_thread(_fill, data, asked.sql, statement.data)
+            text = statement.from_file(f"/dev/fd/{data.fileno()}")
+        _, outcome = self.runs.start(asked, statement, text, output, data.close)
+        body, progress = await outcome
+        return _whole(body, progress, asked, statement.format or output, headers)
+
+    async def _read(
+        self, request: web.Request, asked: Asked, statement: Statement, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        """Run a SELECT and send its answer while it comes."""
+        output = asked.options.get("default_format", "TabSeparated")
+        pipe = Pipe()
+        text = statement.into(pipe.file, output)
+        label, outcome = self.runs.start(asked, statement, text, output, pipe.finish)
+        try:
+            held = await self._hold(pipe, spool=asked.flag("wait_end_of_query"))
+            with held:
+                return await self._send(
+                    request, asked, statement.format or output, headers, held, pipe, outcome
+                )
+        finally:
+            if pipe.ended:
+                pipe.close()
+            else:
+                self.runs.abandon(label, pipe)
+
+    async def _hold(self, pipe: Pipe, *, spool: bool) -> _Held:
+        """Read the answer's beginning, or with ``spool`` all of it, aside on disk if large."""
+        held = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(self._tmp))  # noqa: SIM115
+        try:
+            while (spool or held.tell() < _HELD_BYTES) and (piece := await pipe.read()):
+                held.write(piece)
+        except BaseException:
+            held.close()
+            raise
+        return held
+
+    async def _send(
+        self,
+        request: web.Request,
+        asked: Asked,
+        output: str,
+        headers: dict[str, str],
+        held: _Held,
+        pipe: Pipe,
+        outcome: asyncio.Future[Outcome],
+    ) -> web.StreamResponse:
+        progress = Progress()
+        if pipe.ended:
+            _, progress = await outcome
+            progress.result_bytes = held.tell()
+            if held.tell() <= _HELD_BYTES * 2:
+                held.seek(0)
+                return _whole(held.read(), progress, asked, output, headers)
+        tag = secrets.token_hex(8)
+        response = web.StreamResponse(headers=_described(headers, output, progress))
+        response.headers["X-ClickHouse-Exception-Tag"] = tag
+        encoding = chosen(asked.accept)
+        if encoding:
+            response.headers["Content-Encoding"] = encoding
+        await response.prepare(request)
+        coder = encoder(encoding)
+        async for piece in _pieces(held, pipe):
+            await response.write(coder.add(piece))
+        try:
+            await outcome
+        except Refusal as refusal:
+            ending = broken_off(refusal, tag, self._engine.version)
+            await response.write(coder.add(ending) + coder.end())
+            # Without the last chunk's mark, so that no client can take it for whole.
+            if request.transport is not None:
+                request.transport.close()
+            return response
+        await response.write(coder.end())
+        await response.write_eof()
+        return response
+
+
+async def _pieces(held: _Held, pipe: Pipe) -> AsyncIterator[bytes]:
+    held.seek(0)
+    while piece := held.read(_PIECE_BYTES):
+        yield piece
+    while piece := await pipe.read():
+        yield piece
+
+
+def _fill(file: IO[bytes], content: bytes, start: int) -> None:
+    file.write(memoryview(content)[start:])
+    file.flush()
+
+
+def _described(headers: dict[str, str], output: str, progress: Progress) -> dict[str, str]:
+    return headers | {
+        "Content-Type": content_type(output),
+        "X-ClickHouse-Format": output,
+        "X-ClickHouse-Summary": progress.header(),
+    }
+
+
+def _whole(
+    body: bytes, progress: Progress, asked: Asked, output: str, headers: dict[str, str]
+) -> web.Response:
+    described = _described(headers, output, progress)
+    encoding = chosen(asked.accept)
+    if encoding and body:
+        coder = encoder(encoding)
+        body = coder.add(body) + coder.end()
+        described["Content-Encoding"] = encoding
+    return web.Response(body=body, headers=described)

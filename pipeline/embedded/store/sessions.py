@@ -1,0 +1,69 @@
+"""Connections that outlive a request, by ``session_id``: temporary tables, SET, USE."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.embedded.store.answers import Refusal
+from pipeline.embedded.store.engine import Connection, Engine
+
+DEFAULT_TIMEOUT_SECONDS = 60
+MAX_TIMEOUT_SECONDS = 3600
+
+
+@dataclass
+class _Session:
+    connection: Connection
+    expires: float
+    busy: bool
+
+
+class Sessions:
+    """The open sessions. Used from the event loop only."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._open: dict[str, _Session] = {}
+
+    def take(self, name: str, timeout: str, *, must_exist: bool) -> Connection:
+        """The connection of a session, for one request; '' is a request without a session.
+
+        Raises:
+            Refusal: as a server does: in use, unknown though it must exist, a wrong timeout.
+        """
+        self._expire()
+        if not name:
+            return self._engine.connect()
+        if not timeout.isdecimal() or int(timeout) > MAX_TIMEOUT_SECONDS:
+            raise Refusal(
+                374,
+                "INVALID_SESSION_TIMEOUT",
+                f"Session timeout '{timeout}' is not 0 to {MAX_TIMEOUT_SECONDS} seconds",
+            )
+        session = self._open.get(name)
+        if session is None:
+            if must_exist:
+                raise Refusal(372, "SESSION_NOT_FOUND", f"Session {name} not found")
+            session = self._open[name] = _Session(self._engine.connect(), 0, busy=False)
+        if session.busy:
+            raise Refusal(
+                373, "SESSION_IS_LOCKED", f"Session {name} is locked by a concurrent client"
+            )
+        session.busy = True
+        session.expires = self._clock() + int(timeout)
+        return session.connection
+
+    def give_back(self, name: str, connection: Connection) -> None:
+        """A request is over: close its connection, or keep its session's for the next."""
+        if name:
+            self._open[name].busy = False
+        else:
+            connection.close()
+
+    def _expire(self) -> None:
+        now = self._clock()
+        for name in [n for n, s in self._open.items() if not s.busy and s.expires < now]:
+            self._open.pop(name).connection.close()
