@@ -82,9 +82,9 @@ def compact(number: int) -> str:
     if number < 10_000:
         return f"{number:,}"
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
-            value = number / size
-            digits = 0 if value >= 100 else 1 if value >= 10 else 2
+        value = number / size
+        if value >= 0.9995:  # would be written as 1000 of the next smaller unit
+            digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
             return f"{value:.{digits}f}{unit}"
     raise AssertionError(number)
 
