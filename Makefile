@@ -48,7 +48,7 @@ python:
 
 jdk:
 	@v=$$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p'); \
-	test "$${v:-0}" -ge 17 && command -v mvn >/dev/null || { echo "The tests start a real Kafka, which needs\
+	test "$${v:-0}" -ge 17 && command -v mvn >/dev/null || { echo "The tests start a real Kafka, which needs \
 	Java 17 or newer and Maven: apt-get install openjdk-17-jre-headless maven, or brew install openjdk@17 maven." >&2; exit 1; }
 
 # A stamp's age tells whether what it stands for is still installed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ RUN_PREFIX = "__run."
 
 _MIB = 1024 * 1024
 _TIMEOUT_SECONDS = 20.0
+_POLL_SECONDS = 0.05
 _NO_ID = "A" * 22  # a Uuid of zeros; the class itself does not compare
 
 
@@ -86,6 +88,7 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome
         for spec in missing
     ]
     made = {topic for topic, future in _create(admin, new) if _was_made(topic, future)}
+    _await(admin, settings, {one.topic for one in new})
     return [
         Outcome(topic, topic in made, () if topic in made else problems)
         for topic, _, problems in check(settings, specs)
@@ -187,6 +190,23 @@ def _was_made(topic: str, future: Future[None]) -> bool:
             return False
         raise BrokerError(f"Kafka did not make topic {topic}: {_words(error)}") from error
     return True
+
+
+def _await(admin: AdminClient, settings: Settings, made: set[str]) -> None:
+    """Wait until the brokers serve what was made: they learn of it a moment after it is."""
+    end = time.monotonic() + _TIMEOUT_SECONDS
+    while made:
+        listed = _list_topics(admin, settings).topics
+        led = {
+            name
+            for name in made & listed.keys()
+            if all(p.leader >= 0 for p in listed[name].partitions.values())
+        }
+        if led == made:
+            return
+        if time.monotonic() > end:
+            raise BrokerError(f"Kafka made {', '.join(sorted(made - led))}, but does not serve it")
+        time.sleep(_POLL_SECONDS)
 
 
 def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
