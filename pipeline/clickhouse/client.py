@@ -135,7 +135,7 @@ class Store:
                 # The driver sends bytes again by itself when the connection breaks, never a
                 # memoryview: who calls decides, and knows whether there is a token.
                 insert_block=cast("bytes", memoryview(body)),
-                settings=_insert_settings(token),
+                settings=insert_settings(token),
                 fmt="Native",
                 compression=self._compression,
             )
@@ -183,7 +183,8 @@ class Store:
         self._client.close()
 
 
-def _insert_settings(token: str | None) -> dict[str, Any]:
+def insert_settings(token: str | None) -> dict[str, Any]:
+    """Everything that an insert is sent with, under a token or without."""
     if token is None:
         return INSERT | NOT_DEDUPLICATED
     return INSERT | DEDUPLICATED | {"insert_deduplication_token": token}

@@ -8,6 +8,7 @@ number holds: a holder that was stopped for too long sees that before its next s
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import time
 import uuid
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pipeline.clickhouse.client import Store
-from pipeline.errors import MigrationError, StoreRefused
+from pipeline.errors import MigrationError, StoreError, StoreRefused
 
 PREFIX = "migrating_"
 _COMMENT = re.compile(r"(?P<owner>[0-9a-f]{32}) until (?P<until>\d+)")
@@ -36,14 +37,19 @@ class Lost(Exception):
 class Lease:
     """The right to change tables, for ``seconds`` from each :meth:`renew`."""
 
-    def __init__(self, store: Store, seconds: float) -> None:
+    def __init__(
+        self, store: Store, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._seconds = seconds
+        self._clock = clock
         self._owner = uuid.uuid4().hex
         self._number = 0
+        self._renewed = -math.inf
 
     def try_acquire(self) -> bool:
         """Take the lease if nobody holds it; False if somebody does."""
+        began = self._clock()
         held = _highest(self._store)
         if held and held.until_ms > held.now_ms:
             return False
@@ -57,22 +63,27 @@ class Lease:
             if error.code == _ALREADY_EXISTS:
                 return False
             raise
+        self._renewed = began
         return self._is_mine(_highest(self._store))
 
     def renew(self) -> None:
-        """Hold it for ``seconds`` from now.
+        """Make sure that it is ours, and for a while longer; to be called before every statement.
 
         Raises:
             Lost: it is not ours any more; nothing may be changed.
         """
+        began = self._clock()
         if not self._is_mine(_highest(self._store)):
             raise Lost
+        if began - self._renewed < self._seconds / 3:
+            return
         try:
             self._store.command(f"ALTER TABLE {self._table} MODIFY COMMENT '{self._words()}'")
         except StoreRefused as error:
             if error.code == _UNKNOWN_TABLE:
                 raise Lost from error
             raise
+        self._renewed = began
 
     def release(self) -> None:
         """Give it up, if it is still ours, and clear away those that ran out before it."""
@@ -118,8 +129,11 @@ def exclusive(
         sleep(0.1)
     try:
         yield lease
-    finally:
-        lease.release()
+    except BaseException:
+        with contextlib.suppress(StoreError):
+            lease.release()
+        raise
+    lease.release()
 
 
 def _highest(store: Store) -> _Held | None:

@@ -64,7 +64,9 @@ PARTITION BY toYYYYMM(minute)
 ORDER BY (minute, topic, partition, tenant, type, outcome, reason)
 SETTINGS {window}, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Requests: events come in here, and are kept only as the rollups below.
+-- Requests: events come in here, and are kept only as the rollups below. The views do not group: rows of
+-- one key are added up when a part is written (optimize_on_insert) and whenever parts are merged. So
+-- the block of each target is its head's, row for row.
 CREATE TABLE IF NOT EXISTS requests_in{cluster}
 (
     minute DateTime('UTC'),
@@ -146,35 +148,33 @@ SETTINGS {window}, fsync_after_insert = 1, fsync_part_directory = 1;
 CREATE MATERIALIZED VIEW IF NOT EXISTS requests_1m_mv{cluster} TO requests_1m AS
 SELECT
     tenant, minute, team_id, agent_id, token_id, user_id, model, operation, currency,
-    count() AS requests,
-    sum(requests_in.failed) AS failed,
-    sum(requests_in.duration_us) AS duration_us,
-    sum(requests_in.input_tokens) AS input_tokens,
-    sum(requests_in.output_tokens) AS output_tokens,
-    sum(requests_in.cache_read_input_tokens) AS cache_read_input_tokens,
-    sum(requests_in.cache_creation_input_tokens) AS cache_creation_input_tokens,
-    sum(requests_in.reasoning_output_tokens) AS reasoning_output_tokens,
-    toDecimal128(sum(toInt128(cost_nanos)), 9) / 1000000000 AS cost
-FROM requests_in
-GROUP BY tenant, minute, team_id, agent_id, token_id, user_id, model, operation, currency;
+    1 AS requests,
+    failed,
+    duration_us,
+    input_tokens,
+    output_tokens,
+    cache_read_input_tokens,
+    cache_creation_input_tokens,
+    reasoning_output_tokens,
+    toDecimal128(cost_nanos, 9) / 1000000000 AS cost
+FROM requests_in;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS requests_15m_mv{cluster} TO requests_15m AS
 SELECT
     tenant, toStartOfFifteenMinutes(minute) AS quarter,
     team_id, agent_id, token_id, user_id, model, operation, currency,
-    min(minute) AS first_minute,
-    max(minute) AS last_minute,
-    count() AS requests,
-    sum(requests_in.failed) AS failed,
-    sum(requests_in.duration_us) AS duration_us,
-    sum(requests_in.input_tokens) AS input_tokens,
-    sum(requests_in.output_tokens) AS output_tokens,
-    sum(requests_in.cache_read_input_tokens) AS cache_read_input_tokens,
-    sum(requests_in.cache_creation_input_tokens) AS cache_creation_input_tokens,
-    sum(requests_in.reasoning_output_tokens) AS reasoning_output_tokens,
-    toDecimal128(sum(toInt128(cost_nanos)), 9) / 1000000000 AS cost
-FROM requests_in
-GROUP BY tenant, quarter, team_id, agent_id, token_id, user_id, model, operation, currency;
+    minute AS first_minute,
+    minute AS last_minute,
+    1 AS requests,
+    failed,
+    duration_us,
+    input_tokens,
+    output_tokens,
+    cache_read_input_tokens,
+    cache_creation_input_tokens,
+    reasoning_output_tokens,
+    toDecimal128(cost_nanos, 9) / 1000000000 AS cost
+FROM requests_in;
 
 -- How long requests took: how many fell into each logarithmic bucket. A bucket is 4 % wide:
 -- 0 holds exactly 0 µs, and b > 0 holds [1.04^(b-1), 1.04^b) µs.
@@ -213,9 +213,8 @@ SELECT
             operation = 'embeddings', 'embedding', 'other') AS kind,
     token_id,
     if(duration_us = 0, 0, toUInt16(1 + floor(log(duration_us) / log(1.04)))) AS bucket,
-    count() AS requests
-FROM requests_in
-GROUP BY tenant, minute, kind, token_id, bucket;
+    1 AS requests
+FROM requests_in;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS latency_15m_mv{cluster} TO latency_15m AS
 SELECT
@@ -224,9 +223,8 @@ SELECT
             operation = 'embeddings', 'embedding', 'other') AS kind,
     token_id,
     if(duration_us = 0, 0, toUInt16(1 + floor(log(duration_us) / log(1.04)))) AS bucket,
-    count() AS requests
-FROM requests_in
-GROUP BY tenant, quarter, kind, token_id, bucket;
+    1 AS requests
+FROM requests_in;
 
 -- Recipe actions: the same.
 CREATE TABLE IF NOT EXISTS actions_in{cluster}
@@ -278,19 +276,17 @@ SETTINGS {window}, fsync_after_insert = 1, fsync_part_directory = 1;
 CREATE MATERIALIZED VIEW IF NOT EXISTS tasks_1m_mv{cluster} TO tasks_1m AS
 SELECT
     tenant, minute, recipe_id, app, rule_set,
-    count() AS actions,
-    sum(task) AS tasks,
-    sum(actions_in.failed) AS failed
-FROM actions_in
-GROUP BY tenant, minute, recipe_id, app, rule_set;
+    1 AS actions,
+    task AS tasks,
+    failed
+FROM actions_in;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS tasks_15m_mv{cluster} TO tasks_15m AS
 SELECT
     tenant, toStartOfFifteenMinutes(minute) AS quarter, recipe_id, app, rule_set,
-    min(minute) AS first_minute,
-    max(minute) AS last_minute,
-    count() AS actions,
-    sum(task) AS tasks,
-    sum(actions_in.failed) AS failed
-FROM actions_in
-GROUP BY tenant, quarter, recipe_id, app, rule_set;
+    minute AS first_minute,
+    minute AS last_minute,
+    1 AS actions,
+    task AS tasks,
+    failed
+FROM actions_in;

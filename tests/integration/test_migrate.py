@@ -1,0 +1,313 @@
+"""`usage migrate` against the embedded store: once, twice, at once, killed, refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipeline import resources
+from pipeline.clickhouse import lease, migrate, retention, sql
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.sql import Migration
+from pipeline.errors import MigrationError, StoreRefused
+from tests.harness.process import clean_environment
+from tests.harness.store import EmbeddedStore, url_at
+from tests.integration.clickhouse_parts import settings_for
+
+KNOWN = sql.read(resources.migrations())
+NEXT = Migration(
+    len(KNOWN) + 1, "add_a_table", "CREATE TABLE IF NOT EXISTS more (x UInt8) ENGINE = {engine:Log}"
+)
+NEXT_VIEW = Migration(
+    len(KNOWN) + 1,
+    "change_a_view",
+    "ALTER TABLE tasks_1m_mv MODIFY QUERY SELECT tenant, minute, recipe_id, app, rule_set, "
+    "1 AS actions, task AS tasks, failed FROM actions_in",
+)
+
+
+class Place:
+    """A database's name on a store, not created yet."""
+
+    def __init__(self, port: int, database: str) -> None:
+        self.port = port
+        self.database = database
+        self.settings = settings_for(port, database)
+        self.store = Store.connect(self.settings)
+
+    def migrate(self, migrations: list[Migration] | None = None, **variables: str) -> int:
+        """Migrate, and return how many migrations were applied."""
+        settings = settings_for(self.port, self.database, **variables)
+        return len(migrate.migrate(self.store, settings, migrations=migrations, lease_seconds=2))
+
+    def tables(self) -> set[str]:
+        """Return the names of all tables and views."""
+        return {name for (name,) in self.store.query("SHOW TABLES")}
+
+    def run(self, code: str) -> subprocess.Popen[bytes]:
+        """Start Python on ``code`` with the settings of this place."""
+        environment = clean_environment() | {
+            "USAGE_CLICKHOUSE": url_at(self.port, self.database),
+        }
+        return subprocess.Popen([sys.executable, "-c", code], env=environment)
+
+
+@pytest.fixture
+def place(store: EmbeddedStore, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Provide a place of the test's own."""
+    name = f"m{os.getpid()}_{abs(hash(request.node.name))}"
+    place = Place(store.port, name)
+    yield place
+    place.store.command(f"DROP DATABASE IF EXISTS {name}", in_database=False)
+    place.store.close()
+
+
+class TestMigrate:
+    def test_it_makes_database_and_tables_once(self, place: Place) -> None:
+        assert place.migrate() == len(KNOWN)
+        tables = place.tables()
+        assert {"chunks", "intents", "requests_1m", "requests_15m", "tasks_15m"} <= tables
+        assert not [name for name in tables if name.startswith(lease.PREFIX)]
+        assert place.migrate() == 0
+        assert place.tables() == tables
+        migrate.check(place.store)
+
+    def test_check_refuses_a_store_that_is_not_migrated(self, place: Place) -> None:
+        with pytest.raises(MigrationError, match="run: usage migrate"):
+            migrate.check(place.store)
+        place.migrate()
+        with pytest.raises(MigrationError, match=f"lacks 1 of {len(KNOWN) + 1} "):
+            migrate.check(place.store, migrations=[*KNOWN, NEXT])
+
+    def test_every_statement_may_run_twice(self, place: Place) -> None:
+        place.migrate()
+        for migration in KNOWN:
+            for statement in migration.statements():
+                place.store.command(statement)
+
+    def test_a_changed_migration_is_refused(self, place: Place) -> None:
+        place.migrate()
+        changed = Migration(1, KNOWN[0].name, KNOWN[0].text + " ")
+        for refusing in (
+            lambda: place.migrate([changed, *KNOWN[1:]]),
+            lambda: migrate.check(place.store, migrations=[changed, *KNOWN[1:]]),
+        ):
+            with pytest.raises(MigrationError, match="migration 1 .* was changed"):
+                refusing()
+
+    def test_a_newer_database_is_refused(self, place: Place) -> None:
+        place.migrate([*KNOWN, NEXT])
+        with pytest.raises(MigrationError, match="belongs to a newer release"):
+            place.migrate()
+        with pytest.raises(MigrationError, match="belongs to a newer release"):
+            migrate.check(place.store)
+
+    def test_an_older_server_is_refused(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Store, "version", "26.1.9.1")
+        with pytest.raises(MigrationError, match=r"version 26\.2 or newer"):
+            place.migrate()
+        monkeypatch.setattr(Store, "version", "26.2.1.1139 (official build)")
+        assert place.migrate() == len(KNOWN)
+
+    def test_the_servers_settings_are_those_that_are_needed(self, place: Place) -> None:
+        place.migrate()
+        names = ["deduplicate_insert", "insert_deduplication_token", "async_insert"]
+        found = place.store.query(
+            "SELECT count() FROM system.settings WHERE name IN {names:Array(String)}",
+            {"names": names},
+        )
+        assert found == [(len(names),)]
+
+
+class TestAtOnce:
+    def test_four_processes_make_one_schema(self, place: Place) -> None:
+        code = (
+            "from pipeline.settings import load; from pipeline.clickhouse import Store, migrate\n"
+            "settings = load()\n"
+            "migrate.migrate(Store.connect(settings), settings)\n"
+        )
+        running = [place.run(code) for _ in range(4)]
+        assert [process.wait(60) for process in running] == [0] * 4
+        migrate.check(place.store)
+        recorded = place.store.query("SELECT count() FROM migrations")
+        assert recorded == [(len(KNOWN),)]  # nobody applied anything a second time
+        assert not [name for name in place.tables() if name.startswith(lease.PREFIX)]
+
+    @pytest.mark.parametrize("statement", [3, 9, 20])
+    def test_killed_in_the_middle_and_run_again(self, place: Place, statement: int) -> None:
+        code = (
+            "import os, signal\n"
+            "from pipeline.settings import load; from pipeline.clickhouse import Store, migrate\n"
+            "class Mortal(Store):\n"
+            f"    left = {statement}\n"
+            "    def command(self, *arguments, **options):\n"
+            "        self.left -= 1\n"
+            "        if not self.left: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "        super().command(*arguments, **options)\n"
+            "settings = load()\n"
+            "migrate.migrate(Mortal.connect(settings), settings, lease_seconds=0.5)\n"
+        )
+        assert place.run(code).wait(60) == -9
+        assert [name for name in place.tables() if name.startswith(lease.PREFIX)]
+        assert place.migrate() == len(KNOWN)
+        migrate.check(place.store)
+        assert not [name for name in place.tables() if name.startswith(lease.PREFIX)]
+
+
+def _one_tenth(store: Store) -> None:
+    """Let a tenth of a second pass by the store's clock."""
+    store.query("SELECT sleep(0.1)")
+
+
+class TestLease:
+    @pytest.fixture
+    def made(self, place: Place) -> Store:
+        place.store.command(f"CREATE DATABASE {place.database}", in_database=False)
+        return place.store
+
+    def test_one_of_many_gets_it(self, made: Store) -> None:
+        leases = [lease.Lease(made, 60) for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            got = list(pool.map(lambda one: one.try_acquire(), leases))
+        assert got.count(True) == 1
+        leases[got.index(True)].release()
+        assert leases[0].try_acquire()
+
+    def test_one_that_ran_out_is_taken_over_and_its_holder_told(self, made: Store) -> None:
+        first, second, third = (lease.Lease(made, seconds) for seconds in (0, 60, 60))
+        assert first.try_acquire()
+        first.renew()
+        assert second.try_acquire()
+        with pytest.raises(lease.Lost):
+            first.renew()
+        first.release()  # must not give away what is not its own
+        second.renew()
+        assert not third.try_acquire()
+        second.release()
+        assert third.try_acquire()
+
+    def test_one_that_is_renewed_is_not_taken_over(self, made: Store) -> None:
+        now = [0.0]
+        first = lease.Lease(made, 0.5, clock=lambda: now[0])
+        assert first.try_acquire()
+        for _ in range(20):  # two seconds by the store's clock, which alone decides
+            now[0] += 1
+            first.renew()
+            assert not lease.Lease(made, 60).try_acquire()
+            _one_tenth(made)
+
+    def test_waiting_for_it_ends_with_a_sentence(self, made: Store) -> None:
+        assert lease.Lease(made, 60).try_acquire()
+        with (
+            pytest.raises(MigrationError, match="another `usage migrate`"),
+            lease.exclusive(made, 60, wait_seconds=0),
+        ):
+            pass
+
+    def test_a_migrator_that_lost_it_waits_and_sees_what_is_left(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, lost = lease.Lease.renew, [True]
+
+        def renew(self: lease.Lease) -> None:
+            real(self)
+            if lost:
+                lost.pop()
+                raise lease.Lost
+
+        monkeypatch.setattr(lease.Lease, "renew", renew)
+        assert place.migrate() == len(KNOWN)
+        assert not lost
+
+
+class TestViews:
+    """Views change only while no chunk is open: one sent again would be another block."""
+
+    def intend(self, store: Store, from_offset: int, table: str = "intents") -> None:
+        columns = [("topic", "String"), ("partition", "UInt32"), ("incarnation", "String"),
+                   ("from_offset", "Int64"), ("to_offset", "Int64")]  # fmt: skip
+        store.insert(
+            table, columns, [["usage.requests"], [3], ["x"], [from_offset], [from_offset + 10]]
+        )
+
+    def test_refused_while_an_intent_is_open(self, place: Place) -> None:
+        place.migrate()
+        for from_offset in (0, 10):
+            self.intend(place.store, from_offset)
+            with pytest.raises(
+                MigrationError, match=rf"usage.requests\[3\], offsets {from_offset} "
+            ):
+                place.migrate([*KNOWN, NEXT_VIEW])
+            self.intend(place.store, from_offset, "chunks")
+        assert place.migrate([*KNOWN, NEXT_VIEW]) == 1
+
+    def test_a_table_may_be_added_any_time(self, place: Place) -> None:
+        place.migrate()
+        self.intend(place.store, 0)
+        assert place.migrate([*KNOWN, NEXT]) == 1
+
+    def test_what_was_refused_changed_nothing(self, place: Place) -> None:
+        place.migrate()
+        self.intend(place.store, 0)
+        before = place.store.query("SELECT create_table_query FROM system.tables "
+                                   "WHERE database = currentDatabase() ORDER BY name")  # fmt: skip
+        with pytest.raises(MigrationError):
+            place.migrate([*KNOWN, NEXT_VIEW])
+        after = place.store.query("SELECT create_table_query FROM system.tables "
+                                  "WHERE database = currentDatabase() ORDER BY name")  # fmt: skip
+        assert after == before
+
+
+class TestRetention:
+    def ttls(self, place: Place) -> dict[str, tuple[str, int] | None]:
+        names = [*retention.MINUTE_TABLES, *retention.QUARTER_HOUR_TABLES]
+        found = place.store.query(
+            "SELECT name, engine_full FROM system.tables "
+            "WHERE database = currentDatabase() AND name IN {names:Array(String)}",
+            {"names": names},
+        )
+        assert len(found) == len(names)
+        return {name: retention.current(engine) for name, engine in found}
+
+    def test_it_follows_the_settings(self, place: Place) -> None:
+        place.migrate()
+        assert self.ttls(place) == {
+            **dict.fromkeys(retention.MINUTE_TABLES, ("minute", 35)),
+            **dict.fromkeys(retention.QUARTER_HOUR_TABLES, None),
+        }
+        place.migrate(USAGE_KEEP_MINUTE_ROWS="0", USAGE_KEEP_QUARTER_HOUR_ROWS="800")
+        assert self.ttls(place) == {
+            **dict.fromkeys(retention.MINUTE_TABLES, None),
+            **dict.fromkeys(retention.QUARTER_HOUR_TABLES, ("quarter", 800)),
+        }
+
+    def test_nothing_is_altered_where_nothing_changed(self, place: Place) -> None:
+        place.migrate()
+        assert retention.statements(place.store, place.settings) == []
+
+    def test_every_rollup_is_among_them(self, place: Place) -> None:
+        place.migrate()
+        rollups = {name for name in place.tables() if name.endswith(("_1m", "_15m"))}
+        assert rollups == set(retention.wanted(place.settings)) | {"outcomes_1m"}
+
+
+def test_the_store_refuses_a_missing_table_by_its_code(place: Place) -> None:
+    place.migrate()
+    with pytest.raises(StoreRefused) as refused:
+        place.store.query("SELECT * FROM nowhere")
+    assert refused.value.code == 60
+
+
+def test_the_folder_is_numbered_without_gaps(tmp_path: Path) -> None:
+    (tmp_path / "0001_a.sql").write_text("SELECT 1")
+    (tmp_path / "0003_b.sql").write_text("SELECT 1")
+    with pytest.raises(MigrationError, match="expected number 2, found 3"):
+        sql.read(tmp_path)
