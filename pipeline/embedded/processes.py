@@ -69,6 +69,11 @@ class Child:
         text = self.log.read_text(errors="replace")
         return [line for line in text.splitlines() if line.strip()][-lines:]
 
+    def said(self, beginning: str) -> bool:
+        """Whether a line of its log begins so, up to a space or the line's end."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return any(f"{line} ".startswith(f"{beginning} ") for line in lines)
+
     def how_it_ended(self) -> str:
         """A sentence's end: `exited with 1: its last line`."""
         code = self.code
@@ -94,7 +99,7 @@ def wait_until_ready(
     """
     deadline = time.monotonic() + seconds
     while not ready():
-        if child.code is not None:
+        if child.code is not None and not ready():
             raise _failed(child, child.how_it_ended())
         if time.monotonic() > deadline:
             raise _failed(child, f"did not come up within {seconds:.0f} seconds")
@@ -136,13 +141,6 @@ def free_port(preferred: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise UsageError("no port of 127.0.0.1 is free")
-
-
-def listens(port: int) -> bool:
-    """Whether somebody accepts connections at this port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _failed(child: Child, how: str) -> UsageError:

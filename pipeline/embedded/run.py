@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 from pipeline.embedded.processes import (
     Child,
     Interrupted,
     end,
     free_port,
-    listens,
     wait_until_done,
     wait_until_ready,
 )
@@ -134,10 +131,10 @@ class _System:
         path = str(places.data / "store")
         store = self._child("store", "store", "--path", path, "--port", str(places.store_port))
         self._servers.append(store)
-        self._await(broker, lambda: listens(places.broker_port))
+        self._await(broker, f"broker ready: {places.broker}")
         topics = self._child("topics", "topics", "create")
         self._tasks.append(topics)
-        self._await(store, lambda: _answers(places.store))
+        self._await(store, f"store ready: {places.store}")
         migrate = self._child("migrate", "migrate")
         self._tasks.append(migrate)
         for task in (topics, migrate):
@@ -160,8 +157,10 @@ class _System:
     def _child(self, name: str, *arguments: str) -> Child:
         return Child(name, arguments, self._places.logs, self._env)
 
-    def _await(self, child: Child, ready: Callable[[], bool]) -> None:
-        wait_until_ready(child, ready, START_SECONDS, self._interrupts)
+    def _await(self, child: Child, line: str) -> None:
+        # Its own word, not an answer at its port: that may be a stranger's who was there first,
+        # and whose store would then be migrated.
+        wait_until_ready(child, lambda: child.said(line), START_SECONDS, self._interrupts)
 
 
 def _places(settings: Settings) -> Places:
@@ -195,15 +194,6 @@ def _simulate(demo: Demo) -> list[str]:
         "malformed": demo.malformed,
     }
     return ["simulate", *(f"--{name}={value}" for name, value in options.items())]
-
-
-def _answers(store: str) -> bool:
-    opener = build_opener(ProxyHandler({}))  # a proxy of the environment knows no 127.0.0.1
-    try:
-        with opener.open(f"{store}/ping", timeout=1.0) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
 
 
 def _only_one(data: Path) -> IO[str]:

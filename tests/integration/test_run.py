@@ -1,0 +1,127 @@
+"""`usage run` as a person has it: it counts, answers, ends with everything it started, goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.process import Process, usage
+from tests.harness.waiting import until
+
+START_SECONDS = 60.0
+END_SECONDS = 12.0
+
+
+def start(folder: Path, *arguments: str, name: str = "run") -> Process:
+    environment = {"USAGE_DATA": str(folder / "data")}
+    options = ("--rate", "300", *arguments)
+    return usage(name, "run", *options, environment=environment, folder=folder)
+
+
+def received(run: Process) -> list[int]:
+    """The totals of its lines so far; every line's difference must be 0."""
+    lines = re.findall(r"received ([\d,]+) = .* difference (\S+);", run.output())
+    assert {difference for _, difference in lines} <= {"0"}
+    return [int(total.replace(",", "")) for total, _ in lines]
+
+
+def await_numbers(run: Process, count: int = 1) -> list[int]:
+    def enough() -> list[int]:
+        assert run.is_running, run.tail()
+        found = received(run)
+        return found if len(found) >= count else []
+
+    return until(enough, within=START_SECONDS, what="numbers", explain=run.tail)
+
+
+def children(run: Process) -> dict[int, str]:
+    """Process id and command of each of its processes."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
+    return {int(pid): args for pid, parent, args in rows if int(parent) == run.pid}
+
+
+def child(run: Process, name: str) -> int:
+    found = [pid for pid, command in children(run).items() if command.split()[4:5] == [name]]
+    assert len(found) == 1, children(run)
+    return found[0]
+
+
+def is_running(pid: int) -> bool:
+    """A zombie has ended; who should have waited for it may be gone."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return state.stdout.strip()[:1] not in {"", "Z"}
+
+
+def await_none(pids: dict[int, str]) -> None:
+    def gone() -> bool:
+        return not any(map(is_running, pids))
+
+    until(gone, within=END_SECONDS, what=f"the end of {pids}")
+
+
+def ask(run: Process, sql: str) -> str:
+    where = re.search(r"^store +(http://127\.0\.0\.1:\d+)", run.output(), re.MULTILINE)
+    assert where, run.tail()
+    url = f"{where[1]}/?database=usage"
+    with urllib.request.urlopen(url, sql.encode(), timeout=10) as answer:
+        return str(answer.read().decode().strip())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Process]:
+    process = start(tmp_path)
+    await_numbers(process)
+    yield process
+    process.kill9()
+
+
+def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_path: Path) -> None:
+    assert int(ask(run, "SELECT sum(requests) FROM requests_1m")) > 0
+    assert int(ask(run, "SELECT sum(actions) FROM tasks_1m")) > 0
+    before = await_numbers(run, 3)[-1]
+    processes = children(run)
+    assert len(processes) == 4
+
+    os.kill(run.pid, signal.SIGINT)
+    assert run.wait(END_SECONDS) == 0, run.tail()
+    await_none(processes)
+
+    again = start(tmp_path, "--for", "12", name="again")
+    first = await_numbers(again)[0]
+    assert first >= before, "the stored totals are still there"
+    assert again.wait(START_SECONDS) == 0, again.tail()
+    assert received(again)[-1] > first, "and the new ones add to them"
+
+
+def test_nothing_outlives_it_even_if_it_is_killed(run: Process) -> None:
+    processes = children(run)
+    assert len(processes) == 4
+    os.kill(run.pid, signal.SIGKILL)
+    await_none(processes)
+
+
+@pytest.mark.parametrize("name", ["worker", "store"])
+def test_a_process_that_dies_is_named_and_ends_all(run: Process, name: str) -> None:
+    processes = children(run)
+    os.kill(child(run, name), signal.SIGKILL)
+    assert run.wait(END_SECONDS) != 0
+    assert f"the {name} was killed by SIGKILL" in run.output()
+    await_none(processes)
+
+
+def test_one_folder_has_one_run(run: Process, tmp_path: Path) -> None:
+    second = start(tmp_path, name="second")
+    assert second.wait(END_SECONDS) != 0
+    assert "already runs on" in second.output()
+    assert run.is_running
+    assert run.terminate(END_SECONDS) == 0
