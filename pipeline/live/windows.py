@@ -1,0 +1,154 @@
+"""Windows that end with the running minute or with the last full one, kept up to date by sums.
+
+A window of `size` minutes at time t, with m the start of t's minute: *last* is [m - size, m), what
+``live_windows(as_of = m)`` says; *current* is the one that ends with the running minute,
+[m - size + 1 min, m + 1 min).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from pipeline.chunks import Source
+from pipeline.live.minutes import MEASURES, Minutes, Sums, add_all
+from pipeline.live.tenants import Labels
+
+MINUTE = 60
+SIZES = {"1m": 1, "5m": 5, "1h": 60}
+KEPT_MINUTES = 61
+"""An hour, and the minute that runs beside it."""
+
+
+class Window(NamedTuple):
+    """One of the windows: its size by name, and whether the running minute is in it."""
+
+    size: str
+    current: bool
+
+    def bounds(self, now_minute: int) -> tuple[int, int]:
+        """Return [since, until) in epoch seconds when the running minute starts at now_minute."""
+        until = now_minute + MINUTE if self.current else now_minute
+        return until - SIZES[self.size] * MINUTE, until
+
+
+WINDOWS = tuple(Window(size, current) for size in SIZES for current in (True, False))
+
+_LONGEST_CURRENT, _LONGEST_LAST = WINDOWS[-2], WINDOWS[-1]
+
+Totals = dict[str, Sums]
+"""By tenant."""
+
+
+class Live:
+    """The stored minutes of a worker's partitions, and the windows over them."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.totals: Totals = {}
+        """By label: what this process has counted and committed since it began. Only grows."""
+        self._stored: dict[Source, Minutes] = {}
+        self._sliding = _Sliding()
+
+    def restored(self, source: Source, minutes: Minutes) -> None:
+        """Begin with what the store has of a partition that was just taken up."""
+        self._stored[source] = minutes
+        self._rebuild()
+
+    def keep(self, sources: Iterable[Source]) -> None:
+        """Forget the partitions that are no longer ours."""
+        kept = set(sources)
+        self._stored = {s: minutes for s, minutes in self._stored.items() if s in kept}
+        self._rebuild()
+
+    def is_restored(self, source: Source) -> bool:
+        """Say whether the partition's stored minutes are known."""
+        return source in self._stored
+
+    def counted(self, source: Source, minutes: Minutes) -> None:
+        """Add what a chunk, now committed, holds."""
+        for (_, tenant), sums in minutes.items():
+            _add(self.totals, self.labels.label(tenant), sums, 1)
+        stored = self._stored.get(source)
+        if stored is not None:
+            add_all(stored, minutes.items())
+            self._sliding.add(minutes)
+
+    def windows(
+        self, now_seconds: float, open_chunks: Iterable[Minutes]
+    ) -> Mapping[Window, Totals]:
+        """Return each window's sums by tenant: what is stored, and what is in the open chunks."""
+        now_minute = int(now_seconds) // MINUTE * MINUTE
+        if self._sliding.advance(now_minute):
+            self._prune(now_minute)
+        found = {w: {t: list(s) for t, s in self._sliding.totals[w].items()} for w in WINDOWS}
+        for minutes in open_chunks:
+            _spread(found, minutes, now_minute)
+        present = found[_LONGEST_CURRENT].keys() | found[_LONGEST_LAST].keys()
+        for silent in self.labels.release(present):
+            self.totals.pop(silent, None)
+        return found
+
+    def _prune(self, now_minute: int) -> None:
+        oldest = now_minute - KEPT_MINUTES * MINUTE
+        for source, minutes in self._stored.items():
+            self._stored[source] = {k: sums for k, sums in minutes.items() if k[0] >= oldest}
+
+    def _rebuild(self) -> None:
+        self._sliding = _Sliding(self._sliding.now_minute)
+        for minutes in self._stored.values():
+            self._sliding.add(minutes)
+
+
+class _Sliding:
+    """Every window's sums, changed only by what comes in and what goes out."""
+
+    def __init__(self, now_minute: int = 0) -> None:
+        self.now_minute = now_minute
+        self.totals: dict[Window, Totals] = {w: {} for w in WINDOWS}
+        self._by_minute: dict[int, Totals] = {}
+
+    def add(self, minutes: Minutes) -> None:
+        for (minute, tenant), sums in minutes.items():
+            _add(self._by_minute.setdefault(minute, {}), tenant, sums, 1)
+        _spread(self.totals, minutes, self.now_minute)
+
+    def advance(self, now_minute: int) -> bool:
+        """Move all windows to where the running minute starts at now_minute."""
+        if now_minute == self.now_minute:
+            return False
+        for window, totals in self.totals.items():
+            old, new = _minutes(window, self.now_minute), _minutes(window, now_minute)
+            self._apply(totals, old.difference(new), -1)
+            self._apply(totals, new.difference(old), 1)
+        self.now_minute = now_minute
+        oldest = now_minute - KEPT_MINUTES * MINUTE
+        self._by_minute = {m: totals for m, totals in self._by_minute.items() if m >= oldest}
+        return True
+
+    def _apply(self, totals: Totals, minutes: Iterable[int], sign: int) -> None:
+        for minute in minutes:
+            for tenant, sums in self._by_minute.get(minute, {}).items():
+                _add(totals, tenant, sums, sign)
+                if not any(totals[tenant]):
+                    del totals[tenant]
+
+
+def _minutes(window: Window, now_minute: int) -> set[int]:
+    return set(range(*window.bounds(now_minute), MINUTE))
+
+
+def _spread(totals: Mapping[Window, Totals], minutes: Minutes, now_minute: int) -> None:
+    bounds = [(totals[w], *w.bounds(now_minute)) for w in WINDOWS]
+    for (minute, tenant), sums in minutes.items():
+        for of_window, since, until in bounds:
+            if since <= minute < until:
+                _add(of_window, tenant, sums, 1)
+
+
+def _add(totals: Totals, tenant: str, sums: Sums, sign: int) -> None:
+    have = totals.get(tenant)
+    if have is None:
+        have = totals[tenant] = [0] * len(MEASURES)
+    for i, value in enumerate(sums):
+        have[i] += sign * value

@@ -1,0 +1,130 @@
+"""Live windows against a slow, obvious model: add up every minute that is in the window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.chunks import Source
+from pipeline.live import OTHER, WINDOWS, Labels, Live, Minutes, Window
+
+SOURCES = [Source("usage.requests", n) for n in range(3)]
+START = 1_700_000_040  # a full minute
+TENANTS = ("a", "b", "c")
+
+sums = st.lists(st.integers(0, 5), min_size=5, max_size=5)
+minute = st.integers(-80, 12).map(lambda n: START + 60 * n)
+minutes = st.dictionaries(st.tuples(minute, st.sampled_from(TENANTS)), sums, max_size=6)
+
+
+@dataclass
+class Counted:
+    source: Source
+    minutes: Minutes
+
+
+@dataclass
+class Moved:
+    seconds: int
+
+
+@dataclass
+class Restored:
+    source: Source
+
+
+@dataclass
+class Kept:
+    sources: list[Source]
+
+
+@dataclass
+class Model:
+    """All minutes of the partitions that are held, never moved nor pruned."""
+
+    store: dict[Source, list[Minutes]] = field(default_factory=lambda: {s: [] for s in SOURCES})
+    held: set[Source] = field(default_factory=set)
+
+    def window(self, window: Window, now: int, chunk: Minutes) -> dict[str, list[int]]:
+        since, until = window.bounds(now // 60 * 60)
+        found: dict[str, list[int]] = {}
+        for some in [chunk, *(m for s in self.held for m in self.store[s])]:
+            for (at, tenant), values in some.items():
+                if since <= at < until:
+                    have = found.setdefault(tenant, [0] * 5)
+                    found[tenant] = [a + b for a, b in zip(have, values, strict=True)]
+        return {tenant: values for tenant, values in found.items() if any(values)}
+
+    def stored(self, source: Source) -> Minutes:
+        added: Minutes = {}
+        for some in self.store[source]:
+            for key, values in some.items():
+                have = added.get(key, [0] * 5)
+                added[key] = [a + b for a, b in zip(have, values, strict=True)]
+        return added
+
+
+steps = st.lists(
+    st.one_of(
+        st.builds(Counted, st.sampled_from(SOURCES), minutes),
+        st.builds(Moved, st.integers(0, 4000)),
+        st.builds(Restored, st.sampled_from(SOURCES)),
+        st.builds(Kept, st.lists(st.sampled_from(SOURCES), unique=True)),
+    ),
+    max_size=12,
+)
+
+
+@given(steps, minutes)
+def test_every_window_is_what_is_stored_and_what_is_open(
+    taken: list[Counted | Moved | Restored | Kept], chunk: Minutes
+) -> None:
+    live, model, now = Live(Labels(10)), Model(), START
+    for step in taken:
+        match step:
+            case Counted(source, some):
+                if source in model.held:
+                    live.counted(source, some)
+                    model.store[source].append(some)
+            case Moved(seconds):
+                now += seconds
+            case Restored(source):
+                live.restored(source, model.stored(source))
+                model.held.add(source)
+            case Kept(sources):
+                live.keep(sources)
+                model.held &= set(sources)
+        found = live.windows(now, [chunk])
+        for window in WINDOWS:
+            have = {t: s for t, s in found[window].items() if any(s)}
+            assert have == model.window(window, now, chunk), window
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=30), st.integers(0, 4))
+def test_there_are_never_more_labels_than_places_and_nothing_is_lost(
+    tenants: list[str], limit: int
+) -> None:
+    labels = Labels(limit)
+    seen = {t: [tenants.count(t)] * 5 for t in tenants}
+    grouped = labels.grouped(seen)
+    assert len(grouped.keys() - {OTHER}) <= limit
+    assert sum(s[0] for s in grouped.values()) == len(tenants)
+
+
+def test_admission_is_sticky_and_a_silent_tenant_frees_its_place() -> None:
+    labels = Labels(1)
+    assert [labels.label(t) for t in ("a", "b", "a")] == ["a", OTHER, "a"]
+    assert labels.release({"a", "b"}) == set()
+    assert labels.release({"b"}) == {"a"}
+    assert [labels.label(t) for t in ("b", "a")] == ["b", OTHER]
+
+
+def test_a_tenant_called_other_has_no_series_of_its_own() -> None:
+    assert Labels(5).label(OTHER) == OTHER
+
+
+def test_with_a_list_only_its_tenants_have_series() -> None:
+    labels = Labels(1, allowed=["x", "y"])
+    assert [labels.label(t) for t in ("a", "x", "y")] == [OTHER, "x", "y"]
