@@ -1,0 +1,174 @@
+"""The common form of a record: structured, valid, nothing unusual. Decoded and checked in C.
+
+The types here accept less than the contract, never more: a record that they refuse takes the path
+of ``decide``, which says what it comes to.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Raw, Struct
+
+from pipeline.facts.forms import Form, form_of
+from pipeline.facts.interface import Record
+from pipeline.facts.json_values import within_depth
+from pipeline.facts.rules import Rules
+from schemas.envelope import Identifier, Tenant
+from schemas.fields import MAX_INTEGER, Count, OptionalText, Text
+
+Type = TypeVar("Type")
+Data = TypeVar("Data")
+
+MAX_MS = 1_000_000
+"""Durations up to this, in ms, are exact to a microsecond when read as doubles."""
+
+Duration = Annotated[float, Meta(ge=0, le=MAX_MS)]
+"""It may be -0.0 where the number was negative but too small for a double."""
+
+
+class CommonRequest(Struct, gc=False):
+    """The data of a request. Field by field as ``schemas.request.Request``."""
+
+    operation: Text
+    model: Text
+    status_code: Annotated[int, Meta(ge=100, le=599)]
+    duration_ms: Duration
+    token_id: OptionalText = None
+    user_id: OptionalText = None
+    team_id: OptionalText = None
+    agent_id: OptionalText = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    reasoning_output_tokens: Count = None
+    cost: Raw = Raw()
+    currency: str | None = None
+    provider: OptionalText = None
+    response_model: OptionalText = None
+    error_type: OptionalText = None
+
+
+class CommonRecipeAction(Struct, gc=False):
+    """The data of a recipe action. Field by field as ``schemas.recipe_action.RecipeAction``."""
+
+    recipe_id: Text
+    job_id: Text
+    step: Text | Annotated[int, Meta(ge=-MAX_INTEGER - 1, le=MAX_INTEGER)]
+    kind: Literal["trigger", "control", "action", "call"]
+    outcome: Literal["succeeded", "failed", "skipped"]
+    app: OptionalText = None
+    connection_id: OptionalText = None
+    items: Annotated[int, Meta(ge=1, le=MAX_INTEGER)] | None = None
+    iteration: Count = None
+    rerun: bool | None = None
+    duration_ms: Duration | None = None
+
+
+class CommonEvent(Struct, Generic[Type, Data], gc=False):
+    """A structured event of one type. Field by field as ``schemas.envelope.Envelope``."""
+
+    specversion: Literal["1.0"]
+    id: Identifier
+    source: Identifier
+    type: Type
+    subject: Tenant
+    data: Data
+    time: str | None = None
+    datacontenttype: Literal["application/json"] | None = None
+
+
+Events = list[CommonEvent[str, Any] | None]
+
+DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    "usage.requests": msgspec.json.Decoder(CommonEvent[Literal["usage.request.v1"], CommonRequest]),
+    "usage.recipe-actions": msgspec.json.Decoder(
+        CommonEvent[Literal["usage.recipe_action.v1"], CommonRecipeAction]
+    ),
+}
+"""By topic."""
+
+_STRUCTURED = ("content-type", b"application/cloudevents+json")
+_ORDINARY_CONTAINERS = 2  # the event and its data
+
+
+class CommonForm:
+    """Decodes the records of one topic that are of the common form."""
+
+    def __init__(self, topic: str, rules: Rules) -> None:
+        self._decoder = DECODERS[topic]
+        self._rules = rules
+
+    def decode(self, records: Sequence[Record], values: Sequence[bytes]) -> Events:
+        """An event for each record of the common form, None for each other.
+
+        ``values`` are the records'; empty for a tombstone.
+        """
+        seen = self._seen(values)
+        for place, record in enumerate(records):
+            if record.headers and not _is_structured(record, values[place]):
+                seen[place] = b""
+        events = _decode_each(self._decoder.decode, seen)
+        if not self._surely_shallow(values, events):
+            self._drop_deep(values, events)
+        return events
+
+    def _seen(self, values: Sequence[bytes]) -> list[bytes | str]:
+        """What the decoder may see; it lets invalid UTF-8 pass where it skips unknown fields."""
+        limit = self._rules.max_record_bytes
+        if max(map(len, values)) <= limit and b"".join(values).isascii():
+            return list(values)
+        return [b"" if len(value) > limit else _unicode(value) for value in values]
+
+    def _surely_shallow(self, values: Sequence[bytes], events: Events) -> bool:
+        """Whether no event nests too deep, told from all of them together.
+
+        Each has two containers at least, so the deepest has at most those that are left over.
+        """
+        others = [value for value, event in zip(values, events, strict=True) if event is None]
+        containers = _containers(b"".join(values)) - _containers(b"".join(others))
+        spare = containers - _ORDINARY_CONTAINERS * (len(values) - len(others))
+        return spare + _ORDINARY_CONTAINERS <= self._rules.max_depth
+
+    def _drop_deep(self, values: Sequence[bytes], events: Events) -> None:
+        for place, value in enumerate(values):
+            if not within_depth(value, self._rules.max_depth):
+                events[place] = None
+
+
+def _containers(text: bytes) -> int:
+    """How many containers begin in some JSON, at the most."""
+    octets = np.frombuffer(text, np.uint8)
+    arrays = np.count_nonzero(octets == ord("[")) if b"[" in text else 0
+    return int(np.count_nonzero(octets == ord("{")) + arrays)
+
+
+def _unicode(value: bytes) -> bytes | str:
+    """The value if it is UTF-8, else what no decoder accepts."""
+    try:
+        return value if value.isascii() else value.decode()
+    except UnicodeDecodeError:
+        return b""
+
+
+def _is_structured(record: Record, value: bytes) -> bool:
+    headers = record.headers
+    if len(headers) == 1 and headers[0] == _STRUCTURED:
+        return True
+    return form_of(headers, value) is Form.STRUCTURED
+
+
+def _decode_each(decode: Any, values: Iterable[bytes | str]) -> Events:
+    """What ``decode`` makes of each value, None where it raises."""
+    events: Events = []
+    rest = iter(values)
+    while True:
+        try:
+            # What was decoded before one that raises stays in the list; half the cost of a loop.
+            events.extend(map(decode, rest))
+        except (ValueError, RecursionError):
+            events.append(None)
+        else:
+            return events
