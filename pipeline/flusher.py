@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.dead_letter import DeadLetters
     from pipeline.ledger import Ledger
     from pipeline.partitions import Chunk
+    from pipeline.telemetry.instruments import Instruments
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -63,14 +64,22 @@ class Flusher:
     """Takes sealed chunks through the protocol."""
 
     def __init__(
-        self, ledger: Ledger, dead_letters: DeadLetters, rules: str, hook: Hook = no_hook
+        self,
+        ledger: Ledger,
+        dead_letters: DeadLetters,
+        rules: str,
+        instruments: Instruments,
+        hook: Hook = no_hook,
     ) -> None:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._rules = rules
+        self._instruments = instruments
         self._hook = hook
+        self.store_away_since: float | None = None
+        """When the store stopped answering, by the loop's clock; None while it answers."""
+        self._calls: dict[object, float] = {}
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
-        self._store_away = False
 
     async def flush(self, chunks: Sequence[Chunk], lease: Lease, committer: Committer) -> None:
         """Count the chunks, of different partitions, and commit them.
@@ -96,6 +105,8 @@ class Flusher:
         await self._commit(self._intents(lost), lease, committer)
         await self.in_thread(lambda: self._ledger.record_intents(lost))
         await self.in_thread(lambda: self._ledger.record_lost(lost))
+        for one in lost:
+            self._instruments.lost(one)
         await self._commit(self._ends(lost), lease, committer)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
@@ -103,19 +114,32 @@ class Flusher:
 
         Raises `Halted` when the store refuses what another attempt would not heal.
         """
-        loop = asyncio.get_running_loop()
         backoff = _Backoff()
         while True:
             try:
-                answer = await loop.run_in_executor(self._threads, call)
+                answer = await self._call(call)
             except StoreUnavailable as error:
+                self._instruments.store_failed()
                 self._say_away(error)
-                await asyncio.sleep(backoff.next())
             except StoreRefused as error:
                 raise Halted(f"the store refuses what was sent: {error}") from error
             else:
                 self._say_back()
                 return answer
+            await asyncio.sleep(backoff.next())
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        loop, key = asyncio.get_running_loop(), object()
+        self._calls[key] = loop.time()
+        try:
+            return await loop.run_in_executor(self._threads, call)
+        finally:
+            del self._calls[key]
+
+    @property
+    def store_call_since(self) -> float | None:
+        """When the oldest call that still waits was made, by the loop's clock."""
+        return min(self._calls.values(), default=None)
 
     def close(self) -> None:
         """Let go of the threads; one that hangs in the store is not waited for."""
@@ -133,6 +157,7 @@ class Flusher:
         await self._step(
             "insert:outcomes", lambda: self.in_thread(lambda: ledger.insert_outcomes(chunk))
         )
+        await self._step("insert:live", lambda: self.in_thread(lambda: ledger.insert_live(chunk)))
 
     async def _send_dead_letters(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
@@ -140,7 +165,8 @@ class Flusher:
 
     async def _step(self, step: str, act: Callable[[], Awaitable[object]]) -> None:
         self._hook("before", step)
-        await act()
+        with self._instruments.step(step):
+            await act()
         self._hook("after", step)
 
     async def _commit(
@@ -161,14 +187,14 @@ class Flusher:
             await asyncio.sleep(backoff.next())
 
     def _say_away(self, error: StoreUnavailable) -> None:
-        if not self._store_away:
+        if self.store_away_since is None:
             log.warning("the store is away, trying again until it answers: %s", error)
-        self._store_away = True
+            self.store_away_since = asyncio.get_running_loop().time()
 
     def _say_back(self) -> None:
-        if self._store_away:
+        if self.store_away_since is not None:
             log.info("the store answers again")
-        self._store_away = False
+            self.store_away_since = None
 
 
 class _Backoff:

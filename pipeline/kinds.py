@@ -92,6 +92,15 @@ def text(allowed: str = "any text") -> Kind[str]:
     return Kind(read, allowed)
 
 
+def words() -> Kind[tuple[str, ...]]:
+    """Words separated by commas."""
+
+    def read(value: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+
+    return Kind(read, "words separated by commas, or empty")
+
+
 def secret() -> Kind[Secret]:
     """Any text, never shown."""
     return Kind(Secret, "any text", secret=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.chunks import Intent, Range, Source
+from pipeline.live import MEASURES, Minutes
 from pipeline.partitions import Chunk
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ CHUNKS: Columns = (
     ("rules", "String"),
     ("worker", "String"),
 )
+LIVE: Columns = (
+    ("topic", "String"),
+    ("partition", "UInt32"),
+    ("minute", "DateTime('UTC')"),
+    ("tenant", "String"),
+    *((measure, "UInt64") for measure in MEASURES),
+)
+LIVE_REACH_SECONDS = 3 * 3600
+"""How far behind its chunk's last arrival a minute still gets a row of its own."""
 OUTCOMES: Columns = (
     ("minute", "DateTime('UTC')"),
     ("topic", "String"),
@@ -105,6 +115,38 @@ class Ledger:
             for (minute, tenant, type_, outcome, reason), events in outcomes
         ]
         self._store.insert("outcomes_1m", OUTCOMES, _columns(rows), token=chunk.range.token)
+
+    def insert_live(self, chunk: Chunk) -> None:
+        """Step 5, what a takeover restores the live windows from."""
+        arrival = chunk.facts.arrival
+        if arrival is None:
+            return
+        since = arrival[1] // 1000 - LIVE_REACH_SECONDS
+        rows = [
+            (*chunk.range.source, minute, tenant, *sums)
+            for (minute, tenant), sums in sorted(chunk.minutes.items())
+            if minute >= since
+        ]
+        if rows:
+            self._store.insert("live_1m", LIVE, _columns(rows), token=chunk.range.token)
+
+    def live(self, sources: Sequence[Source], since_seconds: int) -> dict[Source, Minutes]:
+        """Read the sources' sums by minute and tenant, from a minute (epoch seconds) on."""
+        found: dict[Source, Minutes] = {source: {} for source in sources}
+        rows = self._store.query(
+            "SELECT topic, partition, toUnixTimestamp(minute) AS at, tenant, "  # noqa: S608
+            + ", ".join(f"sum({measure})" for measure in MEASURES)
+            + " FROM live_1m WHERE topic IN {topics:Array(String)} "
+            "AND minute >= toDateTime({since:UInt32}, 'UTC') "
+            "GROUP BY topic, partition, at, tenant",
+            {"topics": sorted({s.topic for s in sources}), "since": since_seconds},
+            consistent=True,
+        )
+        for topic, partition, at, tenant, *sums in rows:
+            source = Source(topic, partition)
+            if source in found:
+                found[source][at, tenant] = sums
+        return found
 
     def record_chunks(self, chunks: Iterable[Chunk]) -> None:
         """Step 6: the ledger rows, one insert for all that got here; idempotent by key."""

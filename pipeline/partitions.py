@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.chunks import Plan, Range, Source
 from pipeline.facts import Facts, Reader, Record
+from pipeline.live import ChunkMinutes, Minutes
 from pipeline.transport import Fetched
 
 
@@ -20,6 +21,8 @@ class Chunk:
 
     range: Range
     facts: Facts
+    minutes: Minutes
+    """Its sums by minute and tenant."""
 
     def __len__(self) -> int:
         """Return the records it was made of."""
@@ -46,6 +49,24 @@ class Partition:
         """The seek after which batches are taken."""
         self._reader = reader
         self.facts = Facts(reader.head)
+        self._minutes = ChunkMinutes(self.facts)
+
+    @property
+    def open_minutes(self) -> list[Minutes]:
+        """Sums by minute and tenant of what is not committed yet."""
+        under_way = [] if self.under_way is None else [self.under_way.minutes]
+        return [*under_way, self._minutes.minutes()]
+
+    @property
+    def committed_to(self) -> int:
+        """Where the next chunk that is committed begins."""
+        return self.start if self.under_way is None else self.under_way.range.a
+
+    @property
+    def oldest_arrival_ms(self) -> int | None:
+        """The least timestamp of the records that are not committed yet."""
+        held = [self.facts] if self.under_way is None else [self.under_way.facts, self.facts]
+        return min((facts.arrival[0] for facts in held if facts.arrival), default=None)
 
     @property
     def held_events(self) -> int:
@@ -113,8 +134,10 @@ class Partition:
         chunk = Chunk(
             Range(self.source, self.incarnation, self.start, self.position),
             self.facts,
+            self._minutes.minutes(),
         )
         self.under_way = chunk
         self.start = self.position
         self.facts = Facts(self._reader.head)
+        self._minutes = ChunkMinutes(self.facts)
         return chunk

@@ -160,6 +160,17 @@ class Settings:
     # The process
     data: Path = _setting("data", kinds.folder(), "Folder of the embedded store.")
     web_port: int = _setting("6066", kinds.integer(1, 65_535), "Port of a worker's web server.")
+    tenant_labels: int = _setting(
+        "500",
+        kinds.integer(0, 100_000),
+        "Tenants that have live metrics of their own; the others share the label `other`.",
+    )
+    tenants_with_labels: tuple[str, ...] = _setting(
+        "",
+        kinds.words(),
+        "Tenants, separated by commas, that alone have live metrics of their own; empty: the "
+        "first that are seen.",
+    )
     log_level: str = _setting(
         "info", kinds.one_of("debug", "info", "warning", "error"), "The least severe level logged."
     )

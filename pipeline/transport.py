@@ -222,6 +222,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
         return await self.call(bounds)
 
+    def log_end(self, source: Source) -> int | None:
+        """Return the log's readable end as the last fetch told it; None before the first."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        tp = TopicPartition(*source)
+        if assignment is None or tp not in assignment.tps:
+            return None
+        end: int | None = assignment.state_value(tp).lso
+        return end
+
     # In the consumer's thread ----------------------------------------------------------------
 
     @property

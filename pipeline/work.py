@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,19 +18,26 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from pipeline.chunks import Lease, Source
 from pipeline.errors import BrokerError, Halted
 from pipeline.flusher import AssignmentOver, GroupLost
+from pipeline.live import KEPT_MINUTES, OTHER, Sums, Window
 from pipeline.partitions import Chunk, Discontinuity, Partition
+from pipeline.telemetry.state import Lag, State
 from pipeline.transport import Start
 
 if TYPE_CHECKING:
     from pipeline.facts import Reader
     from pipeline.flusher import Flusher
+    from pipeline.ledger import Ledger
+    from pipeline.live import Live
     from pipeline.settings import Settings
     from pipeline.takeover import Taken, Takeover
+    from pipeline.telemetry.instruments import Instruments
     from pipeline.transport import BatchThread, Fetched
 
 log = logging.getLogger(__name__)
 
 TAKEOVER_RETRY_SECONDS = 0.5
+LIVE_SECONDS = (KEPT_MINUTES + 1) * 60
+"""How much of the past the live windows need."""
 
 
 class Work:
@@ -40,6 +48,9 @@ class Work:
         settings: Settings,
         flusher: Flusher,
         takeover: Takeover,
+        ledger: Ledger,
+        live: Live,
+        instruments: Instruments,
         new_reader: Callable[[str], Reader],
         batches: Callable[[], BatchThread],
         fail: Callable[[BaseException], None],
@@ -47,6 +58,9 @@ class Work:
         self._settings = settings
         self._flusher = flusher
         self._takeover = takeover
+        self._ledger = ledger
+        self._live = live
+        self._instruments = instruments
         self._new_reader = new_reader
         self._consumer = batches
         self._fail = fail
@@ -60,12 +74,19 @@ class Work:
         self._flushing: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
         self._room = asyncio.Event()
+        self._assigned_at: float | None = None
+        self._assigned = 0
+        self._progress_at = 0.0
+        self._stopping = False
 
     # From Faust ------------------------------------------------------------------------------
 
     async def on_assigned(self, lease: Lease, sources: Sequence[Source]) -> None:
         """Begin to take up what is assigned; returns at once, for the group waits for it."""
+        self._instruments.rebalanced()
+        self._assigned, self._assigned_at = len(sources), _now()
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
+        self._live.keep(self.partitions)
         self._taking_up = asyncio.create_task(self._take_up(lease, sources))
 
     async def on_revoked(self) -> None:
@@ -75,6 +96,7 @@ class Work:
         does its chunk.
         """
         self._lease = None
+        self._assigned_at = None
         await _cancelled(self._taking_up)
         self._room.set()
         await self._settle(self._settings.settle_seconds)
@@ -119,6 +141,7 @@ class Work:
 
     async def stop(self, within_seconds: float) -> None:
         """Stop reading, count what is held, and leave nothing open if there is time."""
+        self._stopping = True
         await _cancelled(self._taking_up)
         if self.partitions:
             await self._consumer().close_gates()
@@ -139,8 +162,10 @@ class Work:
     async def _take_up(self, lease: Lease, sources: Sequence[Source]) -> None:
         try:
             taken = await self._taken(lease, sources)
+            partitions = [self._partition(t) for t in taken]
+            await self._restore(p.source for p in partitions if p.replay_to is None)
             self._lease = lease
-            await self._open_in_order([self._partition(t) for t in taken])
+            await self._open_in_order(partitions)
         except GroupLost:
             await self._consumer().leave_group()
         except AssignmentOver:
@@ -175,7 +200,18 @@ class Work:
         reader = self._new_reader(taken.source.topic)
         partition = Partition(taken.source, taken.incarnation, reader, taken.plan)
         self.partitions[taken.source] = partition
+        self._live.forget(taken.source)
         return partition
+
+    async def _restore(self, sources: Iterable[Source]) -> None:
+        """Begin the live windows of partitions that have no chunk of unknown fate."""
+        missing = [source for source in sources if not self._live.is_restored(source)]
+        if not missing:
+            return
+        since = int(time.time()) - LIVE_SECONDS
+        stored = await self._flusher.in_thread(lambda: self._ledger.live(missing, since))
+        for source, minutes in stored.items():
+            self._live.restored(source, minutes)
 
     async def _open_in_order(self, partitions: Sequence[Partition]) -> None:
         await self._open([p for p in partitions if p.replay_to is not None])
@@ -220,12 +256,20 @@ class Work:
         except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
             self._fail(error)
         else:
-            for chunk in chunks:
-                self.partitions[chunk.range.source].committed()
+            self._counted(chunks)
+            await self._restore(chunk.range.source for chunk in chunks)
         self._room.set()
+
+    def _counted(self, chunks: Sequence[Chunk]) -> None:
+        self._progress_at = _now()
+        for chunk in chunks:
+            self.partitions[chunk.range.source].committed()
+            self._live.counted(chunk.range.source, chunk.minutes)
+            self._instruments.chunk_counted(chunk.range, chunk.facts, chunk.minutes)
 
     def _abandon(self, chunks: Sequence[Chunk]) -> None:
         self._lease = None
+        self._instruments.abandoned(len(chunks))
         for chunk in chunks:
             self.partitions.pop(chunk.range.source, None)
 
@@ -249,6 +293,51 @@ class Work:
             return False
         return partition.under_way is not None or partition.position > partition.start
 
+    # Told to operators ------------------------------------------------------------------------
+
+    def state(self) -> State:
+        """Return how things stand, for metrics and health."""
+        lag = self._lag()
+        now = _now()
+        if not any(one.records for one in lag.values()):
+            self._progress_at = now
+        windows, overflowing = self._windows()
+        return State(
+            now=now,
+            assigned=self._assigned if self._assigned_at is not None else 0,
+            taken_up=len(self.partitions) if self._lease is not None else 0,
+            lag=lag,
+            held_events=sum(p.held_events for p in self.partitions.values()),
+            store_away_since=self._flusher.store_away_since,
+            store_call_since=self._flusher.store_call_since,
+            progress_at=self._progress_at,
+            assigned_at=self._assigned_at,
+            stopping=self._stopping,
+            windows=windows,
+            totals={label: list(sums) for label, sums in self._live.totals.items()},
+            overflowing=overflowing,
+        )
+
+    def _windows(self) -> tuple[dict[Window, dict[str, Sums]], int]:
+        held = [p for p in self.partitions.values() if self._live.is_restored(p.source)]
+        windows = self._live.windows(
+            time.time(), [minutes for p in held for minutes in p.open_minutes]
+        )
+        labels = self._live.labels
+        tenants = {tenant for by_tenant in windows.values() for tenant in by_tenant}
+        overflowing = sum(labels.label(tenant) == OTHER for tenant in tenants)
+        return {w: labels.grouped(by_tenant) for w, by_tenant in windows.items()}, overflowing
+
+    def _lag(self) -> dict[Source, Lag]:
+        batches = self._consumer()
+        lag = {}
+        for source, partition in self.partitions.items():
+            end = batches.log_end(source)
+            if end is not None:
+                records = max(0, end - partition.committed_to)
+                lag[source] = Lag(records, _age(partition.oldest_arrival_ms) if records else 0.0)
+        return lag
+
     # Back-pressure ---------------------------------------------------------------------------
 
     async def _wait_for_room(self, partition: Partition) -> None:
@@ -268,6 +357,14 @@ class Work:
             partition.facts.received >= self._settings.chunk_events
             or partition.facts.size_bytes >= self._settings.chunk_bytes
         )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _age(timestamp_ms: int | None) -> float:
+    return 0.0 if timestamp_ms is None else max(0.0, time.time() - timestamp_ms / 1000)
 
 
 async def _within(waiting: object, seconds: float) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaProducer
+from prometheus_client import CollectorRegistry
 
 from pipeline import facts, topics
 from pipeline.app import UsageApp
@@ -27,8 +28,11 @@ from pipeline.errors import Halted, UsageError
 from pipeline.flusher import Flusher, Hook, no_hook
 from pipeline.kafka import aiokafka_config
 from pipeline.ledger import Ledger
+from pipeline.live import Labels, Live
 from pipeline.logs import configure
 from pipeline.takeover import Takeover
+from pipeline.telemetry.instruments import Instruments
+from pipeline.telemetry.server import Server
 from pipeline.work import Work
 
 if TYPE_CHECKING:
@@ -56,6 +60,7 @@ class _Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._registry = CollectorRegistry()
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -76,12 +81,15 @@ class _Worker:
             app.work = self._work(app, store, producer)
             read = app.register_agents()
             await asyncio.to_thread(topics.incarnations, settings, read)  # they must exist
+            server = self._server(app)
+            server.start()
             tasks = [asyncio.create_task(c) for c in (app.work.flush_forever(), self._start(app))]
             await self._ended.wait()
             await app.work.stop(settings.settle_seconds)
             for task in tasks:
                 task.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)
+            await asyncio.to_thread(server.stop)
 
     def _work(self, app: UsageApp, store: Store, producer: AIOKafkaProducer) -> Work:
         settings = self._settings
@@ -89,7 +97,8 @@ class _Worker:
         digest = rules.digest()
         ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
         dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER.name))
-        flusher = Flusher(ledger, dead_letters, digest, _hook(settings))
+        instruments = Instruments(self._registry)
+        flusher = Flusher(ledger, dead_letters, digest, instruments, _hook(settings))
         takeover = Takeover(
             ledger,
             flusher,
@@ -101,7 +110,24 @@ class _Worker:
         def new_reader(topic: str) -> facts.Reader:
             return facts.reader(topic.removeprefix(settings.topic_prefix), rules)
 
-        return Work(settings, flusher, takeover, new_reader, lambda: app.batches, self._fail)
+        return Work(
+            settings,
+            flusher,
+            takeover,
+            ledger,
+            Live(Labels(settings.tenant_labels, settings.tenants_with_labels)),
+            instruments,
+            new_reader,
+            lambda: app.batches,
+            self._fail,
+        )
+
+    def _server(self, app: UsageApp) -> Server:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        return Server(
+            settings.web_port, self._registry, app.work.state, settings.buffer_events, loop
+        )
 
     def _store(self) -> Store:
         store = Store.connect(self._settings)

@@ -8,9 +8,10 @@ in the open chunk.
 
 from pipeline.live.minutes import MEASURES, ChunkMinutes, Minutes, Sums
 from pipeline.live.tenants import OTHER, Labels
-from pipeline.live.windows import WINDOWS, Live, Window
+from pipeline.live.windows import KEPT_MINUTES, WINDOWS, Live, Window
 
 __all__ = [
+    "KEPT_MINUTES",
     "MEASURES",
     "OTHER",
     "WINDOWS",

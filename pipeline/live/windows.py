@@ -61,6 +61,11 @@ class Live:
         self._stored = {s: minutes for s, minutes in self._stored.items() if s in kept}
         self._rebuild()
 
+    def forget(self, source: Source) -> None:
+        """Forget one partition, until it is restored."""
+        if self._stored.pop(source, None) is not None:
+            self._rebuild()
+
     def is_restored(self, source: Source) -> bool:
         """Say whether the partition's stored minutes are known."""
         return source in self._stored

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from pipeline.chunks import Commit, Lease, Range, Source
 from pipeline.commits import Offset
@@ -16,13 +17,14 @@ from pipeline.facts.interface import Facts, Head
 from pipeline.flusher import AssignmentOver, Flusher, GroupLost
 from pipeline.ledger import Ledger
 from pipeline.partitions import Chunk
+from pipeline.telemetry.instruments import Instruments
 
 LEASE = Lease(1, "me")
 
 
 def chunk(partition: int = 0, a: int = 10, b: int = 20) -> Chunk:
     source = Source("usage.requests", partition)
-    return Chunk(Range(source, "incarnation", a, b), Facts(Head("requests_in", ())))
+    return Chunk(Range(source, "incarnation", a, b), Facts(Head("requests_in", ())), {})
 
 
 class World:
@@ -53,7 +55,12 @@ class World:
         return self._commits.pop(0) if self._commits else Commit.DONE
 
     def flush(self, *chunks: Chunk) -> None:
-        flusher = Flusher(cast("Ledger", self), cast("DeadLetters", self), "rules")
+        flusher = Flusher(
+            cast("Ledger", self),
+            cast("DeadLetters", self),
+            "rules",
+            Instruments(CollectorRegistry()),
+        )
         asyncio.run(flusher.flush(chunks or [chunk()], LEASE, self))
 
 
@@ -62,6 +69,7 @@ STEPS = [
     "record_intents",
     "insert_facts",
     "insert_outcomes",
+    "insert_live",
     "send",
     "record_chunks",
     "commit",

@@ -1,0 +1,110 @@
+"""The worker's own counters and histograms, made of their declarations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from pipeline.live.minutes import Minutes
+from pipeline.telemetry import metrics
+from pipeline.telemetry.metrics import Metric
+
+if TYPE_CHECKING:
+    from pipeline.chunks import Range
+    from pipeline.facts import Facts
+
+LATE_SECONDS = 300
+DISTRIBUTION = "usage-pipeline"
+
+
+class Instruments:
+    """Counts per chunk and per call, never per event."""
+
+    def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.time) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._events = self._counter(metrics.EVENTS)
+        self._rejected = self._counter(metrics.REJECTED)
+        self._late = self._counter(metrics.LATE)
+        self._lost = self._counter(metrics.LOST)
+        self._freshness_event = self._histogram(metrics.FRESHNESS_EVENT)
+        self._freshness_arrival = self._histogram(metrics.FRESHNESS_ARRIVAL)
+        self._chunk_size = self._histogram(metrics.CHUNK_SIZE)
+        self._steps = self._histogram(metrics.STEP_DURATION)
+        self._store_errors = self._counter(metrics.STORE_ERRORS)
+        self._rebalances = self._counter(metrics.REBALANCES)
+        self._abandoned = self._counter(metrics.COMMITS_FENCED)
+
+    def chunk_counted(self, chunk: Range, facts: Facts, minutes: Minutes) -> None:
+        """Take note of a chunk that is committed, and can be queried."""
+        topic = chunk.source.topic
+        for outcome in ("counted", "duplicate", "rejected", "skipped"):
+            number = getattr(facts, outcome)
+            if number:
+                self._events.labels(topic, outcome).inc(number)
+        for rejection in facts.rejections:
+            self._rejected.labels(topic, rejection.reason).inc()
+        self._chunk_size.observe(facts.received)
+        self._observe_ages(topic, facts, minutes)
+
+    def lost(self, chunk: Range) -> None:
+        """Take note of offsets that can never be counted."""
+        self._lost.labels(chunk.source.topic).inc(chunk.b - chunk.a)
+
+    def abandoned(self, chunks: int) -> None:
+        """Take note of chunks that are another worker's by now."""
+        self._abandoned.inc(chunks)
+
+    def rebalanced(self) -> None:
+        """Take note of an assignment."""
+        self._rebalances.inc()
+
+    def store_failed(self) -> None:
+        """Take note of a call of the store that will be tried again."""
+        self._store_errors.inc()
+
+    @contextmanager
+    def step(self, step: str) -> Iterator[None]:
+        """Measure one step of the protocol."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._steps.labels(step).observe(time.perf_counter() - began)
+
+    def _observe_ages(self, topic: str, facts: Facts, minutes: Minutes) -> None:
+        now = self._clock()
+        if facts.event_time is not None:
+            self._freshness_event.labels(topic).observe(max(0.0, now - facts.event_time[1] / 1000))
+        if facts.arrival is not None:
+            first = facts.arrival[0] / 1000
+            self._freshness_arrival.labels(topic).observe(max(0.0, now - first))
+            late = first - LATE_SECONDS - 60
+            events = sum(s[0] + s[4] for (minute, _), s in minutes.items() if minute < late)
+            if events:
+                self._late.labels(topic).inc(events)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.meaning, metric.labels, registry=self._registry)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(
+            metric.name,
+            metric.meaning,
+            metric.labels,
+            buckets=metric.buckets,
+            registry=self._registry,
+        )
+
+
+def program_version() -> str:
+    """Return the distribution's version; of a checkout that is not installed, ``0+checkout``."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "0+checkout"

@@ -1,0 +1,45 @@
+"""What is asked of a worker from outside, as it stands at one instant. Plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.chunks import Source
+from pipeline.live import Sums, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far one partition is behind its log's end."""
+
+    records: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One worker at one instant, taken in its event loop; times are of the monotonic clock."""
+
+    now: float
+    assigned: int
+    """Partitions that the group gave it."""
+    taken_up: int
+    """Those that it reads."""
+    lag: Mapping[Source, Lag]
+    held_events: int
+    store_away_since: float | None
+    """When the store last stopped answering; None while it answers."""
+    store_call_since: float | None
+    """When the oldest call of the store that is still waiting was made."""
+    progress_at: float
+    """When a chunk was last committed, or there was nothing to commit."""
+    assigned_at: float | None
+    """When partitions were last assigned; None without an assignment."""
+    stopping: bool = False
+    windows: Mapping[Window, Mapping[str, Sums]] = field(default_factory=dict)
+    """By label."""
+    totals: Mapping[str, Sums] = field(default_factory=dict)
+    """By label."""
+    overflowing: int = 0
+    """Tenants that share a label."""
