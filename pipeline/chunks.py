@@ -193,7 +193,7 @@ def plan(
     ``rules`` is the digest that this worker folds by: an open intent of other rules is not
     replayed, for its rows would differ, unless ``override_rules``.
     """
-    committed, named = _committed(found, incarnation)
+    committed, named = read_commit(found.committed, found.metadata, incarnation)
     end = _covered(found, committed)
     if committed is not None and committed > end:
         return Halt(
@@ -217,18 +217,20 @@ def plan(
     return Plan(start=end, note=_offset_note(committed, end, found))
 
 
-def _committed(found: Found, incarnation: str) -> tuple[int | None, Intent | None]:
+def read_commit(
+    committed: int | None, metadata: str, incarnation: str
+) -> tuple[int | None, Intent | None]:
     """Read the committed offset and the intent it names; an older incarnation's say nothing."""
-    if found.committed is None:
+    if committed is None:
         return None, None
-    metadata = _decode(found.metadata)
-    if metadata is None:
-        return found.committed, None
-    if metadata.incarnation != incarnation:
+    decoded = _decode(metadata)
+    if decoded is None:
+        return committed, None
+    if decoded.incarnation != incarnation:
         return None, None
-    if metadata.to is None:
-        return found.committed, None
-    return found.committed, Intent(found.committed, metadata.to, metadata.rules)
+    if decoded.to is None:
+        return committed, None
+    return committed, Intent(committed, decoded.to, decoded.rules)
 
 
 def _covered(found: Found, committed: int | None) -> int:
