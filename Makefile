@@ -26,6 +26,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, import direction, generated doc
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/usage settings --markdown | diff -u docs/settings.md - || { echo "docs/settings.md is stale: make docs"; exit 1; }
+	$(BIN)/usage metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
 
 faults: jdk $(VENV)/dev.stamp ## the long fault tests; needs Java 17 and Maven
 	$(BIN)/python -m pytest -m faults --timeout 1500 $(PYTEST_ARGS)
@@ -35,6 +36,7 @@ soak: jdk $(VENV)/dev.stamp ## the crash tests over SEEDS=20 seeds; not in CI
 
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
 	$(BIN)/usage settings --markdown > docs/settings.md
+	$(BIN)/usage metrics > docs/metrics.md
 
 lock: $(VENV)/dev.stamp ## lock the newest allowed versions, with hashes
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -o requirements-dev.lock

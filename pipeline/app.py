@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
@@ -33,6 +34,7 @@ AGENTS = ("agents.requests", "agents.recipe_actions")
 class UsageApp(faust.App):
     """Reads source topics in batches and hands rebalances on to `pipeline.work.Work`."""
 
+    logger = logging.getLogger("faust.usage")  # its services' comings and goings are Faust's
     work: Work
 
     def __init__(self, usage: Settings, fail: Callable[[BaseException], None]) -> None:

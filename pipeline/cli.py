@@ -217,6 +217,14 @@ def rewind(to_store: bool) -> None:  # noqa: ARG001 -- required: what is done is
 
 
 @cli.command()
+def metrics() -> None:
+    """List the metrics of a worker, as docs/metrics.md has them."""
+    from pipeline.telemetry import metrics as declared
+
+    click.echo(declared.markdown(), nl=False)
+
+
+@cli.command()
 @click.option("--markdown", is_flag=True, help="As docs/settings.md has them.")
 def settings(markdown: bool) -> None:
     """List the settings and their values; secrets are hidden."""

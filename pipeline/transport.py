@@ -133,6 +133,7 @@ class _Gates:
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka lives: fetches, positions, commits, heartbeats."""
 
+    logger = driver.logger
     app: Any  # pipeline.app.UsageApp
 
     def __post_init__(self) -> None:
@@ -365,6 +366,7 @@ class RebalanceListener(driver.ConsumerRebalanceListener):
 class BatchConsumer(driver.Consumer):
     """Faust's consumer, whose messages are batches."""
 
+    logger = driver.logger
     RebalanceListener = RebalanceListener
     _thread: BatchThread
 

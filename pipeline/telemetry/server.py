@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import orjson
-from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, make_wsgi_app
+from prometheus_client import (
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    make_wsgi_app,
+)
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from pipeline.errors import SettingsError
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
 
     from pipeline.telemetry.health import Verdict
     from pipeline.telemetry.state import State
+
+disable_created_metrics()  # a second series for each counter, which nothing here reads
 
 ANSWER_SECONDS = 2.0
 """A loop that does not give its state within this is blocked."""
