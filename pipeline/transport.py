@@ -133,7 +133,7 @@ class _Gates:
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka lives: fetches, positions, commits, heartbeats."""
 
-    logger = driver.logger
+    logger = logging.getLogger("faust.usage")
     app: Any  # pipeline.app.UsageApp
 
     def __post_init__(self) -> None:
@@ -366,7 +366,7 @@ class RebalanceListener(driver.ConsumerRebalanceListener):
 class BatchConsumer(driver.Consumer):
     """Faust's consumer, whose messages are batches."""
 
-    logger = driver.logger
+    logger = logging.getLogger("faust.usage")
     RebalanceListener = RebalanceListener
     _thread: BatchThread
 
