@@ -52,7 +52,9 @@ class Chain:
 
     def insert(self, rows: Iterable[tuple[int, str, int]], token: str, table: str = "head") -> None:
         """Insert (minute, key, n) under a token, as the pipeline does."""
-        self.store.insert(table, COLUMNS, [list(column) for column in zip(*rows)], token=token)
+        self.store.insert(
+            table, COLUMNS, [list(column) for column in zip(*rows, strict=True)], token=token
+        )
 
     def sums(self) -> tuple[int, int]:
         """Return what each of the two tables adds up to."""

@@ -225,7 +225,9 @@ class TestRetriesHeal:
 
     def test_without_a_token_every_insert_counts(self, chain: Chain) -> None:
         for _ in range(2):
-            chain.store.insert("head", COLUMNS, [list(column) for column in zip(*rows(10))])
+            chain.store.insert(
+                "head", COLUMNS, [list(column) for column in zip(*rows(10), strict=True)]
+            )
         assert chain.sums() == (20, 20)
 
 
@@ -286,7 +288,7 @@ class TestSettings:
             {"deduplicate_insert": "disable"},
             {"deduplicate_insert": "backward_compatible_choice", "insert_deduplicate": 0},
         ],
-        ids=lambda changed: "-".join(changed),
+        ids="-".join,
     )
     def test_off_it_doubles(
         self, chain: Chain, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]

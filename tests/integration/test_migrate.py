@@ -98,7 +98,7 @@ class TestMigrate:
             lambda: place.migrate([changed, *KNOWN[1:]]),
             lambda: migrate.check(place.store, migrations=[changed, *KNOWN[1:]]),
         ):
-            with pytest.raises(MigrationError, match="migration 1 .* was changed"):
+            with pytest.raises(MigrationError, match=r"migration 1 .* was changed"):
                 refusing()
 
     def test_a_newer_database_is_refused(self, place: Place) -> None:

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import IO
 
+from pipeline.embedded.store import claims
 from pipeline.errors import StoreRefused
 
 FORMAT = 1
@@ -93,3 +94,4 @@ class Folder:
         for leftovers in (self.tmp, self.engine / "tmp"):
             shutil.rmtree(leftovers, ignore_errors=True)
         self.tmp.mkdir()
+        claims.release(self.engine)
