@@ -1,0 +1,52 @@
+"""Which of the store's errors may pass, and which may not."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.exceptions import (
+    DatabaseError,
+    DataError,
+    OperationalError,
+    ProgrammingError,
+)
+
+from pipeline.clickhouse.faults import TRANSIENT, translate
+from pipeline.errors import StoreRefused, StoreUnavailable
+
+
+@pytest.mark.parametrize("code", [159, 202, 209, 241, 242, 252, 319, 999])
+def test_what_may_pass_is_unavailable(code: int) -> None:
+    assert code in TRANSIENT
+    assert isinstance(translate(DatabaseError("no", code=code), "x"), StoreUnavailable)
+
+
+@pytest.mark.parametrize("code", [27, 43, 53, 60, 62, 81, 115, 164, 497, 516, 4_711])
+def test_everything_else_is_refused_with_its_code(code: int) -> None:
+    error = translate(DatabaseError("no", code=code), "x")
+    assert isinstance(error, StoreRefused)
+    assert error.code == code
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OperationalError("Error connection refused executing HTTP request"), StoreUnavailable),
+        (OperationalError("overloaded", code=60), StoreRefused),
+        (ConnectionResetError("reset"), StoreUnavailable),
+        (TimeoutError("timed out"), StoreUnavailable),
+        (
+            DatabaseError("HTTP driver received HTTP status 502, server response: x"),
+            StoreUnavailable,
+        ),
+        (DatabaseError("HTTP driver received HTTP status 404, server response: x"), StoreRefused),
+        (DataError("Unable to create native array"), StoreRefused),
+        (ProgrammingError("not known"), StoreRefused),
+    ],
+)
+def test_without_a_code_the_connection_decides(error: Exception, kind: type[Exception]) -> None:
+    assert type(translate(error, "x")) is kind
+
+
+def test_the_message_names_the_store_and_is_one_line() -> None:
+    message = str(translate(DatabaseError("first line\nsecond", code=60), "http://store:8123"))
+    assert message == "ClickHouse at http://store:8123: first line"
