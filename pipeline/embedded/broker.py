@@ -102,6 +102,8 @@ class InProcessBroker:
             getattr(self._c, f"rd_kafka_{function}").restype = ctypes.c_void_p
         reason = ctypes.create_string_buffer(512)
         config = ctypes.c_void_p(self._c.rd_kafka_conf_new())
+        # Warnings, of which it has one: that it was told no broker to connect to.
+        self._c.rd_kafka_conf_set(config, b"log_level", b"3", None, 0)
         client = self._c.rd_kafka_new(_PRODUCER, config, reason, ctypes.c_size_t(512))
         if not client:
             raise BrokerError(f"the embedded broker did not start: {reason.value.decode()}")

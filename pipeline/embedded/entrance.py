@@ -1,9 +1,10 @@
 """The way into librdkafka's in-process broker: a port of our choice, and groups that form.
 
 Two of its habits are mended in passing. It lets a group that loses or gains a member wait for its
-session timeout less a second, so that is bounded here. And it takes a group for synced as soon as its leader has sent everybody's assignment, forgets
-the assignments, and answers a member whose own SyncGroup comes later with INVALID_REQUEST, of which
-clients die; so a leader's SyncGroup waits until the others' have gone before it.
+session timeout less a second, so that is bounded here. And it takes a group for synced as soon as
+its leader has sent everybody's assignment, forgets the assignments, and answers a member whose own
+SyncGroup comes later with INVALID_REQUEST, of which clients die; so a leader's SyncGroup waits
+until the others' have gone before it.
 """
 
 from __future__ import annotations

@@ -10,22 +10,25 @@ _CODE = re.compile(r"Code: (\d+)\. ")
 
 # ClickHouse's own table: src/Server/HTTP/exceptionCodeToHTTPStatus.cpp.
 _STATUS = {
-    401: (194,),
-    403: (192, 193, 497, 516, 704),
+    401: (194,),  # REQUIRED_PASSWORD
+    403: (192, 193, 497, 512, 516),  # UNKNOWN_USER … ACCESS_DENIED … AUTHENTICATION_FAILED
     400: (
         # BAD_ARGUMENTS, CANNOT_COMPILE_REGEXP, CANNOT_PARSE_…
-        *(36, 427, 6, 25, 26, 38, 41, 72, 675, 676, 677, 27, 376),
-        # DUPLICATE_COLUMN, ILLEGAL_COLUMN, …_AST, THERE_IS_NO_COLUMN, SYNTAX_ERROR,
-        # INCORRECT_DATA, TYPE_MISMATCH, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
-        *(15, 44, 56, 69, 8, 167, 168, 223, 62, 117, 53, 321),
+        *(36, 427, 6, 25, 26, 27, 38, 41, 72, 376, 441, 675, 676),
+        # THERE_IS_NO_COLUMN, DUPLICATE_COLUMN, ILLEGAL_COLUMN, …_AST
+        *(8, 15, 44, 37, 123, 167, 168, 223),
+        # TYPE_MISMATCH, SYNTAX_ERROR, INCORRECT_DATA, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        *(53, 62, 117, 321),
     ),
-    404: (60, 46, 47, 50, 561, 81, 115, 82, 63, 73, 336, 78, 511),
-    408: (159,),
-    411: (381,),
-    413: (66,),
-    415: (1002,),
-    501: (48,),
-    503: (209, 76, 439),
+    # UNKNOWN_…: function, identifier, type, storage, table, aggregate function, format, type of
+    # query, database, setting, direction of sorting, database engine, role
+    404: (46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511),
+    408: (159,),  # TIMEOUT_EXCEEDED
+    411: (381,),  # HTTP_LENGTH_REQUIRED
+    413: (229,),  # QUERY_IS_TOO_LARGE
+    415: (779,),  # UNSUPPORTED_MEDIA_TYPE
+    501: (48,),  # NOT_IMPLEMENTED
+    503: (76, 209, 439),  # CANNOT_OPEN_FILE, SOCKET_TIMEOUT, CANNOT_SCHEDULE_TASK
 }
 STATUS_OF_CODE = {code: status for status, codes in _STATUS.items() for code in codes}
 

@@ -122,6 +122,15 @@ class Engine:
             ) from error
         self.version, self.timezone = found.decode().rstrip("\n").split("\t")
 
+    def damaged(self) -> list[str]:
+        """The parts that could not be read at the start; their rows are in no answer."""
+        found, _ = self._first.query(
+            "SELECT path FROM system.detached_parts WHERE reason LIKE 'broken%' ORDER BY path",
+            "TabSeparated",
+            {},
+        )
+        return found.decode().split()
+
     def connect(self) -> Connection:
         """A new connection with nothing set in it."""
         return Connection(self._open(self._folder))

@@ -36,6 +36,13 @@ def main(path: Path, port: int) -> int:
     """
     folder = Folder(path)
     engine = Engine(folder.engine)
+    damaged = engine.damaged()
+    if damaged:
+        print(
+            f"usage: {len(damaged)} damaged parts of tables were set aside, their rows are lost: "
+            f"{', '.join(damaged[:3])}; put the folder back to a copy",
+            file=sys.stderr,
+        )
     running = asyncio.run(_serve(engine, folder, port))
     if running:
         # Threads that do not end cannot be waited for. Nothing is lost: parts are whole or not.
@@ -82,7 +89,9 @@ async def _serve(engine: Engine, folder: Folder, port: int) -> int:
     front.runs.kill_all()
     await runner.cleanup()
     deadline = time.monotonic() + _GRACE_SECONDS
-    while len(front.runs) and time.monotonic() < deadline:
+    while front.runs and time.monotonic() < deadline:
         front.runs.kill_all()
         await asyncio.sleep(0.05)
+    if not front.runs:
+        front.runs.close()
     return len(front.runs)

@@ -33,6 +33,7 @@ class Runs:
         self._writers = ThreadPoolExecutor(_WRITERS, "write")
         self._killers = ThreadPoolExecutor(1, "kill")
         self._running: dict[str, Future[Outcome]] = {}
+        # Held here, or the loop would forget them.
         self._ends: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -97,6 +98,12 @@ class Runs:
         """Ask every query to end. Returns at once."""
         for label in list(self._running):
             self._kill(label)
+
+    def close(self) -> None:
+        """Close the sessions; only when no query runs."""
+        self._sessions.close()
+        for pool in (self._readers, self._writers, self._killers):
+            pool.shutdown()
 
     def _kill(self, label: str) -> None:
         work = self._running.get(label)

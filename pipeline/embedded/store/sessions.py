@@ -63,6 +63,12 @@ class Sessions:
         else:
             connection.close()
 
+    def close(self) -> None:
+        """Close them all; none may be in use."""
+        for session in self._open.values():
+            session.connection.close()
+        self._open.clear()
+
     def _expire(self) -> None:
         now = self._clock()
         for name in [n for n, s in self._open.items() if not s.busy and s.expires < now]:

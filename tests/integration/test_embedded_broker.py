@@ -1,0 +1,146 @@
+"""The embedded broker in its own process: topics, groups, records, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from pipeline import topics
+from pipeline.settings import load
+from tests.harness.process import Process, free_port, usage
+
+TOPIC = "usage.requests"
+PARTITIONS = 6
+
+
+class Broker:
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.environment = {"USAGE_PARTITIONS": str(PARTITIONS), "USAGE_KAFKA": self.address}
+        self._folder = folder
+        self.process = self.start()
+
+    def start(self) -> Process:
+        arguments = ("broker", "--port", str(self.port))
+        self.process = usage(
+            "broker", *arguments, environment=self.environment, folder=self._folder
+        )
+        self.process.await_output(f"broker ready: {self.address}")
+        return self.process
+
+    def partitions(self) -> dict[str, int]:
+        listed = AdminClient({"bootstrap.servers": self.address}).list_topics(timeout=10)
+        assert {(str(b.host), b.port) for b in listed.brokers.values()} == {("127.0.0.1", self.port)}
+        return {name: len(topic.partitions) for name, topic in listed.topics.items()}
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    yield broker
+    broker.process.kill9()
+
+
+def test_the_topics_are_there_with_their_partitions(broker: Broker) -> None:
+    found = broker.partitions()
+    assert {found[spec.name] for spec in topics.ALL} == {PARTITIONS}
+    assert len([name for name in found if name.startswith(topics.RUN_PREFIX)]) == 1
+
+
+def test_a_new_run_is_another_incarnation(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    settings = load(broker.environment)
+    first = topics.incarnations(settings, [TOPIC])[TOPIC]
+    assert topics.incarnations(settings, [TOPIC])[TOPIC] == first
+    broker.process.kill9()
+    broker.start()
+    assert topics.incarnations(settings, [TOPIC])[TOPIC] != first
+    broker.process.kill9()
+
+
+def test_a_taken_port_is_refused(broker: Broker, tmp_path: Path) -> None:
+    second = usage("second", "broker", "--port", str(broker.port), environment={}, folder=tmp_path)
+    assert second.wait() == 75
+    assert f"port {broker.port}" in second.output()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_when_told_also_with_clients(tmp_path: Path, number: signal.Signals) -> None:
+    broker = Broker(tmp_path)
+    admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
+    assert admin.list_topics(timeout=10).brokers
+    broker.process._signal(number)
+    assert broker.process.wait(3) == 0
+    assert "Traceback" not in broker.process.output()
+
+
+@asynccontextmanager
+async def member(broker: Broker, group: str) -> AsyncIterator[Any]:
+    consumer = AIOKafkaConsumer(
+        TOPIC,
+        bootstrap_servers=broker.address,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=3000,
+        heartbeat_interval_ms=300,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def fetch(consumer: Any, into: list[bytes]) -> None:
+    for records in (await consumer.getmany(timeout_ms=50)).values():
+        into.extend(record.value for record in records)
+
+
+def test_records_and_commits_survive_a_change_of_members(broker: Broker) -> None:
+    asyncio.run(asyncio.wait_for(change_of_members(broker), 30))
+
+
+async def change_of_members(broker: Broker) -> None:
+    sent = [b"%d" % n for n in range(3000)]
+    async with AsyncExitStack() as stack:
+        producer = AIOKafkaProducer(bootstrap_servers=broker.address)
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        for n, value in enumerate(sent):
+            await producer.send(TOPIC, value, partition=n % PARTITIONS)
+        await producer.flush()
+
+        first = await stack.enter_async_context(member(broker, "changing"))
+        read: list[bytes] = []
+        while len(read) < len(sent):
+            await fetch(first, read)
+        assert sorted(read) == sorted(sent)
+
+        mine = TopicPartition(TOPIC, 0)
+        named = OffsetAndMetadata(100, "[100, 200)")
+        await first.commit({mine: named})
+
+        async with AsyncExitStack() as second_stack:
+            joining = asyncio.ensure_future(
+                second_stack.enter_async_context(member(broker, "changing"))
+            )
+            while not joining.done() or len(first.assignment()) != PARTITIONS // 2:
+                await fetch(first, [])
+            second = joining.result()
+            assert not first.assignment() & second.assignment()
+            assert len(second.assignment()) == PARTITIONS // 2
+        while len(first.assignment()) != PARTITIONS:
+            await fetch(first, [])
+        found = await first._coordinator.fetch_committed_offsets([mine])
+        assert found == {mine: named}
