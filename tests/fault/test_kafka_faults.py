@@ -52,7 +52,7 @@ def test_offsets_deleted_after_orderly_work(scene: Scene) -> None:
     worker = scene.worker()
     scene.send(500)
     scene.settle()
-    assert worker.terminate() == 0, worker.tail()
+    scene.stop(worker)
     scene.kafka.delete_group(scene.group)
     assert set(scene.committed().values()) == {None}
     scene.send(500, seed=2)
@@ -66,7 +66,7 @@ def test_retention_deletes_what_was_not_read_yet(scene: Scene) -> None:
     worker = scene.worker()
     scene.send(1000)
     scene.settle()
-    assert worker.terminate() == 0, worker.tail()
+    scene.stop(worker)
     committed = scene.committed()
     scene.send(2000, seed=2)
     log = read_log(scene.kafka, scene.topics)
@@ -152,7 +152,7 @@ def test_topic_deleted_and_recreated(scene: Scene) -> None:
     worker = scene.worker()
     scene.send(1000)
     first = scene.settle()
-    assert worker.terminate() == 0, worker.tail()
+    scene.stop(worker)
     for topic in scene.topics:
         scene.kafka.delete_topic(topic)
     scene.create_topics()

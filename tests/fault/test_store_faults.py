@@ -77,12 +77,12 @@ def test_store_put_back_to_an_older_copy(lone_scene: Scene, tmp_path: Path) -> N
     scene = lone_scene
     scene.set_up(partitions=4)
     worker = _count(scene, seed=1)
-    assert worker.terminate() == 0, worker.tail()
+    scene.stop(worker)
     scene.store.stop()
     scene.store.copy_to(tmp_path / "copy")
     scene.store.start()
     worker = _count(scene, seed=2)
-    assert worker.terminate() == 0, worker.tail()
+    scene.stop(worker)
     scene.store.stop()
     scene.store.put_back(tmp_path / "copy")
     scene.store.start()
@@ -109,7 +109,7 @@ def test_a_new_store_under_an_old_group(lone_scene: Scene) -> None:
     """A new, empty store under an old group: the same halt, and nothing is counted meanwhile."""
     scene = lone_scene
     scene.set_up(partitions=2)
-    assert _count(scene, seed=1).terminate() == 0
+    scene.stop(_count(scene, seed=1))
     scene.database += "_new"
     scene.run("migrate")
     scene.send(500, seed=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
@@ -195,21 +197,29 @@ class KafkaBroker:
         self, group: str, sources: Iterable[tuple[str, int]]
     ) -> dict[tuple[str, int], int | None]:
         """Return the group's committed offsets; None where there is none."""
-        return {
-            source: None if offset < 0 else offset
-            for source, (offset, _) in self.metadata(group, sources).items()
-        }
-
-    def metadata(
-        self, group: str, sources: Iterable[tuple[str, int]]
-    ) -> dict[tuple[str, int], tuple[int, str]]:
-        """Return the group's committed offsets with their metadata."""
         asked = [TopicPartition(topic, number) for topic, number in sources]
         futures = self.admin.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group, asked)]
         )
         found = futures[group].result(30).topic_partitions
-        return {(f.topic, f.partition): (int(f.offset), f.metadata or "") for f in found}
+        return {(f.topic, f.partition): None if f.offset < 0 else int(f.offset) for f in found}
+
+    def metadata(self, group: str) -> dict[tuple[str, int], tuple[int, str]]:
+        """Return the group's committed offsets with their metadata.
+
+        By aiokafka, for confluent-kafka's `TopicPartition.metadata` reads beyond its end.
+        """
+
+        async def ask() -> dict[Any, Any]:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+            await admin.start()
+            try:
+                return dict(await admin.list_consumer_group_offsets(group))
+            finally:
+                await admin.close()
+
+        found = asyncio.run(ask())
+        return {(tp.topic, tp.partition): (at.offset, at.metadata) for tp, at in found.items()}
 
     def topic_id(self, topic: str) -> str:
         """Return the id that tells a topic from an earlier one of its name."""
@@ -229,8 +239,11 @@ class KafkaBroker:
         return [m.member_id for m in found.members]
 
     def assignment(self, group: str) -> dict[str, set[tuple[str, int]]]:
-        """Return what each member has; empty while the group is not stable."""
-        found = self.admin.describe_consumer_groups([group])[group].result(30)
+        """Return what each member has; empty while the group is not stable, or not known yet."""
+        try:
+            found = self.admin.describe_consumer_groups([group])[group].result(30)
+        except KafkaException:
+            return {}
         if found.state.name != "STABLE":
             return {}
         return {

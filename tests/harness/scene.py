@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -127,6 +127,11 @@ class Scene:
         self.workers.append(worker)
         return worker
 
+    def stop(self, worker: Process) -> None:
+        """End a worker in order."""
+        assert worker.terminate() == 0, worker.tail()
+        self.workers.remove(worker)
+
     def end(self) -> None:
         """Kill all workers that still run."""
         for worker in self.workers:
@@ -184,10 +189,10 @@ class Scene:
         what = f"{workers} workers that share the partitions"
         until(shared, within=within, what=what, explain=self.tails, every=0.2)
 
-    def settle(self, within: float = 90, running: bool = True) -> Log:
+    def settle(self, within: float = 90) -> Log:
         """Wait until everything in the log is counted and committed; return the log.
 
-        A worker that ends meanwhile fails the wait, unless ``running`` is false.
+        A worker that ends meanwhile, other than by kill -9, fails the wait.
         """
         log = read_log(self.kafka, self.topics)
         due = {source: part.due for source, part in log.items() if part.records}
@@ -196,7 +201,7 @@ class Scene:
         with self.connect() as store:
             while left := self._behind(store, incarnations, due):
                 ended = [w for w in self.workers if not w.is_running and w.exit_code != -9]
-                assert not (running and ended), f"a worker ended\n{self.tails()}"
+                assert not ended, f"a worker ended\n{self.tails()}"
                 assert time.monotonic() < deadline, (
                     f"not counted after {within:g} s: (due, ledger, committed) {left}\n"
                     f"{self.tails()}"
@@ -242,8 +247,3 @@ class Scene:
     def duplicate_window(self) -> int:
         """The window in which a repeated event is a duplicate; 0 where none is looked for."""
         return 0
-
-
-def eventually(condition: Callable[[], object], what: str, within: float = 60) -> None:
-    """Wait for a condition of a scene."""
-    until(condition, within=within, what=what)
