@@ -40,7 +40,9 @@ class Broker:
 
     def partitions(self) -> dict[str, int]:
         listed = AdminClient({"bootstrap.servers": self.address}).list_topics(timeout=10)
-        assert {(str(b.host), b.port) for b in listed.brokers.values()} == {("127.0.0.1", self.port)}
+        assert {(str(b.host), b.port) for b in listed.brokers.values()} == {
+            ("127.0.0.1", self.port)
+        }
         return {name: len(topic.partitions) for name, topic in listed.topics.items()}
 
 
