@@ -141,7 +141,9 @@ def _decode(text: str) -> _Metadata | None:
 class Found:
     """What a worker finds of one partition when it is assigned.
 
-    The store is read consistently and before the committed offset, the log's bounds last.
+    The committed offset is read first, then the store (consistently), then the log's bounds. The
+    other way round, a worker that has lost the partition meanwhile meets its successor's commit
+    without the successor's ledger row, and halts for nothing.
     """
 
     covered: int | None
