@@ -1,4 +1,8 @@
-"""The heads: which columns the rows of each topic have."""
+"""The heads: which columns the rows of each topic have.
+
+Strings are sent as dictionaries: half the bytes, and less CPU on both sides
+(``docs/decisions/insert-path.md``).
+"""
 
 from pipeline.facts.interface import Head
 
@@ -6,13 +10,13 @@ REQUESTS = Head(
     "requests_in",
     (
         ("minute", "DateTime('UTC')"),
-        ("tenant", "String"),
-        ("team_id", "String"),
-        ("agent_id", "String"),
-        ("token_id", "String"),
-        ("user_id", "String"),
-        ("model", "String"),
-        ("operation", "String"),
+        ("tenant", "LowCardinality(String)"),
+        ("team_id", "LowCardinality(String)"),
+        ("agent_id", "LowCardinality(String)"),
+        ("token_id", "LowCardinality(String)"),
+        ("user_id", "LowCardinality(String)"),
+        ("model", "LowCardinality(String)"),
+        ("operation", "LowCardinality(String)"),
         ("failed", "UInt8"),
         ("duration_us", "UInt64"),
         ("input_tokens", "UInt64"),
@@ -21,7 +25,7 @@ REQUESTS = Head(
         ("cache_creation_input_tokens", "UInt64"),
         ("reasoning_output_tokens", "UInt64"),
         ("cost_nanos", "Int64"),
-        ("currency", "String"),
+        ("currency", "LowCardinality(String)"),
     ),
 )
 """One row per request. ``minute`` is epoch seconds, a multiple of 60; ``duration_us`` whole
@@ -31,9 +35,9 @@ RECIPE_ACTIONS = Head(
     "actions_in",
     (
         ("minute", "DateTime('UTC')"),
-        ("tenant", "String"),
-        ("recipe_id", "String"),
-        ("app", "String"),
+        ("tenant", "LowCardinality(String)"),
+        ("recipe_id", "LowCardinality(String)"),
+        ("app", "LowCardinality(String)"),
         ("rule_set", "UInt8"),
         ("task", "UInt8"),
         ("failed", "UInt8"),

@@ -366,9 +366,7 @@ class TestPipelinesTables:
     @pytest.mark.parametrize("head", [REQUESTS, RECIPE_ACTIONS], ids=lambda head: head.table)
     def test_heads_are_as_the_code_says(self, migrated: Store, head: Any) -> None:
         found = migrated.query(f"DESCRIBE TABLE {head.table}")
-        assert [(row[0], _plain(row[1])) for row in found] == [
-            (name, _plain(kind)) for name, kind in head.columns
-        ]
+        assert tuple((row[0], row[1]) for row in found) == head.columns
 
     def test_sums_do_not_depend_on_merges(self, migrated: Store) -> None:
         query = (
@@ -390,8 +388,3 @@ class TestPipelinesTables:
         migrated.insert("requests_in", REQUESTS.columns, data, token="old")
         assert total(migrated, "requests_1m", "requests") == 4_000
         assert parts(migrated, "requests_1m") <= 15
-
-
-def _plain(kind: str) -> str:
-    """Return a type without LowCardinality, which is a matter of encoding."""
-    return kind.removeprefix("LowCardinality(").removesuffix(")") if "LowCard" in kind else kind
