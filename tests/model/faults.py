@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.chunks import commit_metadata
+from tests.model.flush import order
 from tests.model.group import accepts, in_group, rebalance
 from tests.model.state import (
     INCARNATIONS,
@@ -17,7 +18,6 @@ from tests.model.state import (
     spend,
 )
 from tests.model.store import apply
-from tests.model.worker import order
 
 STOPPED = ("down", "halted")
 
