@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
 RATE_SECONDS = 120
+SLOW_SECONDS = 0.1
 SETTLE_MS = 3000
 """Events that arrived this long ago are counted, unless the worker is behind."""
 
-LEDGER_COST = 20
-"""The sums over the whole ledger are asked for again after this many times what they took."""
+LEDGER_COST = 4
+LEDGER_REST_SECONDS = 3.0
+"""After a slow answer the sums over the whole ledger rest for as many times what they took, but
+never longer than this: one slow answer, the first for instance, must not freeze the view."""
 
 LEDGER = """
 SELECT
@@ -111,8 +114,9 @@ class Reading:
 class Readings:
     """Takes readings. Not thread safe."""
 
-    def __init__(self, store: Queries) -> None:
+    def __init__(self, store: Queries, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._clock = clock
         self._totals = Totals()
         self._ask_again = 0.0
 
@@ -122,20 +126,26 @@ class Readings:
         Raises:
             StoreUnavailable, StoreRefused: as the store's client does.
         """
-        began = time.monotonic()
-        if began >= self._ask_again:
-            self._totals = Totals(*map(int, self._store.query(LEDGER)[0]))
-            took = time.monotonic() - began
-            self._ask_again = began + (took * LEDGER_COST if took > 0.05 else 0)
         arrivals = self._store.query(ARRIVALS, {"seconds": RATE_SECONDS + 10})
         tenants = self._store.query(TENANTS, {"minutes": TENANT_MINUTES, "rows": TENANT_ROWS})
+        totals = self._ledger()
+        newest = max((int(last) for _, last, _ in arrivals), default=0)
         now_ms = time.time_ns() // 1_000_000
         return Reading(
             at_ms=now_ms,
-            totals=self._totals,
+            totals=replace(totals, newest_arrival_ms=max(newest, totals.newest_arrival_ms)),
             rates=rates(arrivals, now_ms - SETTLE_MS, RATE_SECONDS),
             tenants=tuple(_tenant_use(row) for row in tenants),
         )
+
+    def _ledger(self) -> Totals:
+        began = self._clock()
+        if began >= self._ask_again:
+            self._totals = Totals(*map(int, self._store.query(LEDGER)[0]))
+            took = self._clock() - began
+            rest = min(took * LEDGER_COST, LEDGER_REST_SECONDS)
+            self._ask_again = began + took + rest if took > SLOW_SECONDS else 0.0
+        return self._totals
 
 
 def rates(arrivals: Iterable[Sequence[Any]], until_ms: int, seconds: int) -> tuple[float, ...]:

@@ -71,6 +71,31 @@ def test_a_reading_is_what_the_store_answers() -> None:
     assert reading.tenants == (TenantUse("acme", 3, 1, 50, 2, {"USD": Decimal("0.5")}),)
 
 
+def test_one_slow_answer_does_not_freeze_the_totals() -> None:
+    store, now = AnsweringStore((10, 10, 0, 0, 0, 0, 1, 5, 6)), [100.0]
+    slow = iter([60.0])
+
+    class SlowStore:
+        def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Any]:
+            if sql == readings.LEDGER:
+                now[0] += next(slow, 0.0)
+            return store.query(sql)
+
+    reader = Readings(SlowStore(), clock=lambda: now[0])
+    assert reader.take().totals.received == 10
+    store.answers[readings.LEDGER] = [(20, 20, 0, 0, 0, 0, 2, 7, 8)]
+    now[0] += readings.LEDGER_REST_SECONDS - 0.1
+    assert reader.take().totals.received == 10, "the ledger rests after a slow answer"
+    now[0] += 0.1
+    assert reader.take().totals.received == 20
+
+
+def test_freshness_does_not_wait_for_the_totals() -> None:
+    store = AnsweringStore((10, 10, 0, 0, 0, 0, 1, 5, 6))
+    store.answers[readings.ARRIVALS] = [(7, 9, 3), (8, 8, 1)]
+    assert Readings(store).take().totals.newest_arrival_ms == 9
+
+
 def test_freshness_is_the_age_of_the_newest_arrival() -> None:
     assert READING.behind_ms == 1500
     assert Reading(at_ms=NOW_MS).behind_ms is None
