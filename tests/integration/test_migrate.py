@@ -296,7 +296,10 @@ class TestRetention:
     def test_every_rollup_is_among_them(self, place: Place) -> None:
         place.migrate()
         rollups = {name for name in place.tables() if name.endswith(("_1m", "_15m"))}
-        assert rollups == set(retention.wanted(place.settings)) | {"outcomes_1m"}
+        assert rollups == set(retention.wanted(place.settings)) | {
+            "outcomes_1m",
+            "live_1m",
+        }  # the ledger; a TTL of its own
 
 
 def test_the_store_refuses_a_missing_table_by_its_code(place: Place) -> None:
