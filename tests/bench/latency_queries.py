@@ -40,8 +40,9 @@ KINDS = {
         "",
         "sumMap(map(bucket, toUInt64(1)))",
         (
-            f"SELECT kind, {LEVELS}({MIDDLE}, n) FROM (SELECT kind, sumMap(h) AS m FROM maps {{where}} "
-            "GROUP BY kind) ARRAY JOIN mapKeys(m) AS bucket, mapValues(m) AS n GROUP BY kind"
+            f"SELECT kind, {LEVELS}({MIDDLE}, n) "
+            "FROM (SELECT kind, sumMap(h) AS m FROM maps {where} GROUP BY kind) "
+            "ARRAY JOIN mapKeys(m) AS bucket, mapValues(m) AS n GROUP BY kind"
         ),
     ),
     "sketches": (
