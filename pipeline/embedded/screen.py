@@ -91,9 +91,10 @@ def compact(number: int) -> str:
 
 def money(cost: dict[str, Decimal]) -> str:
     """Cost in cents, or in hundredths of them below a unit; of several currencies, each."""
+    shown = {currency: amount for currency, amount in cost.items() if amount} or cost
     return " + ".join(
         f"{SYMBOLS.get(currency, currency + ' ')}{amount:,.{2 if amount >= 1 else 4}f}"
-        for currency, amount in sorted(cost.items())
+        for currency, amount in sorted(shown.items())
     )
 
 

@@ -28,7 +28,7 @@ class Requests:
         use = caller.uses[int(random() * len(caller.uses))]
         head = f"{self._fragment(use)},{caller.fragment}"
         if random() < FAILURE_SHARE:
-            return f"{{{head},{self._failure(use)}}}"
+            return f"{{{head},{self._failure(use, tenant.currency)}}}"
         factors = self._factors
         inputs = int(use.input_tokens * factors[int(random() * TABLE)]) + 1
         outputs = int(use.output_tokens * factors[int(random() * TABLE)])
@@ -47,11 +47,11 @@ class Requests:
             found = self._fragments[use] = use.fragment
         return found
 
-    def _failure(self, use: ModelUse) -> str:
-        """A failed request: it used input at most, and cost nothing."""
+    def _failure(self, use: ModelUse, currency: str) -> str:
+        """A failed request: it used nothing, and cost nothing."""
         status, error, _ = self._rng.choices(FAILURES, cum_weights=self._failure_weights)[0]
         duration = 60_000.0 if status == 504 else (8 + use.base_ms * self._rng.random())
-        price = "" if use.input_price is None else ',"cost":0'
+        price = _cost(use, 0, 0, 0, currency)
         return (
             f'"status_code":{status},"error_type":"{error}","duration_ms":{duration:.2f},'
             f'"input_tokens":0,"output_tokens":0{price}'

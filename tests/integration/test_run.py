@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import urllib.request
@@ -91,6 +92,11 @@ def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_pa
     before = await_numbers(run, 3)[-1]
     processes = children(run)
     assert len(processes) == 4
+
+    command = re.search(r"^try +(curl .*)$", run.output(), re.MULTILINE)
+    assert command
+    answer = subprocess.run(shlex.split(command[1]), capture_output=True, text=True, check=True)
+    assert int(answer.stdout) > 0, "the line that it suggests works"
 
     os.kill(run.pid, signal.SIGINT)
     assert run.wait(END_SECONDS) == 0, run.tail()

@@ -161,4 +161,6 @@ def test_large_numbers_are_short(number: int, text: str) -> None:
 def test_amounts_of_different_currencies_stay_apart() -> None:
     assert money({"EUR": Decimal("2.505"), "USD": Decimal("0.01234")}) == "€2.50 + $0.0123"
     assert money({"CHF": Decimal("1234.5")}) == "CHF 1,234.50"
+    assert money({"EUR": Decimal(1), "USD": Decimal(0)}) == "€1.00"
+    assert money({"USD": Decimal(0)}) == "$0.0000"
     assert money({}) == ""

@@ -88,6 +88,16 @@ def test_requests_are_believable() -> None:
         assert data.get("reasoning_output_tokens", 0) <= data["output_tokens"]
 
 
+def test_a_tenant_pays_in_one_currency() -> None:
+    found: dict[bytes, set[str]] = {}
+    for m in messages(20_000, Options(rate=1000, actions=0)):
+        data = event(m)["data"]
+        if "cost" in data:
+            found.setdefault(m.key, set()).add(data.get("currency", "USD"))
+    assert all(len(currencies) == 1 for currencies in found.values())
+    assert {"EUR"} in found.values()
+
+
 def test_recipes_have_every_kind_of_step_and_everything_that_happens_to_one() -> None:
     found = [event(m)["data"] for m in messages(30_000, Options(rate=1000, actions=1))]
     assert {data["kind"] for data in found} == {"trigger", "control", "action", "call"}
