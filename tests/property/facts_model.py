@@ -1,0 +1,296 @@
+"""The contract again, slow and obvious: what one record comes to.
+
+Written apart from ``pipeline.facts``: plain ``json`` with hooks, ``decimal``, ``datetime``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
+
+EXACT = Context(prec=3000, rounding=ROUND_HALF_EVEN, Emax=10**15, Emin=-(10**15))
+TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+TYPES = {
+    "usage.requests": "usage.request.v1",
+    "usage.recipe-actions": "usage.recipe_action.v1",
+}
+
+
+@dataclass
+class Rec:
+    """A record, as the consumer gives it."""
+
+    offset: int
+    timestamp: int
+    headers: Sequence[tuple[str, bytes]]
+    value: bytes | None
+
+
+@dataclass
+class Num:
+    text: str
+
+
+@dataclass
+class Out:
+    """One event: its row if it counts, else the reason and the field that the sentence names."""
+
+    reason: str = ""
+    tenant: str = ""
+    type: str = ""
+    names: str = ""
+    index: int | None = None
+    value: bytes = b""
+    time: int = 0
+    row: list[Any] = field(default_factory=list)
+
+
+class Bad(Exception):
+    def __init__(self, reason: str, names: str = "") -> None:
+        self.reason, self.names = reason, names
+
+
+def _no(_: str) -> Any:
+    raise ValueError("not JSON")
+
+
+def parse(value: bytes) -> Any:
+    try:
+        text = value.decode("utf-8")
+        parsed = json.loads(text, parse_int=Num, parse_float=Num, parse_constant=_no)
+        json.dumps(parsed, default=lambda n: n.text, ensure_ascii=False).encode()  # surrogates
+    except (ValueError, RecursionError):
+        raise Bad("malformed") from None
+    if len(value) > 2**20 or nesting(parsed) > 32:
+        raise Bad("malformed")
+    return parsed
+
+
+def nesting(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(nesting, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(nesting, value), default=0)
+    return 0
+
+
+def model(topic: str, record: Rec) -> list[Out]:
+    """Every event of a record that is not a tombstone."""
+    value = record.value
+    assert value is not None
+    headers = dict(record.headers)
+    kind = headers.get("content-type", b"").decode("latin-1").split(";")[0].strip().lower()
+    first = value.lstrip(b" \t\r\n")[:1]
+    try:
+        parsed = parse(value)
+        if kind == "application/json" and "ce_specversion" in headers:
+            given: dict[str, Any] = {}
+            for name, octets in headers.items():
+                if name.startswith("ce_") and name not in {"ce_datacontenttype", "ce_data"}:
+                    try:
+                        given[name[3:]] = octets.decode()
+                    except UnicodeDecodeError:
+                        given[name[3:]] = Bad("")
+            if not isinstance(parsed, type(None)):
+                given["data"] = parsed
+            return [event(topic, record, None, value, given)]
+        batch = kind == "application/cloudevents-batch+json" or (
+            kind != "application/cloudevents+json" and first == b"["
+        )
+        if not isinstance(parsed, list if batch else dict):
+            raise Bad("malformed")
+        if not batch:
+            return [event(topic, record, None, value, parsed)]
+        if len(parsed) > 10_000:
+            raise Bad("malformed")
+    except Bad as bad:
+        return [Out(bad.reason, value=value)]
+    return [
+        event(topic, record, place, b"", item)
+        if isinstance(item, dict)
+        else Out("malformed", index=place)
+        for place, item in enumerate(parsed)
+    ]
+
+
+def event(topic: str, record: Rec, index: int | None, value: bytes, given: dict[str, Any]) -> Out:
+    out = Out(index=index, value=value)
+    type_, tenant = given.get("type"), given.get("subject")
+    if isinstance(type_, str):
+        out.type = type_
+    if isinstance(tenant, str) and 1 <= len(tenant) <= 128:
+        out.tenant = tenant if tenant != "*" or out.type == "usage.entity.v1" else ""
+    try:
+        out.time = envelope(given, out, record.timestamp)
+        if out.type != TYPES[topic]:
+            raise Bad("unknown_type", "type")
+        rest = (request if topic == "usage.requests" else action)(given["data"])
+        if out.time - record.timestamp > 600_000:
+            raise Bad("too_early", "time")
+        if record.timestamp - out.time > 400 * 86_400_000:
+            raise Bad("too_late", "time")
+        out.row = [out.time - out.time % 60_000, out.tenant, *rest]
+        out.row[0] //= 1000
+    except Bad as bad:
+        out.reason, out.names = bad.reason, bad.names
+    return out
+
+
+def envelope(given: dict[str, Any], out: Out, arrival: int) -> int:
+    def need(name: str, right: bool) -> None:
+        if not right:
+            raise Bad("invalid_envelope", name)
+
+    need("specversion", given.get("specversion") == "1.0")
+    for name in ("id", "source"):
+        text = given.get(name)
+        need(name, isinstance(text, str) and 1 <= len(text) <= 256)
+    need("type", out.type != "")
+    need("subject", out.tenant != "")
+    content = given.get("datacontenttype")
+    if content is not None:
+        need("datacontenttype", isinstance(content, str))
+        need("datacontenttype", content.split(";")[0].strip().lower() == "application/json")
+    for name, found in given.items():
+        need(name, not isinstance(found, Bad))
+    at = given.get("time")
+    time = arrival if at is None else instant(at) if isinstance(at, str) else None
+    need("time", time is not None)
+    need("data", isinstance(given.get("data"), dict))
+    assert time is not None
+    return time
+
+
+def instant(text: str) -> int | None:
+    match = TIME.fullmatch(text)
+    if not match:
+        return None
+    fraction, zone = match[7] or ".0", match[8]
+    offset = timedelta(0)
+    if zone not in "Zz":
+        hours, minutes = int(zone[1:3]), int(zone[4:])
+        if hours > 23 or minutes > 59:
+            return None
+        offset = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
+    year, *rest = (int(part) for part in match.groups()[:6])
+    try:
+        # Year 0 is none of datetime's, but the calendar repeats every 400 years.
+        there = datetime(year % 400 + 2000, *rest, tzinfo=UTC)  # type: ignore[arg-type]
+    except ValueError:
+        return None
+    since = there - datetime(1970, 1, 1, tzinfo=UTC) - offset
+    days = (year // 400 - 5) * 146_097
+    return (since // timedelta(seconds=1) + days * 86_400) * 1000 + int(fraction[1:4].ljust(3, "0"))
+
+
+def decimal(value: Any, places: int, low_open_top: str, *, inclusive: bool) -> int | None:
+    text = value.text if isinstance(value, Num) else value
+    if not isinstance(text, str) or not NUMBER.fullmatch(text):
+        return None
+    number = Decimal(text)
+    top = Decimal(low_open_top)
+    if not (0 <= number < top or (inclusive and number == top)):
+        return None
+    if number < Decimal("1e-30"):
+        return 0
+    return int(EXACT.quantize(EXACT.scaleb(number, places), Decimal(1)))
+
+
+def check(data: dict[str, Any], name: str, right: bool) -> None:
+    if not right:
+        raise Bad("invalid_data", name)
+
+
+def string(data: dict[str, Any], name: str, *, required: bool = False) -> str:
+    value = data.get(name)
+    if value is None and not required:
+        return ""
+    check(data, name, isinstance(value, str) and int(required) <= len(value) <= 1024)
+    return str(value)
+
+
+def integer(data: dict[str, Any], name: str, low: int, high: int, default: int | None) -> int:
+    value = data.get(name)
+    if value is None and default is not None:
+        return default
+    check(data, name, isinstance(value, Num) and re.fullmatch(r"-?[0-9]+", value.text) is not None)
+    assert isinstance(value, Num)
+    number = Decimal(value.text)
+    check(data, name, low <= number <= high)
+    return int(number)
+
+
+def duration(data: dict[str, Any]) -> int:
+    value = data.get("duration_ms")
+    found = decimal(value, 3, "1e9", inclusive=True) if isinstance(value, Num) else None
+    check(data, "duration_ms", found is not None)
+    return found or 0
+
+
+TOP = 2**63 - 1
+
+
+def request(data: dict[str, Any]) -> list[Any]:
+    operation, model_ = (
+        string(data, "operation", required=True),
+        string(data, "model", required=True),
+    )
+    status = integer(data, "status_code", 100, 599, None)
+    took = duration(data)
+    for name in ("provider", "response_model", "error_type"):
+        string(data, name)
+    nanos, currency = 0, ""
+    cost = data.get("cost")
+    if cost is not None:
+        length = len(cost.text if isinstance(cost, Num) else cost) if cost_like(cost) else 0
+        found = decimal(cost, 9, "1e9", inclusive=False) if length <= 1024 else None
+        check(data, "cost", found is not None)
+        nanos, currency = found or 0, data.get("currency")
+        currency = "USD" if currency is None else currency
+        right = isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency)
+        check(data, "currency", bool(right))
+    groups = [string(data, n) for n in ("team_id", "agent_id", "token_id", "user_id")]
+    tokens = [
+        integer(data, n, 0, TOP, 0)
+        for n in (
+            "input_tokens",
+            "output_tokens",
+            "cache_read_input_tokens",
+            "cache_creation_input_tokens",
+            "reasoning_output_tokens",
+        )
+    ]
+    return [*groups, model_, operation, int(status >= 400), took, *tokens, nanos, currency]
+
+
+def cost_like(cost: Any) -> bool:
+    return isinstance(cost, Num | str)
+
+
+def action(data: dict[str, Any]) -> list[Any]:
+    recipe = string(data, "recipe_id", required=True)
+    string(data, "job_id", required=True)
+    if isinstance(data.get("step"), str):
+        string(data, "step", required=True)
+    else:
+        integer(data, "step", -(2**63), TOP, None)
+    kind, outcome = data.get("kind"), data.get("outcome")
+    check(data, "kind", kind in ("trigger", "control", "action", "call"))
+    check(data, "outcome", outcome in ("succeeded", "failed", "skipped"))
+    app = string(data, "app")
+    string(data, "connection_id")
+    integer(data, "items", 1, TOP, 1)
+    integer(data, "iteration", 0, TOP, 0)
+    check(data, "rerun", data.get("rerun") in (None, True, False))
+    if data.get("duration_ms") is not None:
+        duration(data)
+    task = outcome == "succeeded" and kind in ("action", "call")
+    return [recipe, app, 1, int(task), int(outcome == "failed")]
