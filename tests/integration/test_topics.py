@@ -133,7 +133,8 @@ def test_the_incarnation_of_a_missing_topic_is_an_error(either: Settings) -> Non
         topics.incarnations(either, ["nothing"])
 
 
-def test_a_kafka_that_is_not_there_is_named() -> None:
+def test_a_kafka_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "_TIMEOUT_SECONDS", 1.0)
     with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1 \(USAGE_KAFKA\) does not answer"):
         topics.check(load({"USAGE_KAFKA": "127.0.0.1:1"}))
 
