@@ -98,14 +98,16 @@ def broker(port: int) -> None:
 
 @cli.command()
 @click.option(
-    "--path", type=click.Path(file_okay=False, path_type=Path), help="Instead of USAGE_DATA."
+    "--path",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Instead of `store` in USAGE_DATA.",
 )
 @click.option("--port", type=_PORT, default=8123, show_default=True)
 def store(path: Path | None, port: int) -> None:
     """Run the embedded store: ClickHouse's engine behind its HTTP interface, on 127.0.0.1."""
     from pipeline.embedded import store as embedded
 
-    embedded.main(path or load().data, port)
+    embedded.main(path or load().data / "store", port)
 
 
 @cli.command()

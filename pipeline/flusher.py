@@ -79,6 +79,8 @@ class Flusher:
         self.store_away_since: float | None = None
         """When the store stopped answering, by the loop's clock; None while it answers."""
         self._calls: dict[object, float] = {}
+        self.commit_is_out = False
+        """Whether a commit was sent that nobody waits for any more: its result is unknown."""
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
 
     async def flush(self, chunks: Sequence[Chunk], lease: Lease, committer: Committer) -> None:
@@ -174,10 +176,12 @@ class Flusher:
     ) -> None:
         backoff = _Backoff()
         while True:
+            self.commit_is_out = True
             try:
                 result = await committer.commit_once(lease, offsets, COMMIT_TIMEOUT_SECONDS)
             except KafkaError as error:
                 raise Halted(f"Kafka refuses the group's commits: {error}") from error
+            self.commit_is_out = False  # not reached when the flush is cancelled meanwhile
             if result is Commit.DONE:
                 return
             if result is Commit.UNKNOWN:

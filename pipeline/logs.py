@@ -11,7 +11,7 @@ import orjson
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio")
+QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio", "urllib3", "clickhouse_connect")
 """Libraries of which only what is wrong is heard; what matters of them we say ourselves."""
 
 

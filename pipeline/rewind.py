@@ -6,8 +6,11 @@ because the store was restored from a copy, lags behind, or is new.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import (
     Consumer,
     ConsumerGroupState,
@@ -19,9 +22,11 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline import topics
 from pipeline.chunks import Found, Halt, Range, Source, commit_metadata, plan
+from pipeline.commits import Offset
 from pipeline.errors import BrokerError, Halted
-from pipeline.kafka import confluent_config
-from pipeline.ledger import Covered, Ledger
+from pipeline.kafka import aiokafka_config, confluent_config
+from pipeline.ledger import Ledger
+from pipeline.takeover import found_of
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -54,7 +59,7 @@ def rewind(settings: Settings, store: Store, names: list[str]) -> list[Range]:
             r for source, what in found.items() if (r := _missing(source, what, incarnations))
         ]
         _set_back(admin, settings.group, missing)
-    except KafkaException as error:
+    except (KafkaException, AIOKafkaError) as error:
         raise BrokerError(f"Kafka at {settings.kafka}: {error}") from error
     return missing
 
@@ -72,8 +77,10 @@ def _require_empty(admin: AdminClient, group: str) -> None:
 def _find(
     settings: Settings, store: Store, names: list[str], incarnations: dict[str, str]
 ) -> dict[Source, Found]:
-    config = {"group.id": settings.group, "enable.auto.commit": False}
-    consumer = Consumer(confluent_config(settings) | config)
+    committed = asyncio.run(_committed(settings))
+    consumer = Consumer(
+        {**confluent_config(settings), "group.id": settings.group, "enable.auto.commit": False}
+    )
     try:
         sources = [
             Source(name, partition)
@@ -81,25 +88,28 @@ def _find(
             for partition in consumer.list_topics(name, TIMEOUT_SECONDS).topics[name].partitions
         ]
         covered = Ledger(store, "rewind", "").covered(sources, incarnations)
-        return {
-            source: _found(consumer, source, known)
-            for source, known in zip(sources, covered, strict=True)
-        }
+        found = {}
+        for source, known in zip(sources, covered, strict=True):
+            bounds = consumer.get_watermark_offsets(TopicPartition(*source), TIMEOUT_SECONDS)
+            found[source] = found_of(known, committed.get(source), *bounds)
+        return found
     finally:
         consumer.close()
 
 
-def _found(consumer: Consumer, source: Source, covered: Covered) -> Found:
-    (offset,) = consumer.committed([TopicPartition(*source)], TIMEOUT_SECONDS)
-    first, last = consumer.get_watermark_offsets(TopicPartition(*source), TIMEOUT_SECONDS)
-    return Found(
-        covered=covered.to,
-        intent=covered.intent,
-        committed=offset.offset if offset.offset >= 0 else None,
-        metadata=offset.metadata or "",
-        first=first,
-        last=last,
-    )
+async def _committed(settings: Settings) -> dict[Source, Offset]:
+    # By aiokafka: confluent-kafka reads metadata beyond its end, and gives what lies there.
+    admin = AIOKafkaAdminClient(**aiokafka_config(settings))
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(settings.group)
+    finally:
+        await admin.close()
+    return {
+        Source(*tp): Offset(at.offset, at.metadata or "")
+        for tp, at in offsets.items()
+        if at.offset >= 0
+    }
 
 
 def _missing(source: Source, found: Found, incarnations: dict[str, str]) -> Range | None:

@@ -271,7 +271,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     if not sasl and settings.kafka_password:
         yield (
             "USAGE_KAFKA_PASSWORD is set, but USAGE_KAFKA_SECURITY is "
-            f"{settings.kafka_security!r}, which sends none; allowed with it: sasl_ssl, sasl_plaintext"
+            f"{settings.kafka_security!r}, which sends none; allowed with it: sasl_ssl, "
+            "sasl_plaintext"
         )
     if not settings.kafka_security.endswith("ssl"):
         for name in ("kafka_ca", "kafka_cert"):

@@ -1,7 +1,7 @@
 """What a worker finds of its partitions when they are assigned, and how it goes on with them.
 
-The reading side of `pipeline.chunks.plan`: the store's ledger first, then the group's offsets, then
-the log's bounds, in that order.
+The reading side of `pipeline.chunks.plan`: the group's offsets, then the store's intents and its
+ledger, then the log's bounds, in that order.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pipeline.chunks import Found, Halt, Lease, Plan, Range, Source, plan
 from pipeline.errors import Halted
 
 if TYPE_CHECKING:
+    from pipeline.commits import Offset
     from pipeline.flusher import Flusher
     from pipeline.ledger import Covered, Ledger
     from pipeline.transport import BatchThread
@@ -73,32 +74,25 @@ class Takeover:
     async def _decided(
         self, batches: BatchThread, sources: Sequence[Source], incarnations: dict[str, str]
     ) -> list[Taken]:
+        # In this order: a worker that loses the partition in between must not see its successor's
+        # commit without the ledger row that came before it.
+        async with asyncio.timeout(KAFKA_TIMEOUT_SECONDS):
+            committed = await batches.committed(list(sources))
         covered = await self._flusher.in_thread(lambda: self._ledger.covered(sources, incarnations))
-        return self._decide(await self._found(batches, sources, covered), incarnations)
+        async with asyncio.timeout(KAFKA_TIMEOUT_SECONDS):
+            bounds = await batches.log_bounds(list(sources))
+        found = {
+            source: found_of(
+                known, committed.get(source), bounds.first[source], bounds.last[source]
+            )
+            for source, known in zip(sources, covered, strict=True)
+        }
+        return self._decide(found, incarnations)
 
     async def _give_up(self, lost: Sequence[Taken], lease: Lease, batches: BatchThread) -> None:
         ranges = [Range(t.source, t.incarnation, *t.plan.lost) for t in lost if t.plan.lost]
         if ranges:
             await self._flusher.give_up(ranges, lease, batches)
-
-    async def _found(
-        self, batches: BatchThread, sources: Sequence[Source], covered: Sequence[Covered]
-    ) -> dict[Source, Found]:
-        async with asyncio.timeout(KAFKA_TIMEOUT_SECONDS):
-            committed = await batches.committed(list(sources))
-            bounds = await batches.log_bounds(list(sources))
-        found = {}
-        for source, (end, intent) in zip(sources, covered, strict=True):
-            offset = committed.get(source)
-            found[source] = Found(
-                covered=end,
-                intent=intent,
-                committed=offset.offset if offset else None,
-                metadata=offset.metadata if offset else "",
-                first=bounds.first[source],
-                last=bounds.last[source],
-            )
-        return found
 
     def _decide(
         self, found: Mapping[Source, Found], incarnations: Mapping[str, str]
@@ -119,6 +113,18 @@ class Takeover:
             raise Halted("; ".join(halts))
         _say(taken)
         return taken
+
+
+def found_of(covered: Covered, committed: Offset | None, first: int, last: int) -> Found:
+    """Put together what is known of one partition."""
+    return Found(
+        covered=covered.to,
+        intent=covered.intent,
+        committed=committed.offset if committed else None,
+        metadata=committed.metadata if committed else "",
+        first=first,
+        last=last,
+    )
 
 
 def _say(taken: Sequence[Taken]) -> None:

@@ -100,6 +100,8 @@ class Work:
         await _cancelled(self._taking_up)
         self._room.set()
         await self._settle(self._settings.settle_seconds)
+        if self._flusher.commit_is_out:
+            await self._leave_group("a commit was given up before its answer")
         self.partitions = {s: p for s, p in self.partitions.items() if p.under_way is None}
 
     def on_out_of_range(self, sources: Sequence[Source]) -> None:
@@ -148,6 +150,7 @@ class Work:
         await self._settle(within_seconds)
         if self._lease is not None:
             await _within(self._flush_once(self._sealed()), within_seconds)
+            await _cancelled(self._flushing)
         self._lease = None
         self._flusher.close()
 
@@ -166,8 +169,8 @@ class Work:
             await self._restore(p.source for p in partitions if p.replay_to is None)
             self._lease = lease
             await self._open_in_order(partitions)
-        except GroupLost:
-            await self._consumer().leave_group()
+        except GroupLost as error:
+            await self._leave_group(error)
         except AssignmentOver:
             log.info("given up while taking up: the group has moved on")
         except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
@@ -247,9 +250,8 @@ class Work:
         try:
             await self._flusher.flush(chunks, lease, self._consumer())
         except GroupLost as error:
-            log.warning("leaving the group, to join again: %s", error)
             self._abandon(chunks)
-            await self._consumer().leave_group()
+            await self._leave_group(error)
         except AssignmentOver as error:
             log.info("giving up %d chunks under way: %s", len(chunks), error)
             self._abandon(chunks)
@@ -272,6 +274,11 @@ class Work:
         self._instruments.abandoned(len(chunks))
         for chunk in chunks:
             self.partitions.pop(chunk.range.source, None)
+
+    async def _leave_group(self, why: object) -> None:
+        log.warning("leaving the group, to join again: %s", why)
+        await self._consumer().leave_group()
+        self._flusher.commit_is_out = False
 
     async def _settle(self, within_seconds: float) -> None:
         if self._flushing is None or self._flushing.done():

@@ -83,11 +83,12 @@ class _Worker:
             await asyncio.to_thread(topics.incarnations, settings, read)  # they must exist
             server = self._server(app)
             server.start()
-            tasks = [asyncio.create_task(c) for c in (app.work.flush_forever(), self._start(app))]
+            flushing = asyncio.create_task(app.work.flush_forever())
+            starting = asyncio.create_task(self._start(app))
             await self._ended.wait()
+            flushing.cancel()
             await app.work.stop(settings.settle_seconds)
-            for task in tasks:
-                task.cancel()
+            starting.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)
             await asyncio.to_thread(server.stop)
 
