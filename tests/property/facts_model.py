@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 EXACT = Context(prec=3000, rounding=ROUND_HALF_EVEN, Emax=10**15, Emin=-(10**15))
 TIME = re.compile(
@@ -58,6 +58,10 @@ class Bad(Exception):
         self.reason, self.names = reason, names
 
 
+def stop(reason: str, names: str = "") -> NoReturn:
+    raise Bad(reason, names)
+
+
 def _no(_: str) -> Any:
     raise ValueError("not JSON")
 
@@ -69,17 +73,25 @@ def parse(value: bytes) -> Any:
         json.dumps(parsed, default=lambda n: n.text, ensure_ascii=False).encode()  # surrogates
     except (ValueError, RecursionError):
         raise Bad("malformed") from None
-    if len(value) > 2**20 or nesting(parsed) > 32:
+    if len(value) > 2**20 or nesting(text) > 32:
         raise Bad("malformed")
     return parsed
 
 
-def nesting(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(nesting, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(nesting, value), default=0)
-    return 0
+def nesting(text: str) -> int:
+    """How deep some JSON nests, in what a repeated name hides too."""
+    deepest = level = 0
+    inside = escaped = False
+    for letter in text:
+        if inside:
+            inside = escaped or letter != '"'
+            escaped = letter == "\\" and not escaped
+        elif letter == '"':
+            inside = True
+        else:
+            level += (letter in "[{") - (letter in "]}")
+            deepest = max(deepest, level)
+    return deepest
 
 
 def model(topic: str, record: Rec) -> list[Out]:
@@ -99,18 +111,16 @@ def model(topic: str, record: Rec) -> list[Out]:
                         given[name[3:]] = octets.decode()
                     except UnicodeDecodeError:
                         given[name[3:]] = Bad("")
-            if not isinstance(parsed, type(None)):
+            if parsed is not None:
                 given["data"] = parsed
             return [event(topic, record, None, value, given)]
         batch = kind == "application/cloudevents-batch+json" or (
             kind != "application/cloudevents+json" and first == b"["
         )
-        if not isinstance(parsed, list if batch else dict):
-            raise Bad("malformed")
-        if not batch:
+        if not batch and isinstance(parsed, dict):
             return [event(topic, record, None, value, parsed)]
-        if len(parsed) > 10_000:
-            raise Bad("malformed")
+        if not batch or not isinstance(parsed, list) or len(parsed) > 10_000:
+            stop("malformed")
     except Bad as bad:
         return [Out(bad.reason, value=value)]
     return [
@@ -131,12 +141,12 @@ def event(topic: str, record: Rec, index: int | None, value: bytes, given: dict[
     try:
         out.time = envelope(given, out, record.timestamp)
         if out.type != TYPES[topic]:
-            raise Bad("unknown_type", "type")
+            stop("unknown_type", "type")
         rest = (request if topic == "usage.requests" else action)(given["data"])
         if out.time - record.timestamp > 600_000:
-            raise Bad("too_early", "time")
+            stop("too_early", "time")
         if record.timestamp - out.time > 400 * 86_400_000:
-            raise Bad("too_late", "time")
+            stop("too_late", "time")
         out.row = [out.time - out.time % 60_000, out.tenant, *rest]
         out.row[0] //= 1000
     except Bad as bad:
@@ -183,7 +193,8 @@ def instant(text: str) -> int | None:
     year, *rest = (int(part) for part in match.groups()[:6])
     try:
         # Year 0 is none of datetime's, but the calendar repeats every 400 years.
-        there = datetime(year % 400 + 2000, *rest, tzinfo=UTC)  # type: ignore[arg-type]
+        month, day, hour, minute, second = rest
+        there = datetime(year % 400 + 2000, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
     since = there - datetime(1970, 1, 1, tzinfo=UTC) - offset
@@ -253,10 +264,11 @@ def request(data: dict[str, Any]) -> list[Any]:
         length = len(cost.text if isinstance(cost, Num) else cost) if cost_like(cost) else 0
         found = decimal(cost, 9, "1e9", inclusive=False) if length <= 1024 else None
         check(data, "cost", found is not None)
-        nanos, currency = found or 0, data.get("currency")
-        currency = "USD" if currency is None else currency
-        right = isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency)
+        named: Any = data.get("currency")
+        named = "USD" if named is None else named
+        right = isinstance(named, str) and re.fullmatch("[A-Z]{3}", named)
         check(data, "currency", bool(right))
+        nanos, currency = found or 0, named
     groups = [string(data, n) for n in ("team_id", "agent_id", "token_id", "user_id")]
     tokens = [
         integer(data, n, 0, TOP, 0)

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from hypothesis import strategies as st
+
 from tests.property.facts_model import Rec
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
@@ -105,8 +106,8 @@ request_data = _object(
         "status_code": st.integers(100, 599),
         "duration_ms": durations,
     },
-    {name: optional_ids for name in ("token_id", "user_id", "team_id", "agent_id", "provider")}
-    | {name: counts for name in ("input_tokens", "output_tokens", "reasoning_output_tokens")}
+    dict.fromkeys(("token_id", "user_id", "team_id", "agent_id", "provider"), optional_ids)
+    | dict.fromkeys(("input_tokens", "output_tokens", "reasoning_output_tokens"), counts)
     | {"cost": costs, "currency": st.sampled_from(["USD", "EUR", None])}
     | unknown,
 )
@@ -198,6 +199,8 @@ WRONG: list[Any] = [
     [],
     {},
     [1],
+    Raw("[" * 30 + "]" * 30),
+    Raw("[" * 31 + "]" * 31),
     {"a": 1},
     "usage.entity.v1",
     "usd",

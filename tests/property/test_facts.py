@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from pipeline.facts import RECIPE_ACTIONS, REQUESTS, Facts, Rules, reader
 from tests.property import facts_strategies as make
 from tests.property.facts_model import Out, Rec, model

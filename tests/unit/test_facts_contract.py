@@ -1,0 +1,387 @@
+"""The contract with producers, rule by rule, each with a readable example."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+from pipeline.facts import RECIPE_ACTIONS, REQUESTS, Facts, Rejection, Rules, decimals, reader
+
+NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
+MINUTE = 1_772_368_440
+
+
+class Rec(NamedTuple):
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    offset: int = 7
+    timestamp: int = NOW
+
+
+def request(data: dict[str, Any] | None = None, **attributes: Any) -> dict[str, Any]:
+    fields = {"operation": "chat", "model": "m", "status_code": 200, "duration_ms": 12.5}
+    return {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/gateway",
+        "type": "usage.request.v1",
+        "subject": "acme",
+        "time": "2026-03-01T12:34:56.789Z",
+        "data": fields | (data or {}),
+    } | attributes
+
+
+def action(**data: Any) -> dict[str, Any]:
+    fields = {"recipe_id": "r", "job_id": "j", "step": 1, "kind": "action", "outcome": "succeeded"}
+    return request(type="usage.recipe_action.v1") | {"data": fields | data}
+
+
+def read(*records: Rec, topic: str = "usage.requests", rules: Rules | None = None) -> Facts:
+    facts = Facts(REQUESTS if topic == "usage.requests" else RECIPE_ACTIONS)
+    reader(topic, rules or Rules()).read(records, facts)
+    return facts
+
+
+def text(event: Any) -> bytes:
+    return json.dumps(event).encode()
+
+
+def row(facts: Facts) -> dict[str, Any]:
+    assert [r.message for r in facts.rejections] == []
+    (values,) = zip(*facts.columns, strict=True)
+    return {name: value for (name, _), value in zip(facts.head.columns, values, strict=True)}
+
+
+def refused(*records: Rec, topic: str = "usage.requests") -> Rejection:
+    (rejection,) = read(*records, topic=topic).rejections
+    return rejection
+
+
+def field(name: str, value: Any) -> bytes:
+    return text(request({name: value}))
+
+
+def literal(name: str, number: str) -> bytes:
+    """A request whose field holds a number exactly as written."""
+    return field(name, "@@").replace(b'"@@"', number.encode())
+
+
+def test_a_request_becomes_a_row() -> None:
+    data = {
+        "user_id": "u",
+        "token_id": "k",
+        "input_tokens": 3,
+        "cost": "0.1",
+        "currency": "EUR",
+        "status_code": 400,
+    }
+    assert row(read(Rec(text(request(data))))) == {
+        "minute": MINUTE,
+        "tenant": "acme",
+        "team_id": "",
+        "agent_id": "",
+        "token_id": "k",
+        "user_id": "u",
+        "model": "m",
+        "operation": "chat",
+        "failed": 1,
+        "duration_us": 12_500,
+        "input_tokens": 3,
+        "output_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation_input_tokens": 0,
+        "reasoning_output_tokens": 0,
+        "cost_nanos": 100_000_000,
+        "currency": "EUR",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "task", "failed"),
+    [
+        ("trigger", "succeeded", 0, 0),
+        ("control", "succeeded", 0, 0),
+        ("action", "succeeded", 1, 0),
+        ("action", "failed", 0, 1),
+        ("action", "skipped", 0, 0),
+        ("call", "succeeded", 1, 0),
+        ("call", "failed", 0, 1),
+    ],
+)
+def test_which_recipe_actions_are_tasks(kind: str, outcome: str, task: int, failed: int) -> None:
+    event = action(kind=kind, outcome=outcome, items=500, rerun=True, iteration=4)
+    found = row(read(Rec(text(event)), topic="usage.recipe-actions"))
+    assert (found["task"], found["failed"], found["rule_set"]) == (task, failed, 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "nanos"),
+    [
+        ("0.000000001", 1),
+        ("0.0000000005", 0),
+        ("0.0000000015", 2),
+        ("0.00000000050000000000000000000001", 1),
+        ('"1.5e-3"', 1_500_000),
+        ("999999999.9999999999", 10**18),
+        ("4.1e-05", 41_000),
+        ("-0", 0),
+        ("1e-1000000000000", 0),
+        ("123456789.123456789", 123_456_789_123_456_789),
+        ("0.1", 100_000_000),
+    ],
+)
+def test_cost_is_kept_to_nano_units_half_even(number: str, nanos: int) -> None:
+    found = row(read(Rec(literal("cost", number))))
+    assert (found["cost_nanos"], found["currency"]) == (nanos, "USD")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("1000000000", "-0.0000000001", "1e400", "0." + "1" * 1023, "true", "[]"),
+        *('"NaN"', '"1_0"', '"٣"', '" 1"', '"+1"', '".5"', '"5."', '"01"', '""'),
+    ],
+)
+def test_what_is_no_cost(number: str) -> None:
+    rejection = refused(Rec(literal("cost", number)))
+    assert rejection.reason == "invalid_data"
+    assert rejection.message.startswith("data.cost: found ")
+
+
+def test_without_a_cost_the_currency_is_ignored_and_empty() -> None:
+    found = row(read(Rec(text(request({"currency": "nonsense", "cost": None})))))
+    assert (found["cost_nanos"], found["currency"]) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("number", "microseconds"),
+    [
+        *(("0", 0), ("0.0005", 0), ("0.0015", 2), ("1e2", 100_000), ("1000000000", 10**12)),
+        *(("0.00050000000000000000001", 1), ("999999999.9995", 10**12)),
+    ],
+)
+def test_durations_are_kept_to_microseconds_half_even(number: str, microseconds: int) -> None:
+    assert row(read(Rec(literal("duration_ms", number))))["duration_us"] == microseconds
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("duration_ms", "1000000000.0000000001"),
+        ("duration_ms", "-1e-400"),
+        ("duration_ms", "1e400"),
+        ("duration_ms", '"5"'),
+        ("input_tokens", "5.0"),
+        ("input_tokens", "1e2"),
+        ("input_tokens", "-1"),
+        ("input_tokens", "9223372036854775808"),
+        ("input_tokens", "true"),
+        ("status_code", "99"),
+        ("status_code", "600"),
+        ("model", '""'),
+        ("model", "null"),
+        ("user_id", "5"),
+        ("user_id", json.dumps("x" * 1025)),
+    ],
+)
+def test_fields_out_of_range_or_of_another_type(name: str, number: str) -> None:
+    rejection = refused(Rec(literal(name, number)))
+    assert (rejection.reason, rejection.tenant) == ("invalid_data", "acme")
+    assert rejection.type == "usage.request.v1"
+    assert f"data.{name}: found" in rejection.message
+    assert "expected" in rejection.message
+
+
+def test_lengths_are_counted_in_code_points() -> None:
+    assert row(read(Rec(field("user_id", "😀" * 1024))))["user_id"] == "😀" * 1024
+
+
+def test_an_empty_user_is_an_absent_one() -> None:
+    assert row(read(Rec(field("user_id", ""))))["user_id"] == ""
+
+
+def test_the_last_of_repeated_names_holds() -> None:
+    value = text(request()).replace(b'"model":', b'"model": 5, "m\\u006fdel":')
+    assert row(read(Rec(value)))["model"] == "m"
+
+
+BODY = text(request()["data"])
+CE = tuple(("ce_" + k, v.encode()) for k, v in request().items() if k != "data")
+JSON = ("content-type", b"Application/JSON; charset=utf-8")
+
+
+def test_the_three_forms_give_the_same_row() -> None:
+    structured = Rec(text(request()))
+    binary = Rec(BODY, (JSON, *CE))
+    batch = Rec(text([request()]))
+    rows = [row(read(record)) for record in (structured, binary, batch)]
+    assert rows[0] == rows[1] == rows[2]
+
+
+def test_the_header_decides_the_form_and_the_last_repeated_one_holds() -> None:
+    wrong = ("content-type", b"application/cloudevents-batch+json")
+    right = ("content-type", b"APPLICATION/CloudEvents+JSON; charset=utf-8")
+    assert refused(Rec(text(request()), (right, wrong))).reason == "malformed"
+    assert row(read(Rec(text(request()), (wrong, right))))["tenant"] == "acme"
+
+
+def test_a_header_that_is_not_utf_8_reads_as_nothing() -> None:
+    headers = tuple((k, b"\xff" if k == "ce_subject" else v) for k, v in CE)
+    rejection = refused(Rec(BODY, (JSON, *headers)))
+    assert (rejection.reason, rejection.tenant) == ("invalid_envelope", "")
+    assert rejection.type == "usage.request.v1"
+
+
+def test_a_bad_element_is_rejected_alone() -> None:
+    good, bad = text(request()), b'{"id" : 5}'
+    facts = read(Rec(b"[" + good + b", " + bad + b" ,7," + good + b"]"))
+    assert (facts.received, facts.counted, facts.rejected) == (4, 2, 2)
+    assert [(r.index, r.reason, r.value) for r in facts.rejections] == [
+        (1, "invalid_envelope", bad),
+        (2, "malformed", b"7"),
+    ]
+
+
+def test_an_empty_batch_is_nothing_received_and_a_tombstone_is_skipped() -> None:
+    facts = read(Rec(b"[]"), Rec(None))
+    assert (facts.received, facts.skipped) == (0, 1)
+    assert facts.outcomes == {(MINUTE, "", "", "skipped", ""): 1}
+
+
+def test_a_batch_has_at_most_10000_elements() -> None:
+    assert read(Rec(b"[" + b"1," * 9_999 + b"1]")).received == 10_000
+    assert refused(Rec(b"[" + b"1," * 10_000 + b"1]")).reason == "malformed"
+
+
+GOOD = text(request())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b" ",
+        b"nonsense",
+        b"5",
+        b"\xef\xbb\xbf" + GOOD,
+        GOOD + b"x",
+        GOOD[:-1],
+        GOOD.replace(b'"m"', b'"m","x":NaN'),
+        GOOD.replace(b'"m"', b'"m","x":"\xff"'),
+        GOOD.replace(b'"m"', b'"m","x":"\\ud800"'),
+        GOOD.replace(b'"m"', b'"m","x":' + b"[" * 31 + b"]" * 31),
+        b"[" * 1_000_000,
+        b'{"a":' * 100_000,
+        GOOD[:-1] + b" " * 1_048_576 + b"}",
+    ],
+)
+def test_what_is_malformed_has_neither_tenant_nor_type(value: bytes) -> None:
+    rejection = refused(Rec(value))
+    assert (rejection.reason, rejection.tenant, rejection.type) == ("malformed", "", "")
+    assert rejection.value == value
+
+
+def test_a_value_may_have_a_mebibyte_and_nest_32_deep() -> None:
+    padding = b" " * (1_048_576 - len(GOOD))
+    assert read(Rec(GOOD[:-1] + padding + b"}")).counted == 1
+    deep = b'"m","x":' + b"[" * 30 + b"]" * 30
+    assert read(Rec(GOOD.replace(b'"m"', deep))).counted == 1
+
+
+def test_an_unknown_field_may_hold_any_json() -> None:
+    odd = b'"m","x":[1e400,' + b"9" * 5000 + b',{"\\u0000":"\\ud83d\\ude00"}]'
+    assert read(Rec(GOOD.replace(b'"m"', odd))).counted == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("specversion", "1.1"),
+        ("specversion", 1.0),
+        ("id", ""),
+        ("id", "x" * 257),
+        ("source", None),
+        ("type", 5),
+        ("type", ""),
+        ("subject", "*"),
+        ("subject", "x" * 129),
+        ("datacontenttype", "text/plain"),
+        ("data", None),
+        ("data", []),
+        ("time", ""),
+        ("time", "2026-03-01 12:34:56Z"),
+        ("time", "2026-03-01T12:34:60Z"),
+        ("time", "2026-03-01T12:34Z"),
+        ("time", "2026-03-01T12:34:56"),
+        ("time", "2026-03-01T12:34:56.0123456789Z"),
+        ("time", "2026-02-29T12:34:56Z"),
+        ("time", "2026-03-01T12:34:56Z\n"),
+    ],
+)
+def test_what_an_envelope_must_not_be(name: str, value: Any) -> None:
+    rejection = refused(Rec(text(request() | {name: value})))
+    assert rejection.reason == "invalid_envelope"
+    assert rejection.message.startswith(f"{name}: found ")
+    assert rejection.tenant == ("" if name == "subject" else "acme")
+    assert rejection.type == ("" if name == "type" else "usage.request.v1")
+
+
+def test_an_unknown_type_is_told_before_bad_data() -> None:
+    rejection = refused(Rec(text(request({"model": 5}, type="usage.other.v1"))))
+    assert (rejection.reason, rejection.type) == ("unknown_type", "usage.other.v1")
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        ("2026-03-01T12:44:56.789999999Z", None),
+        ("2026-03-01T12:44:56.790Z", "too_early"),
+        ("2025-01-25T12:34:56.789Z", None),
+        ("2025-01-25T12:34:56.788999Z", "too_late"),
+        ("2026-03-01t18:04:56.789+05:30", None),
+        (None, None),
+    ],
+)
+def test_the_event_time_is_compared_with_the_records(time: str | None, reason: str | None) -> None:
+    reasons = [r.reason for r in read(Rec(text(request(time=time)))).rejections]
+    assert reasons == ([reason] if reason else [])
+
+
+def test_bounds_of_event_time_and_arrival() -> None:
+    early = Rec(text(request(time="2026-03-01T12:34:56.1239Z")))
+    facts = read(early, Rec(GOOD), Rec(b"x", timestamp=NOW + 5))
+    assert facts.event_time == (NOW - 666, NOW)
+    assert facts.arrival == (NOW, NOW + 5)
+
+
+@pytest.mark.parametrize("timestamp", [-1, -(2**63), 2**63 - 1, 2**53])
+def test_no_timestamp_makes_a_column_overflow(timestamp: int) -> None:
+    facts = read(Rec(text(request(time=None)), timestamp=timestamp))
+    assert [r.reason for r in facts.rejections] in (["too_early"], ["too_late"])
+    assert all(0 <= minute < 2**32 for minute, *_ in facts.outcomes)
+
+
+def test_a_record_that_our_code_fails_on_is_set_aside_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound = decimals._rounded
+
+    def broken(digits: str, kept: int) -> int:
+        if digits == "777":
+            raise ZeroDivisionError("a bug of ours")
+        return sound(digits, kept)
+
+    monkeypatch.setattr(decimals, "_rounded", broken)
+    facts = read(Rec(GOOD), Rec(literal("cost", "7.77e-4")), Rec(GOOD))
+    assert (facts.counted, facts.rejected) == (2, 1)
+    (rejection,) = facts.rejections
+    assert (rejection.reason, rejection.tenant) == ("internal", "acme")
+    assert "a bug of ours" in rejection.message
+
+
+def test_the_digest_follows_every_rule() -> None:
+    assert Rules().digest() == Rules().digest()
+    others = [Rules(too_early_seconds=1), Rules(contract="x"), Rules(task_rule_set=2)]
+    assert len({rules.digest() for rules in [Rules(), *others]}) == 4
