@@ -193,6 +193,56 @@ def simulate(
 
 
 @cli.command()
+@click.option("--recount", is_flag=True, help="Count a range of the log again, and compare.")
+@click.option("--topic", default="", help="Recount: only this topic.")
+@click.option("--partition", type=click.IntRange(0), help="Recount: only this partition.")
+@click.option(
+    "--since-offset", type=click.IntRange(0), default=0, help="Recount: chunks from here."
+)
+@click.option(
+    "--last", type=click.IntRange(0), default=0, help="Recount: the newest N chunks each."
+)
+@click.option(
+    "--within",
+    type=click.FloatRange(0, 3600),
+    default=15.0,
+    show_default=True,
+    help="Seconds to look for a moment without a chunk under way.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def audit(
+    recount: bool,
+    topic: str,
+    partition: int | None,
+    since_offset: int,
+    last: int,
+    within: float,
+    as_json: bool,
+) -> int:
+    """Check that ledger, tables and offsets agree; safe beside live workers.
+
+    Exit status: 0 all is well, 1 damage was found, 3 no damage but events were lost to retention,
+    75 to 78 it could not be checked.
+    """
+    from pipeline.audit.command import audit_command
+    from pipeline.audit.recount import Selection
+
+    selection = Selection(topic, partition, since_offset, last)
+    if selection != Selection() and not recount:
+        raise click.UsageError("--topic, --partition, --since-offset and --last need --recount")
+    return audit_command(load(), selection if recount else None, within, as_json)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Show lag, workers, open chunks and freshness, partition by partition."""
+    from pipeline.audit.command import status_command
+
+    status_command(load(), as_json)
+
+
+@cli.command()
 @click.option(
     "--to-store",
     is_flag=True,

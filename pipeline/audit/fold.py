@@ -1,0 +1,172 @@
+"""Reading a range of the log again, and adding up what it comes to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from pipeline import facts
+from pipeline.audit.kafka import log_consumer
+from pipeline.audit.ledger import Counts, Log, Row
+from pipeline.audit.sums import QUARTER_SECONDS, ROLLUPS, Rollup
+from pipeline.errors import BrokerError
+from pipeline.worker import rules_of
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+BATCH = 5_000
+CONSUME_SECONDS = 0.1
+SILENCE_SECONDS = 30.0
+NANOS = "cost_nanos"
+
+Key = tuple[Any, ...]
+
+
+class Record(NamedTuple):
+    """A record as `pipeline.facts` reads it."""
+
+    offset: int
+    timestamp: int
+    headers: Sequence[tuple[str, bytes]]
+    value: bytes | None
+
+
+class Folder:
+    """Folds chunks of the log by the settings' rules."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._rules = rules_of(settings)
+        self.digest = self._rules.digest()
+        self._consumer = log_consumer(settings, **{"enable.partition.eof": True})
+
+    def close(self) -> None:
+        """Let go of Kafka."""
+        self._consumer.close()
+
+    def fold(self, log: Log, rows: Sequence[Row], first: int) -> Iterator[tuple[Row, facts.Facts]]:
+        """Read the log over these rows, in order, and yield what each comes to.
+
+        Where duplicates are dropped, reading begins a window earlier, as far as there is a log.
+        """
+        if not rows:
+            return
+        kind = log.topic.removeprefix(self._settings.topic_prefix)
+        reader = facts.reader(kind, self._rules)
+        window = self._rules.duplicate_window if self._rules.deduplicate else 0
+        records = _Records(self._consumer, log, max(first, rows[0].a - window))
+        records.read_until(rows[0].a, reader, facts.Facts(reader.head))
+        for row in rows:
+            records.read_until(row.a, reader, facts.Facts(reader.head))
+            into = facts.Facts(reader.head)
+            records.read_until(row.b, reader, into)
+            yield row, into
+
+
+class _Records:
+    """One partition's records from an offset on."""
+
+    def __init__(self, consumer: Any, log: Log, start: int) -> None:
+        self._consumer = consumer
+        self._log = log
+        self._held: list[Record] = []
+        self._ended = False
+        consumer.assign([TopicPartition(log.topic, log.partition, start)])
+
+    def read_until(self, end: int, reader: facts.Reader, into: facts.Facts) -> None:
+        """Read all records before ``end``. Raises BrokerError when nothing comes."""
+        while True:
+            due = [record for record in self._held if record.offset < end]
+            if due:
+                reader.read(due, into)
+                self._held = self._held[len(due) :]
+            if self._held or self._ended:
+                return
+            self._fetch()
+
+    def _fetch(self) -> None:
+        end = time.monotonic() + SILENCE_SECONDS
+        while not (messages := self._consume()):
+            if time.monotonic() >= end:
+                raise BrokerError(f"nothing comes of {self._log} for {SILENCE_SECONDS:g} s")
+        for message in messages:
+            self._take(message)
+
+    def _consume(self) -> list[Any]:
+        try:
+            return list(self._consumer.consume(BATCH, CONSUME_SECONDS))
+        except KafkaException as error:
+            raise BrokerError(f"{self._log} cannot be read: {error.args[0].str()}") from error
+
+    def _take(self, message: Any) -> None:
+        error = message.error()
+        if error is None:
+            headers = message.headers() or []
+            stamp = message.timestamp()[1]
+            self._held.append(Record(message.offset(), stamp, headers, message.value()))
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - it is public in all but name
+            self._ended = True
+        else:
+            raise BrokerError(f"{self._log} cannot be read: {error.str()}")
+
+
+@dataclass
+class Folded:
+    """What all chunks taken come to."""
+
+    rows: list[Row] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    outcomes: dict[Key, list[int]] = field(default_factory=dict)
+    """[events] by (minute, topic, partition, tenant, type, outcome, reason)."""
+    sums: dict[str, dict[Key, list[int]]] = field(default_factory=dict)
+    """By kind: [events, measures …] by (quarter, finest key …)."""
+
+    def add(self, row: Row, one: facts.Facts) -> Counts:
+        """Take in a chunk; return its counts."""
+        counts = Counts(one.received, one.counted, one.duplicate, one.rejected, one.skipped)
+        self.rows.append(row)
+        self.counts = self.counts.plus(counts)
+        for (minute, *key), events in one.outcomes.items():
+            at = (minute, row.log.topic, row.log.partition, *key)
+            self.outcomes.setdefault(at, [0])[0] += events
+        for rollup in ROLLUPS:
+            if row.log.topic.endswith(rollup.kind):
+                _add_rows(self.sums.setdefault(rollup.kind, {}), rollup, one)
+        return counts
+
+    def ranges(self) -> dict[Log, list[tuple[int, int]]]:
+        """The offsets taken, adjoining chunks joined."""
+        found: dict[Log, list[tuple[int, int]]] = {}
+        for row in sorted(self.rows):
+            ranges = found.setdefault(row.log, [])
+            if ranges and ranges[-1][1] == row.a:
+                ranges[-1] = (ranges[-1][0], row.b)
+            else:
+                ranges.append((row.a, row.b))
+        return found
+
+
+def _add_rows(into: dict[Key, list[int]], rollup: Rollup, one: facts.Facts) -> None:
+    columns = {
+        name: column for (name, _), column in zip(one.head.columns, one.columns, strict=True)
+    }
+    keys = zip(columns["minute"], *(columns[name] for name in rollup.key), strict=True)
+    measures = zip(*(columns[name] for name in head_measures(rollup)), strict=True)
+    for (minute, *key), values in zip(keys, measures, strict=True):
+        sums = into.setdefault(
+            (minute // QUARTER_SECONDS * QUARTER_SECONDS, *key), [0] * (1 + len(values))
+        )
+        sums[0] += 1
+        for n, value in enumerate(values, start=1):
+            sums[n] += value
+
+
+def head_measures(rollup: Rollup) -> list[str]:
+    """The head's columns that the rollup's measures are sums of."""
+    renamed = {"tasks": "task", "cost * 1000000000": NANOS}
+    return [renamed.get(name, name) for name in rollup.measures]
