@@ -312,7 +312,7 @@ def test_13_an_intent_that_only_the_metadata_names_is_replayed(scene: Scene) -> 
 
 def _die(scene: Scene, point: str) -> None:
     worker = scene.worker(**hooks.environment(point))
-    assert worker.wait(60) == -signal.SIGKILL, worker.tail()
+    scene.await_end(worker, -signal.SIGKILL)
 
 
 def _intents(scene: Scene) -> dict[tuple[str, int], tuple[int, int]]:

@@ -40,7 +40,7 @@ def test_offsets_deleted_with_a_chunk_open(scene: Scene, point: str) -> None:
     scene.set_up(partitions=2)
     scene.send(500)
     worker = scene.worker(**hooks.environment(point))
-    assert worker.wait(60) == -signal.SIGKILL, worker.tail()
+    scene.await_end(worker, -signal.SIGKILL)
     scene.kafka.delete_group(scene.group)
     scene.send(500, seed=2)
     scene.worker()
@@ -171,7 +171,7 @@ def test_topic_recreated_with_an_intent_open(scene: Scene) -> None:
     scene.workers.remove(worker)
     scene.send(300, seed=2)
     dying = scene.worker(**hooks.environment("after:record_intent"))
-    assert dying.wait(60) == -signal.SIGKILL, dying.tail()
+    scene.await_end(dying, -signal.SIGKILL)
     for topic in scene.topics:
         scene.kafka.delete_topic(topic)
     scene.create_topics()

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 def die_at(scene: Scene, point: str, times: int) -> None:
     """Run a worker that kills itself at a point."""
     worker = scene.worker(**hooks.environment(point, times))
-    assert worker.wait(60) == -signal.SIGKILL, worker.tail()
+    scene.await_end(worker, -signal.SIGKILL)
 
 
 @pytest.mark.parametrize("point", POINTS)

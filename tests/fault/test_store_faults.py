@@ -88,7 +88,7 @@ def test_store_put_back_to_an_older_copy(lone_scene: Scene, tmp_path: Path) -> N
     scene.store.start()
 
     halted = scene.worker()
-    assert halted.wait(60) == HALTED, halted.tail()
+    scene.await_end(halted, HALTED)
     said = [line for line in halted.output().splitlines() if "usage rewind --to-store" in line]
     assert len(said) == 1, halted.tail()
     scene.run("rewind", "--to-store")
@@ -114,7 +114,7 @@ def test_a_new_store_under_an_old_group(lone_scene: Scene) -> None:
     scene.run("migrate")
     scene.send(500, seed=2)
     halted = scene.worker()
-    assert halted.wait(60) == HALTED, halted.tail()
+    scene.await_end(halted, HALTED)
     assert scene.received() == 0
     scene.run("rewind", "--to-store")
     scene.worker()
@@ -134,5 +134,5 @@ def test_no_store_at_the_start(scene: Scene) -> None:
     with Proxy(scene.store.port) as proxy:
         proxy.set(Mode.REFUSE)
         worker = scene.worker(USAGE_CLICKHOUSE=scene.store_url(proxy.port))
-        assert worker.wait(60) == UNAVAILABLE, worker.tail()
+        scene.await_end(worker, UNAVAILABLE)
         assert len(worker.output().splitlines()) == 1, worker.tail()

@@ -132,6 +132,11 @@ class Scene:
         assert worker.terminate() == 0, worker.tail()
         self.workers.remove(worker)
 
+    def await_end(self, worker: Process, code: int) -> None:
+        """Wait until a worker ends by itself, with this exit code."""
+        assert worker.wait(60) == code, worker.tail()
+        self.workers.remove(worker)
+
     def end(self) -> None:
         """Kill all workers that still run."""
         for worker in self.workers:

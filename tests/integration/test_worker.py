@@ -139,7 +139,7 @@ def test_small_crash(scene: Scene) -> None:
 def test_a_missing_topic_is_said_in_one_line(scene: Scene) -> None:
     scene.run("migrate")
     worker = scene.worker()
-    assert worker.wait(60) == 75, worker.tail()
+    scene.await_end(worker, 75)
     assert scene.topic(RECIPE_ACTIONS) in worker.output()
     assert len(worker.output().splitlines()) == 1, worker.tail()
 
@@ -148,6 +148,6 @@ def test_unmigrated_store_is_said_in_one_line(scene: Scene) -> None:
     scene.partitions = 1
     scene.create_topics()
     worker = scene.worker()
-    assert worker.wait(60) == 78, worker.tail()
+    scene.await_end(worker, 78)
     assert "usage migrate" in worker.output()
     assert len(worker.output().splitlines()) == 1, worker.tail()
