@@ -1,0 +1,302 @@
+"""The views of the live windows and the ledger, on rows computed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.migrate import migrate
+from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
+from pipeline.facts.interface import Head
+from pipeline.ledger import CHUNKS, OUTCOMES, Columns
+from tests.harness.store import EmbeddedStore
+from tests.integration.clickhouse_parts import new_database, settings_for
+
+Row = tuple[Any, ...]
+
+REQUEST, ACTION = "usage.request.v1", "usage.recipe_action.v1"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def at(text: str) -> datetime:
+    """Read an instant of 2026: ``05-01 10:07``."""
+    return datetime.strptime(f"2026-{text}+0000", "%Y-%m-%d %H:%M%z")
+
+
+def seconds(text: str) -> int:
+    return int(at(text).timestamp())
+
+
+@pytest.fixture
+def migrated(store: EmbeddedStore) -> Iterator[Store]:
+    """Provide the pipeline's tables and views, empty."""
+    connected = new_database(store.port)
+    migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
+    yield connected
+    connected.command(f"DROP DATABASE {connected.database}")
+    connected.close()
+
+
+def insert(store: Store, head: Head, token: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert events; what a row does not name is 0 or ''."""
+    columns = [
+        [row.get(name, 0 if "Int" in kind else "") for row in rows] for name, kind in head.columns
+    ]
+    store.insert(head.table, head.columns, columns, token=token)
+
+
+def requests(store: Store, *rows: tuple[str, str, int, int]) -> None:
+    """Insert requests: (tenant, minute, input tokens, failed); output tokens are the double."""
+    insert(
+        store,
+        REQUESTS,
+        f"r{rows}",
+        [
+            {
+                "tenant": tenant,
+                "minute": seconds(minute),
+                "input_tokens": tokens,
+                "output_tokens": 2 * tokens,
+                "failed": failed,
+                "model": f"m{n}",
+            }
+            for n, (tenant, minute, tokens, failed) in enumerate(rows)
+        ],
+    )
+
+
+def actions(store: Store, *rows: tuple[str, str, int]) -> None:
+    """Insert recipe actions: (tenant, minute, whether it is a task)."""
+    insert(
+        store,
+        RECIPE_ACTIONS,
+        f"a{rows}",
+        [{"tenant": t, "minute": seconds(minute), "task": task} for t, minute, task in rows],
+    )
+
+
+def plain(store: Store, table: str, columns: Columns, rows: Sequence[Row]) -> None:
+    store.insert(table, columns, [list(column) for column in zip(*rows, strict=True)])
+
+
+def windows(store: Store, as_of: str, tenant: str = "") -> list[Row]:
+    return store.query(f"SELECT * FROM live_windows(as_of = '2026-{as_of}', tenant = '{tenant}')")
+
+
+def fill(store: Store) -> None:
+    """Minutes on both sides of every bound of the windows that end at 10:07 on 1 May."""
+    requests(
+        store,
+        ("acme", "05-01 10:06", 1, 1),  # the last full minute
+        ("acme", "05-01 10:02", 10, 0),  # the first of five
+        ("acme", "05-01 10:01", 100, 1),  # before them, behind the last quarter hour
+        ("acme", "05-01 09:15", 1_000, 0),  # the first quarter hour that lies in the hour
+        ("acme", "05-01 09:07", 10_000, 1),  # the first of the hour
+        ("acme", "05-01 09:06", 100_000, 0),  # before it
+        ("acme", "05-01 00:00", 1_000_000, 0),  # the first of the month
+        ("acme", "04-30 23:59", 10_000_000, 0),  # the last of April
+        ("acme", "05-01 10:07", 100_000_000, 0),  # the running minute
+        ("past", "02-02 02:02", 7, 0),
+        ("future", "05-01 10:07", 7, 0),
+    )
+    actions(
+        store,
+        ("acme", "05-01 10:06", 1),
+        ("acme", "05-01 10:06", 0),
+        ("recipes", "05-01 09:59", 1),
+        ("recipes", "05-01 09:14", 1),
+        ("recipes", "05-01 09:06", 1),
+        ("triggers", "05-01 10:05", 0),  # an action, and no task
+    )
+
+
+def nothing(tenant: str) -> list[Row]:
+    return [(tenant, window, 0, 0, 0, 0, 0) for window in ("1m", "5m", "1h", "month")]
+
+
+ACME = [
+    ("acme", "1m", 1, 1, 1, 2, 1),
+    ("acme", "5m", 2, 1, 11, 22, 1),
+    ("acme", "1h", 5, 3, 11_111, 22_222, 1),
+    ("acme", "month", 7, 3, 1_111_111, 2_222_222, 1),
+]
+RECIPES = [
+    ("recipes", "1m", 0, 0, 0, 0, 0),
+    ("recipes", "5m", 0, 0, 0, 0, 0),
+    ("recipes", "1h", 0, 0, 0, 0, 2),
+    ("recipes", "month", 0, 0, 0, 0, 3),
+]
+
+
+def test_live_windows_end_at_as_of_whose_seconds_do_not_count(migrated: Store) -> None:
+    fill(migrated)
+    expected = [*ACME, *nothing("past"), *RECIPES, *nothing("triggers")]
+    assert windows(migrated, "05-01 10:07:00") == expected
+    assert windows(migrated, "05-01 10:07:59") == expected
+    assert windows(migrated, "05-01 10:07:30", "recipes") == RECIPES
+    assert windows(migrated, "05-01 10:07:00", "future") == []
+    as_seconds = migrated.query(
+        f"SELECT * FROM live_windows(as_of = {seconds('05-01 10:07')}, tenant = 'acme')"
+    )
+    assert as_seconds == ACME
+
+
+def test_a_month_begins_empty(migrated: Store) -> None:
+    fill(migrated)
+    assert windows(migrated, "05-01 00:00:00", "acme") == [
+        ("acme", "1m", 1, 0, 10_000_000, 20_000_000, 0),
+        ("acme", "5m", 1, 0, 10_000_000, 20_000_000, 0),
+        ("acme", "1h", 1, 0, 10_000_000, 20_000_000, 0),
+        ("acme", "month", 0, 0, 0, 0, 0),
+    ]
+
+
+def test_expired_minutes_are_answered_by_the_quarter_hours_that_lie_in_the_window(
+    migrated: Store,
+) -> None:
+    fill(migrated)
+    for table in ("requests_1m", "tasks_1m"):
+        migrated.command(f"TRUNCATE TABLE {table}")
+    assert windows(migrated, "05-01 10:07:00", "acme") == [
+        ("acme", "1m", 0, 0, 0, 0, 0),
+        ("acme", "5m", 0, 0, 0, 0, 0),
+        ("acme", "1h", 1, 0, 1_000, 2_000, 0),  # of 09:15 to 10:00
+        ("acme", "month", 4, 1, 1_111_000, 2_222_000, 0),  # up to 10:00
+    ]
+
+
+OUTCOME_ROWS: list[Row] = [
+    (seconds("05-01 09:59"), "usage.requests", 0, "acme", REQUEST, "counted", "", 1),
+    (seconds("05-01 10:00"), "usage.requests", 0, "acme", REQUEST, "counted", "", 20),
+    (seconds("05-01 10:01"), "usage.requests", 0, "acme", REQUEST, "duplicate", "", 3),
+    (seconds("05-01 10:01"), "usage.requests", 0, "acme", REQUEST, "rejected", "too_late", 4),
+    (seconds("05-01 10:02"), "usage.requests", 0, "", "", "rejected", "malformed", 5),
+    (seconds("05-01 10:02"), "usage.requests", 1, "", "", "skipped", "", 6),
+    (seconds("05-01 10:02"), "usage.requests", 1, "", "", "rejected", "malformed", 8),
+    (seconds("05-01 10:03"), "usage.requests", 0, "acme", REQUEST, "counted", "", 100),
+    (seconds("05-01 10:00"), "usage.recipe-actions", 0, "beta", ACTION, "counted", "", 9),
+    (seconds("05-01 10:02"), "usage.recipe-actions", 2, "", "", "skipped", "", 2),
+]
+RANGE = "(since = '2026-05-01 10:00:40', until = '2026-05-01 10:03:20')"
+
+
+def test_the_ledger_adds_up_by_arrival(migrated: Store) -> None:
+    plain(migrated, "outcomes_1m", OUTCOMES, OUTCOME_ROWS)
+    assert migrated.query(f"SELECT * FROM ledger{RANGE}") == [
+        ("usage.recipe-actions", 0, 9, 9, 0, 0, 0),
+        ("usage.recipe-actions", 2, 0, 0, 0, 0, 2),
+        ("usage.requests", 0, 32, 20, 3, 9, 0),
+        ("usage.requests", 1, 8, 0, 0, 8, 6),
+    ]
+    assert migrated.query(f"SELECT * FROM ledger_by_tenant{RANGE}") == [
+        ("", "", 0, 0, 13),
+        ("acme", REQUEST, 20, 3, 4),
+        ("beta", ACTION, 9, 0, 0),
+    ]
+    assert migrated.query(f"SELECT * FROM rejections{RANGE}") == [
+        ("usage.requests", "malformed", 13),
+        ("usage.requests", "too_late", 4),
+    ]
+
+
+def chunk(a: int, b: int, kind: str = "chunk", partition: int = 0, incarnation: str = "i") -> Row:
+    counts = (b - a, b - a, 0, 0, 0, 0)
+    times = (EPOCH, EPOCH, EPOCH, EPOCH)
+    return ("usage.requests", partition, incarnation, a, b, kind, *counts, *times, "r", "w")
+
+
+def gaps(store: Store) -> list[Row]:
+    return store.query("SELECT * FROM ledger_gaps")
+
+
+def test_a_tiled_ledger_has_no_gaps(migrated: Store) -> None:
+    tiled = [chunk(10, 20), chunk(20, 25), chunk(25, 40), chunk(7, 9, partition=1)]
+    plain(migrated, "chunks", CHUNKS, tiled)
+    plain(migrated, "chunks", CHUNKS, tiled)  # a row that was sent again is one row
+    plain(migrated, "chunks", CHUNKS, [chunk(0, 5, incarnation="recreated")])
+    assert gaps(migrated) == []
+
+
+def test_each_break_of_the_tiling_is_a_row(migrated: Store) -> None:
+    plain(
+        migrated,
+        "chunks",
+        CHUNKS,
+        [
+            *(chunk(0, 10), chunk(12, 20), chunk(18, 30), chunk(20, 22), chunk(30, 31)),
+            *(chunk(0, 4, partition=1), chunk(4, 9, "lost", 1), chunk(9, 11, partition=1)),
+        ],
+    )
+    assert gaps(migrated) == [
+        ("usage.requests", 0, 10, 12, "gap"),
+        ("usage.requests", 0, 18, 20, "overlap"),
+        ("usage.requests", 0, 20, 22, "overlap"),
+        ("usage.requests", 1, 4, 9, "lost"),
+    ]
+
+
+def test_as_of_is_the_newest_counted_event_and_arrival_of_each_type(migrated: Store) -> None:
+    assert migrated.query("SELECT * FROM as_of") == []
+    requests(migrated, ("z", "05-01 10:06", 1, 0), ("a", "05-01 10:09", 1, 0))
+    actions(migrated, ("a", "03-01 10:06", 0))
+    plain(migrated, "outcomes_1m", OUTCOMES, OUTCOME_ROWS)
+    assert migrated.query("SELECT * FROM as_of") == [
+        (ACTION, at("03-01 10:06"), at("05-01 10:00")),
+        (REQUEST, at("05-01 10:09"), at("05-01 10:03")),
+    ]
+
+
+TYPES = {
+    "live_windows(as_of = 1777629600, tenant = '')": {
+        "tenant": "String",
+        "window": "String",
+        "requests": "UInt64",
+        "failed_requests": "UInt64",
+        "input_tokens": "UInt64",
+        "output_tokens": "UInt64",
+        "tasks": "UInt64",
+    },
+    "ledger(since = 1777629600, until = 1777629660)": {
+        "topic": "String",
+        "partition": "UInt32",
+        "received": "UInt64",
+        "counted": "UInt64",
+        "duplicate": "UInt64",
+        "rejected": "UInt64",
+        "skipped": "UInt64",
+    },
+    "ledger_by_tenant(since = 1777629600, until = 1777629660)": {
+        "tenant": "String",
+        "type": "String",
+        "counted": "UInt64",
+        "duplicate": "UInt64",
+        "rejected": "UInt64",
+    },
+    "rejections(since = 1777629600, until = 1777629660)": {
+        "topic": "String",
+        "reason": "String",
+        "rejected": "UInt64",
+    },
+    "ledger_gaps": {
+        "topic": "String",
+        "partition": "UInt32",
+        "from_offset": "Int64",
+        "to_offset": "Int64",
+        "kind": "String",
+    },
+    "as_of": {
+        "type": "String",
+        "newest_event": "DateTime64(3, 'UTC')",
+        "newest_arrival": "DateTime64(3, 'UTC')",
+    },
+}
+
+
+def test_columns_are_the_contract(migrated: Store) -> None:
+    for view, columns in TYPES.items():
+        found = migrated.query(f"DESCRIBE (SELECT * FROM {view})")
+        assert {row[0]: row[1] for row in found} == columns, view
