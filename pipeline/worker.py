@@ -24,7 +24,7 @@ from pipeline.app import UsageApp
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import check
 from pipeline.dead_letter import DeadLetters
-from pipeline.errors import Halted, UsageError
+from pipeline.errors import BrokerError, UsageError
 from pipeline.flusher import Flusher, Hook, no_hook
 from pipeline.kafka import aiokafka_config
 from pipeline.ledger import Ledger
@@ -186,7 +186,8 @@ class _Producer:
             await self._producer.start()
         except Exception as error:
             await self._producer.stop()
-            raise Halted(f"Kafka cannot be reached at {self._settings.kafka}: {error}") from error
+            where = self._settings.kafka
+            raise BrokerError(f"Kafka cannot be reached at {where}: {error}") from error
         return self._producer
 
     async def __aexit__(self, *_: object) -> None:
