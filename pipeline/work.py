@@ -83,7 +83,7 @@ class Work:
 
     async def on_assigned(self, lease: Lease, sources: Sequence[Source]) -> None:
         """Begin to take up what is assigned; returns at once, for the group waits for it."""
-        self._instruments.rebalanced()
+        self._instruments.rebalanced({source.topic for source in sources})
         self._assigned, self._assigned_at = len(sources), _now()
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
         self._live.keep(self.partitions)
@@ -147,9 +147,10 @@ class Work:
         await _cancelled(self._taking_up)
         if self.partitions:
             await self._consumer().close_gates()
+        deadline = _now() + within_seconds
         await self._settle(within_seconds)
         if self._lease is not None:
-            await _within(self._flush_once(self._sealed()), within_seconds)
+            await _within(self._flush_once(self._sealed()), max(0.0, deadline - _now()))
             await _cancelled(self._flushing)
         self._lease = None
         self._flusher.close()
