@@ -1,0 +1,242 @@
+"""`usage audit` and `usage status` on a real broker, the embedded store and a real worker."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.audit import run
+from pipeline.audit.recount import Selection
+from pipeline.clickhouse.client import Store
+from tests.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
+from tests.harness.scene import Scene
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def audit(scene: Scene, selection: Selection | None = None) -> tuple[int, dict[str, Any]]:
+    """Audit; return the exit status and what it says to programs."""
+    with scene.connect() as store:
+        report = run.audit(scene.loaded(), store, selection)
+    return report.exit_code, report.as_json()
+
+
+def findings(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [finding for check in report["checks"] for finding in check["findings"]]
+
+
+def kinds(report: dict[str, Any]) -> set[str]:
+    return {finding["kind"] for finding in findings(report)}
+
+
+def counted(scene: Scene, records: int = 1500) -> None:
+    """Count some events, then stop the worker."""
+    scene.set_up(partitions=2)
+    worker = scene.worker()
+    for seed in (1, 2):  # so that each partition has two chunks at least
+        scene.send(records // 2, seed)
+        scene.settle()
+    assert worker.terminate() == 0, worker.tail()
+    scene.workers.remove(worker)
+    scene.kafka.await_empty(scene.group)
+
+
+def chunk(store: Store, topic: str) -> tuple[int, int, int]:
+    """Return partition and offsets of a first chunk with counted events."""
+    [row] = store.query(
+        "SELECT partition, from_offset, to_offset FROM chunks FINAL WHERE counted > 0 "
+        "AND topic = {topic:String} ORDER BY from_offset LIMIT 1",
+        {"topic": topic},
+    )
+    return row[0], row[1], row[2]
+
+
+def test_silent_when_all_is_well_and_while_a_worker_writes(scene: Scene) -> None:
+    scene.set_up(partitions=2)
+    scene.worker()
+    sender, traffic = scene.sender(), Traffic(3)
+    sender.send_traffic(traffic, 1000)
+    scene.await_received(500)
+    running = [
+        scene.start("audit", "--json", "--within", "3", *more) for more in ((), ("--recount",))
+    ]
+    while any(process.is_running for process in running):
+        before = scene.received()
+        sender.send_traffic(traffic, 50)
+        scene.await_received(before + 1)
+    for process in running:
+        assert process.exit_code == 0, process.tail(100)
+    scene.settle()
+    code, report = audit(scene, Selection())
+    assert (code, report["state"], findings(report)) == (0, "ok", [])
+    exact = {check["name"]: check["compared"] for check in report["checks"]}
+    for table in ("outcomes_1m", "requests_15m", "tasks_15m"):
+        keys = exact[f"recount: {table}"]
+        assert keys.endswith(", 0 as the least they must hold")
+        assert not keys.startswith("0 keys")
+    said = scene.run("audit")
+    assert "all is well" in said
+
+    status = json.loads(scene.run("status", "--json"))
+    assert (status["state"], status["lag_records"], status["open_intents"]) == ("stable", 0, 0)
+    assert [len(worker["partitions"]) for worker in status["workers"]] == [4]
+    assert len(status["partitions"]) == 4
+    assert all(line["counted_to"] == line["log_end"] for line in status["partitions"])
+    assert 0 <= status["newest_arrival_age_seconds"] < 120
+    assert "lag 0 records" in scene.run("status")
+
+
+def test_each_damage_is_named(scene: Scene) -> None:
+    """Done by hand, one after another on one store, each undone before the next."""
+    counted(scene)
+    topic = scene.topic(REQUESTS)
+    with scene.connect() as store:
+        _tables_damage(scene, store)
+        _ledger_damage(scene, store, topic)
+    _offset_damage(scene, topic)
+    code, report = audit(scene)
+    assert (code, findings(report)) == (0, [])
+    _inserted_twice(scene)
+
+
+def _tables_damage(scene: Scene, store: Store) -> None:
+    for table, kind in (
+        ("requests_15m", "rollup"),
+        ("tasks_15m", "rollup"),
+        ("requests_1m", "tables"),
+        ("latency_1m", "tables"),
+        ("latency_15m", "tables"),
+        ("outcomes_1m", "outcomes"),
+    ):
+        [(tenant,)] = store.query(f"SELECT tenant FROM {table} WHERE tenant != '' LIMIT 1")
+        gone = {"tenant": tenant}
+        store.command(f"CREATE TABLE kept AS {table} ENGINE = Memory")
+        store.command(f"INSERT INTO kept SELECT * FROM {table}")
+        store.command(
+            f"DELETE FROM {table} WHERE tenant = {{tenant:String}}",
+            gone,
+            settings={"lightweight_deletes_sync": 2},
+        )
+        code, report = audit(scene)
+        assert code == 1
+        assert kind in kinds(report), (table, report)
+        assert any(f["where"] == table or kind == "outcomes" for f in findings(report))
+        assert any(f.get("difference", 0) < 0 or f.get("right") == table for f in findings(report))
+        store.command(
+            f"INSERT INTO {table} SELECT * FROM kept WHERE tenant = {{tenant:String}}",
+            gone,
+            settings={"insert_deduplicate": 0},
+        )
+        store.command("DROP TABLE kept")
+
+
+def _ledger_damage(scene: Scene, store: Store, topic: str) -> None:
+    partition, a, b = chunk(store, topic)
+    key = f"topic = '{topic}' AND partition = {partition} AND from_offset = {a} AND to_offset = {b}"
+    store.command("CREATE TABLE kept AS chunks ENGINE = Memory")
+    store.command(f"INSERT INTO kept SELECT * FROM chunks WHERE {key}")
+
+    # An extra row inside another.
+    extra = "SELECT * REPLACE (from_offset + 1 AS from_offset, from_offset + 2 AS to_offset)"
+    store.command(f"INSERT INTO chunks {extra} FROM kept")
+    code, report = audit(scene)
+    [overlap] = [f for f in findings(report) if f["kind"] == "overlap"]
+    assert code == 1
+    assert (overlap["partition"], overlap["from_offset"]) == (partition, a + 1)
+    assert "outcomes" in kinds(report)
+    _delete(store, f"topic = '{topic}' AND partition = {partition} AND from_offset = {a + 1}")
+
+    # Counted wrongly: only a recount can tell which chunk.
+    wrong_row = (
+        "SELECT * REPLACE (received + 1 AS received, counted + 1 AS counted, "
+        "now64(3) AS recorded_at)"
+    )
+    store.command(f"INSERT INTO chunks {wrong_row} FROM kept")
+    code, report = audit(scene, Selection(REQUESTS, partition))
+    [wrong] = [f for f in findings(report) if f["kind"] == "chunk"]
+    assert code == 1
+    assert (wrong["from_offset"], wrong["to_offset"]) == (a, b)
+    assert wrong["stored"]["counted"] == wrong["recounted"]["counted"] + 1
+    _delete(store, key)
+
+    # A row removed.
+    code, report = audit(scene)
+    assert code == 1
+    [gap] = [f for f in findings(report) if f["kind"] == "gap"]
+    assert (gap["partition"], gap["from_offset"], gap["to_offset"]) == (partition, a, b)
+    [rollup] = [f for f in findings(report) if f["kind"] == "rollup"]
+    assert (rollup["where"], rollup["exact"]) == ("requests_15m", True)
+    assert rollup["difference"] > 0
+    store.command("INSERT INTO chunks SELECT * FROM kept")
+    store.command("DROP TABLE kept")
+
+
+def _delete(store: Store, where: str) -> None:
+    store.command(f"DELETE FROM chunks WHERE {where}", settings={"lightweight_deletes_sync": 2})
+
+
+def _offset_damage(scene: Scene, topic: str) -> None:
+    [(source, end)] = [
+        (source, offset) for source, offset in scene.committed().items() if source == (topic, 0)
+    ]
+    assert end is not None
+    for moved, kind in ((end + 7, "ahead"), (end - 7, "behind")):
+        scene.kafka.commit(scene.group, {source: moved})
+        code, report = audit(scene)
+        [found] = findings(report)
+        assert (code, found["kind"], found["partition"]) == (1, kind, 0)
+        assert found["where"] == f"{topic}[0]"
+    scene.kafka.commit(scene.group, {source: end})
+
+
+def _inserted_twice(scene: Scene) -> None:
+    """Rows again through the head, under no token: every rollup has them, the ledger not."""
+    with scene.connect() as store:
+        store.command(
+            "INSERT INTO actions_in SELECT minute, tenant, recipe_id, app, rule_set, 1, 0 "
+            "FROM tasks_1m ORDER BY tenant LIMIT 5"
+        )
+    code, report = audit(scene, Selection(RECIPE_ACTIONS))
+    assert code == 1
+    [rollup] = [f for f in findings(report) if f["kind"] == "rollup"]
+    assert (rollup["where"], rollup["difference"], rollup["exact"]) == ("tasks_15m", 5, True)
+    assert {f["right"] for f in findings(report) if f["kind"] == "tables"} == {"outcomes_1m"}
+    assert {f["where"] for f in findings(report) if f["kind"] == "recount"} == {"tasks_15m"}
+
+
+def test_what_has_expired_is_no_damage(scene: Scene) -> None:
+    """Minute rows by their TTL; records by retention before they were counted, which is said."""
+    scene.settings["USAGE_KEEP_MINUTE_ROWS"] = "2"
+    counted(scene, 900)
+    with scene.connect() as store:
+        for table in ("requests_1m", "tasks_1m", "latency_1m"):
+            store.command(f"OPTIMIZE TABLE {table} FINAL")
+        [(minutes, quarters)] = store.query(
+            "SELECT (SELECT sum(requests) FROM requests_1m), "
+            "(SELECT sum(requests) FROM requests_15m)"
+        )
+    assert minutes < quarters
+    code, report = audit(scene)
+    assert (code, findings(report)) == (0, [])
+
+    scene.send(300)
+    topic = scene.topic(REQUESTS)
+    end = scene.committed()[topic, 0]
+    _, last = scene.kafka.bounds(topic)[0]
+    scene.kafka.delete_records(topic, 0, last - 5)
+    code, report = audit(scene)
+    assert (code, kinds(report)) == (3, {"expired"})
+    scene.worker()
+    scene.settle()
+    code, report = audit(scene)
+    [lost] = findings(report)
+    assert (code, report["state"], lost["kind"]) == (3, "lost", "lost")
+    assert (lost["from_offset"], lost["to_offset"]) == (end, last - 5)
+
+
+def test_a_store_that_is_away_is_no_damage(scene: Scene) -> None:
+    process = scene.start("audit", USAGE_CLICKHOUSE="http://127.0.0.1:1/usage")
+    assert process.wait(60) == 75, process.tail()
+    assert len(process.output().splitlines()) == 1
