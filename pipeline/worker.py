@@ -32,10 +32,12 @@ from pipeline.live import Labels, Live
 from pipeline.logs import configure
 from pipeline.takeover import Takeover
 from pipeline.telemetry.instruments import Instruments
+from pipeline.telemetry.ledger_watch import LedgerWatch
 from pipeline.telemetry.server import Server
 from pipeline.work import Work
 
 if TYPE_CHECKING:
+    from pipeline.chunks import Source
     from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -85,8 +87,10 @@ class _Worker:
             server.start()
             flushing = asyncio.create_task(app.work.flush_forever())
             starting = asyncio.create_task(self._start(app))
+            watching = asyncio.create_task(self._ledger_watch(store, app.work).run_forever())
             await self._ended.wait()
             flushing.cancel()
+            watching.cancel()
             await app.work.stop(settings.settle_seconds)
             starting.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)
@@ -129,6 +133,14 @@ class _Worker:
         return Server(
             settings.web_port, self._registry, app.work.state, settings.buffer_events, loop
         )
+
+    def _ledger_watch(self, store: Store, work: Work) -> LedgerWatch:
+        def held() -> dict[Source, str]:
+            return {source: one.incarnation for source, one in work.partitions.items()}
+
+        watch = LedgerWatch(store, held)
+        self._registry.register(watch)
+        return watch
 
     def _store(self) -> Store:
         store = Store.connect(self._settings)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from pipeline.facts.reasons import REASONS
 from pipeline.live.minutes import Minutes
 from pipeline.telemetry import metrics
 from pipeline.telemetry.metrics import Metric
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.facts import Facts
 
 LATE_SECONDS = 300
+OUTCOMES = ("counted", "duplicate", "rejected", "skipped")
 DISTRIBUTION = "usage-pipeline"
 
 
@@ -43,7 +45,7 @@ class Instruments:
     def chunk_counted(self, chunk: Range, facts: Facts, minutes: Minutes) -> None:
         """Take note of a chunk that is committed, and can be queried."""
         topic = chunk.source.topic
-        for outcome in ("counted", "duplicate", "rejected", "skipped"):
+        for outcome in OUTCOMES:
             number = getattr(facts, outcome)
             if number:
                 self._events.labels(topic, outcome).inc(number)
@@ -60,9 +62,16 @@ class Instruments:
         """Take note of chunks that are another worker's by now."""
         self._abandoned.inc(chunks)
 
-    def rebalanced(self) -> None:
-        """Take note of an assignment."""
+    def rebalanced(self, topics: Iterable[str]) -> None:
+        """Take note of an assignment; from now on the topics' series are there, if only as 0."""
         self._rebalances.inc()
+        for topic in topics:
+            for outcome in OUTCOMES:
+                self._events.labels(topic, outcome)
+            for reason in REASONS:
+                self._rejected.labels(topic, reason)
+            for counter in (self._late, self._lost):
+                counter.labels(topic)
 
     def store_failed(self) -> None:
         """Take note of a call of the store that will be tried again."""

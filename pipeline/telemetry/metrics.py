@@ -131,6 +131,19 @@ PROGRESS = Metric(
     "gauge",
     "When a chunk was last committed, or there was nothing to commit.",
 )
+LEDGER_GAPS = Metric(
+    "usage_ledger_gaps",
+    "gauge",
+    "Gaps and overlaps between the newest 1,000 ledger rows; looked at every 30 s.",
+    PARTITION,
+)
+LEDGER_DIFFERENCE = Metric(
+    "usage_ledger_difference_events",
+    "gauge",
+    "Events by which received differs from counted + duplicate + rejected in the newest 1,000 "
+    "ledger rows; looked at every 30 s.",
+    PARTITION,
+)
 BUILD = Metric("usage_build", "info", "Version of the program.", ("version",))
 
 ALL: tuple[Metric, ...] = (
@@ -154,6 +167,8 @@ ALL: tuple[Metric, ...] = (
     BUFFER_LIMIT,
     LABEL_OVERFLOW,
     PROGRESS,
+    LEDGER_GAPS,
+    LEDGER_DIFFERENCE,
     BUILD,
 )
 
