@@ -96,6 +96,8 @@ def words() -> Kind[tuple[str, ...]]:
     """Words separated by commas."""
 
     def read(value: str) -> tuple[str, ...]:
+        if not value.isprintable():
+            raise ValueError(value)
         return tuple(word.strip() for word in value.split(",") if word.strip())
 
     return Kind(read, "words separated by commas, or empty")

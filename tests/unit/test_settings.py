@@ -42,6 +42,7 @@ WRONG = {
     "USAGE_OVERRIDE_RULES": ["", "1", "yes"],
     "USAGE_DATA": ["", __file__],
     "USAGE_WEB_PORT": ["0", "65536"],
+    "USAGE_TENANTS_WITH_LABELS": ["a\nb"],
     "USAGE_LOG_LEVEL": ["", "loud"],
     "USAGE_LOG_FORMAT": ["xml"],
     "USAGE_HOOK": ["module", "module:", ":f", "a b:c"],
@@ -116,6 +117,7 @@ def test_values_reach_their_fields() -> None:
             "USAGE_CLICKHOUSE": "https://u:p%40ss@ch.example/numbers",
             "USAGE_TOPIC_PREFIX": "staging.",
             "USAGE_FLUSH_SECONDS": "2.5",
+            "USAGE_TENANTS_WITH_LABELS": "a, b,",
             "USAGE_OVERRIDE_RULES": "TRUE",
         }
     )
@@ -124,6 +126,8 @@ def test_values_reach_their_fields() -> None:
     assert settings.clickhouse.password.reveal() == "p@ss"
     assert settings.topic("usage.requests") == "staging.usage.requests"
     assert settings.flush_seconds == 2.5
+    assert settings.tenants_with_labels == ("a", "b")
+    assert "USAGE_TENANTS_WITH_LABELS=a,b\n" in settings_page.listing(settings)
     assert settings.override_rules is True
 
 
