@@ -249,7 +249,7 @@ class TestWindows:
         engines = dict(
             migrated.query(
                 "SELECT name, engine_full FROM system.tables WHERE database = {d:String} "
-                "AND engine NOT IN ('Null', 'MaterializedView')",
+                "AND engine NOT IN ('Null', 'MaterializedView', 'View')",
                 {"d": migrated.database},
             )
         )
