@@ -34,6 +34,9 @@ faults: jdk $(VENV)/dev.stamp ## the long fault tests; needs Java 17 and Maven
 soak: jdk $(VENV)/dev.stamp ## the crash tests over SEEDS=20 seeds; not in CI
 	USAGE_TEST_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)
 
+bench: jdk $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; half an hour, Java 17 and Maven
+	$(BIN)/python -m tests.bench
+
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
 	$(BIN)/usage settings --markdown > docs/settings.md
 	$(BIN)/usage metrics > docs/metrics.md

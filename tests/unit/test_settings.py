@@ -35,6 +35,8 @@ WRONG = {
     "USAGE_CHUNK_EVENTS": ["0", "1000001"],
     "USAGE_CHUNK_BYTES": ["1048575", "268435457", "64MiB"],
     "USAGE_BUFFER_EVENTS": ["0"],
+    "USAGE_BUFFER_BYTES": ["1048575"],
+    "USAGE_BUFFER_BYTES": ["1048575"],
     "USAGE_SETTLE_SECONDS": ["-1", "601"],
     "USAGE_TOO_EARLY_SECONDS": ["-1"],
     "USAGE_TOO_LATE_SECONDS": ["-1"],
@@ -42,6 +44,7 @@ WRONG = {
     "USAGE_OVERRIDE_RULES": ["", "1", "yes"],
     "USAGE_DATA": ["", __file__],
     "USAGE_WEB_PORT": ["0", "65536"],
+    "USAGE_TENANT_LABELS": ["-1", "100001"],
     "USAGE_TENANTS_WITH_LABELS": ["a\nb"],
     "USAGE_LOG_LEVEL": ["", "loud"],
     "USAGE_LOG_FORMAT": ["xml"],
@@ -195,6 +198,7 @@ def test_secrets_are_never_shown(caplog: pytest.LogCaptureFixture) -> None:
         ({"USAGE_KAFKA_SECURITY": "ssl", "USAGE_KAFKA_CERT": __file__}, "go together"),
         ({"USAGE_CLICKHOUSE_CA": __file__}, "USAGE_CLICKHOUSE_CA is set, but"),
         ({"USAGE_BUFFER_EVENTS": "10"}, "USAGE_CHUNK_EVENTS is 100000, more than"),
+        ({"USAGE_BUFFER_BYTES": "1048576"}, "USAGE_CHUNK_BYTES is 67108864, more than"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(
