@@ -14,7 +14,7 @@ from pipeline.facts.bulk_times import Instants, instants
 from pipeline.facts.common import CommonForm, Events
 from pipeline.facts.interface import Bounds, Facts, Outcome, Record, widened
 from pipeline.facts.rules import Rules
-from pipeline.facts.times import LAST_MINUTE, arrival_minute
+from pipeline.facts.times import FIRST_MINUTE, LAST_MINUTE, arrival_minute
 from schemas.envelope import NOBODY
 
 _FAR = 2**53
@@ -106,6 +106,6 @@ class FastPath:
         if first == last:  # as almost always
             counts = Counter(tenants).items()
             return Counter({(first, name, self._type, "counted", ""): n for name, n in counts})
-        minutes = map(arrival_minute, arrivals.tolist())
+        minutes = np.clip(arrivals // 60_000 * 60, FIRST_MINUTE, LAST_MINUTE).tolist()
         pairs = Counter(zip(minutes, tenants, strict=True)).items()
         return Counter({(at, name, self._type, "counted", ""): n for (at, name), n in pairs})

@@ -12,8 +12,9 @@ from pipeline.facts.times import arrival_minute
 HEADS = {"usage.requests": heads.REQUESTS, "usage.recipe-actions": heads.RECIPE_ACTIONS}
 """By topic, without its prefix."""
 
-AT_ONCE = 4096
-"""Records read together: enough to spread the cost of a pass, few enough to stay in the cache."""
+AT_ONCE = 2048
+"""Records read together: a pass over few costs some 0.2 ms whatever their number, and many do not
+stay in the processor's cache."""
 
 
 def reader(topic_kind: str, rules: Rules) -> Reader:
