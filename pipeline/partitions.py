@@ -76,6 +76,14 @@ class Partition:
         waiting = self.under_way.facts.received if self.under_way is not None else 0
         return self.facts.received + waiting
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the records that those events came in; as `held_events`."""
+        if self.replay_to is not None:
+            return 0
+        waiting = self.under_way.facts.size_bytes if self.under_way is not None else 0
+        return self.facts.size_bytes + waiting
+
     def continues(self, incarnation: str, plan: Plan) -> bool:
         """Say whether the open chunk is what the plan would read again: then it may stay."""
         return (

@@ -129,6 +129,11 @@ class Settings:
         kinds.integer(1, 100_000_000),
         "Events that a worker holds in all its chunks before it stops reading.",
     )
+    buffer_bytes: int = _setting(
+        "268435456",
+        kinds.integer(1_048_576, 1 << 40),
+        "Bytes of the records in all those chunks, with the same effect.",
+    )
     settle_seconds: float = _setting(
         "5",
         kinds.number(0, 600),
@@ -289,4 +294,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield (
             f"USAGE_CHUNK_EVENTS is {settings.chunk_events}, more than USAGE_BUFFER_EVENTS "
             f"({settings.buffer_events}); allowed: at most that"
+        )
+    if settings.chunk_bytes > settings.buffer_bytes:
+        yield (
+            f"USAGE_CHUNK_BYTES is {settings.chunk_bytes}, more than USAGE_BUFFER_BYTES "
+            f"({settings.buffer_bytes}); allowed: at most that"
         )

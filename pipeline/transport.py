@@ -140,6 +140,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         """Extend Faust's own set-up."""
         super().__post_init__()
         self._gates = _Gates()
+        self._log_ends: dict[Source, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         # Faust hard-codes read_uncommitted, which counts aborted transactions, and a round-robin
@@ -223,14 +224,25 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
         return await self.call(bounds)
 
+    async def look_at_log_ends(self, sources: list[Source]) -> None:
+        """Ask for the logs' readable ends, which only fetches tell otherwise."""
+        consumer = self._ensure_consumer()
+
+        async def ends() -> None:
+            tps = [TopicPartition(*source) for source in sources]
+            self._log_ends |= _by_source(await consumer.end_offsets(tps))
+
+        await self.call(ends)
+
     def log_end(self, source: Source) -> int | None:
-        """Return the log's readable end as the last fetch told it; None before the first."""
+        """Return the log's readable end as we were last told; None before the first time."""
         assignment = self._ensure_consumer()._subscription.subscription.assignment
         tp = TopicPartition(*source)
         if assignment is None or tp not in assignment.tps:
             return None
-        end: int | None = assignment.state_value(tp).lso
-        return end
+        fetched: int | None = assignment.state_value(tp).lso
+        asked = self._log_ends.get(source)
+        return asked if fetched is None else max(fetched, asked or 0)
 
     # In the consumer's thread ----------------------------------------------------------------
 
@@ -251,6 +263,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def close_all(self) -> None:
         """Gate everything."""
         self._gates.close(list(self._gates.opened))
+        self._log_ends.clear()
 
     def _holds(self, lease: Lease, source: Source) -> bool:
         coordinator = self._coordinator

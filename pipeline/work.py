@@ -7,10 +7,11 @@ Everything here runs in Faust's event loop. Kafka is reached through the consume
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TAKEOVER_RETRY_SECONDS = 0.5
+LOG_ENDS_SECONDS = 5.0
+"""How often a worker that is full asks Kafka how far it is behind."""
 LIVE_SECONDS = (KEPT_MINUTES + 1) * 60
 """How much of the past the live windows need."""
 
@@ -351,14 +354,25 @@ class Work:
     async def _wait_for_room(self, partition: Partition) -> None:
         while self._is_full() and partition.replay_to is None and self._lease is not None:
             self._want_flush()
-            await self._room.wait()
+            if not await _within(self._room.wait(), LOG_ENDS_SECONDS):
+                await self._look_at_log_ends(partition.source.topic)
+
+    async def _look_at_log_ends(self, topic: str) -> None:
+        """Keep the lag true while nothing is fetched, which would tell it."""
+        sources = [source for source in self.partitions if source.topic == topic]
+        with contextlib.suppress(KafkaError):
+            await _within(self._consumer().look_at_log_ends(sources), LOG_ENDS_SECONDS)
 
     def _want_flush(self) -> None:
         self._due.set()
         self._room.clear()
 
     def _is_full(self) -> bool:
-        return sum(p.held_events for p in self.partitions.values()) >= self._settings.buffer_events
+        held = self.partitions.values()
+        return (
+            sum(p.held_events for p in held) >= self._settings.buffer_events
+            or sum(p.held_bytes for p in held) >= self._settings.buffer_bytes
+        )
 
     def _is_large(self, partition: Partition) -> bool:
         return (
@@ -375,11 +389,13 @@ def _age(timestamp_ms: int | None) -> float:
     return 0.0 if timestamp_ms is None else max(0.0, time.time() - timestamp_ms / 1000)
 
 
-async def _within(waiting: object, seconds: float) -> None:
+async def _within(waiting: Awaitable[object], seconds: float) -> bool:
+    """Wait so long at most; say whether it was done by then."""
     try:
-        await asyncio.wait_for(waiting, seconds)  # type: ignore[arg-type]
+        await asyncio.wait_for(waiting, seconds)
     except TimeoutError:
-        return
+        return False
+    return True
 
 
 async def _cancelled(task: asyncio.Task[None] | None) -> None:

@@ -11,10 +11,9 @@ import importlib
 import logging
 import os
 import platform
-import signal
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
@@ -24,6 +23,7 @@ from pipeline.app import UsageApp
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import check
 from pipeline.dead_letter import DeadLetters
+from pipeline.ending import Ending
 from pipeline.errors import BrokerError, UsageError
 from pipeline.flusher import Flusher, Hook, no_hook
 from pipeline.kafka import aiokafka_config
@@ -49,11 +49,15 @@ APP_STOP_SECONDS = 5.0
 def main(settings: Settings) -> int:
     """Run a worker to its end, and return its exit code."""
     configure(settings)
-    code = asyncio.run(_Worker(settings).run())
+    return asyncio.run(_to_the_end(settings))
+
+
+async def _to_the_end(settings: Settings) -> NoReturn:
+    code = await _Worker(settings).run()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    # A thread that hangs in the store, or one of Faust's, must not keep an ended worker alive.
+    # Here, for asyncio.run would wait for threads that hang in the store, and for Faust's tasks.
     os._exit(code)
 
 
@@ -64,17 +68,28 @@ class _Worker:
         self._settings = settings
         self._registry = CollectorRegistry()
         self._ended = asyncio.Event()
+        self._is_up = False
+        """Whether there may be chunks to settle at the end."""
         self._failure: BaseException | None = None
 
     async def run(self) -> int:
         """Return the exit code."""
-        self._handle_signals()
+        loop = asyncio.get_running_loop()
+        stopping_seconds = self._settings.settle_seconds + 2 * APP_STOP_SECONDS
+        Ending(lambda: loop.call_soon_threadsafe(self._stop), stopping_seconds + 3)
+        working = asyncio.create_task(self._work_until_ended())
+        ended = asyncio.create_task(self._ended.wait())
+        await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if self._is_up or working.done():
+            await working
+        return self._exit_code()
+
+    async def _work_until_ended(self) -> None:
         try:
             store = await asyncio.to_thread(self._store)
             await self._serve(store)
         except UsageError as error:
             self._failure = self._failure or error
-        return self._exit_code()
 
     async def _serve(self, store: Store) -> None:
         settings = self._settings
@@ -88,6 +103,7 @@ class _Worker:
             flushing = asyncio.create_task(app.work.flush_forever())
             starting = asyncio.create_task(self._start(app))
             watching = asyncio.create_task(self._ledger_watch(store, app.work).run_forever())
+            self._is_up = True
             await self._ended.wait()
             flushing.cancel()
             watching.cancel()
@@ -168,17 +184,9 @@ class _Worker:
         log.error("crashed", exc_info=error)
         return 1
 
-    def _handle_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-
-        def stop() -> None:
-            if self._ended.is_set():
-                os._exit(128 + signal.SIGTERM)
-            log.info("stopping: counting what is held")
-            self._ended.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
+    def _stop(self) -> None:
+        log.info("stopping: counting what is held")
+        self._ended.set()
 
 
 class _Producer:
