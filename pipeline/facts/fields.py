@@ -77,14 +77,6 @@ def optional_boolean(data: Data, name: str) -> bool:
     return bool(value)
 
 
-def optional_object(data: Data, name: str) -> dict[str, Any]:
-    """An object; an empty one where it is absent."""
-    value = data.get(name)
-    if value is not None and not isinstance(value, dict):
-        raise wrong(data, name, "an object, or nothing")
-    return value or {}
-
-
 def number_text(value: Any) -> str | None:
     """A JSON number's text (of an integer: the canonical one); None if it is not a number."""
     if isinstance(value, Number):

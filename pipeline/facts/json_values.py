@@ -27,10 +27,6 @@ class Number:
     def __str__(self) -> str:
         return self.text
 
-    def beyond_double(self) -> bool:
-        """Whether no double is large enough for it."""
-        return float(self.text) in (float("inf"), float("-inf"))
-
 
 _DECODER = msgspec.json.Decoder(float_hook=Number)
 
@@ -88,14 +84,3 @@ def within_depth(value: bytes, limit: int) -> bool:
             return True
         brackets = brackets.replace(b"[]", b"")
     return not brackets
-
-
-def depth(value: Any) -> int:
-    """How deep a decoded value nests: 0 for what is not a container."""
-    deepest, level = 0, [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        deepest += 1
-        level = [
-            child for item in level for child in (item.values() if isinstance(item, dict) else item)
-        ]
-    return deepest
