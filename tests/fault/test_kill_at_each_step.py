@@ -14,6 +14,7 @@ STEPS = (
     "record_intent",
     "insert:facts",
     "insert:outcomes",
+    "insert:live",
     "dead_letter",
     "ledger",
     "commit",

@@ -24,6 +24,9 @@ from tests.harness.recount import (
 # Where a measure of the recount stands in the tables.
 _SUMS = {"cost_nanos": "toInt128(sum(cost) * 1000000000)"}
 _SHOWN = 8
+LIVE = ("requests", "failed", "input_tokens", "output_tokens", "tasks")
+# What is older than three hours at its arrival is not kept there.
+LIVE_SECONDS = 9000
 
 
 def differences(
@@ -41,6 +44,8 @@ def differences(
         ("tasks_15m", "quarter", expected.tasks_15m),
     ):
         yield from _table(store, table, bucket, TASK_KEY, TASK_MEASURES, rows)
+    since = max((key[0] for key in expected.outcomes), default=0) - LIVE_SECONDS
+    yield from _compare("live_1m", _live_due(expected, since), _live(store, since))
     yield from _compare("outcomes_1m", dict(expected.outcomes), _outcomes(store, of))
     yield from _compare("chunks", _ledger(expected), _chunk_totals(store, of))
 
@@ -68,6 +73,32 @@ def _table(
         for at, row in wanted.items()
     }
     yield from _compare(table, due, found)
+
+
+def _live_due(expected: Expected, since: int) -> dict[Key, tuple[int, ...]]:
+    """Sum the minute rows by minute and tenant, as the live windows are restored from them."""
+    sums: dict[Key, Counter[str]] = {}
+    for rows, names in (
+        (expected.requests_1m, ("requests", "failed", "input_tokens", "output_tokens")),
+        (expected.tasks_1m, ("tasks",)),
+    ):
+        for (minute, tenant, *_), row in rows.items():
+            if minute >= since:
+                sums.setdefault((minute, tenant), Counter()).update(
+                    {name: row.sums[name] for name in names}
+                )
+    return {key: tuple(row[name] for name in LIVE) for key, row in sums.items() if row["requests"]}
+
+
+def _live(store: Store, since: int) -> dict[Key, tuple[int, ...]]:
+    sums = ", ".join(f"sum({name})" for name in LIVE)
+    rows = store.query(
+        f"SELECT toUnixTimestamp(minute), tenant, {sums} FROM live_1m "
+        "WHERE minute >= toDateTime({since:Int64}, 'UTC') GROUP BY minute, tenant "
+        "HAVING sum(requests) > 0",
+        {"since": since},
+    )
+    return {tuple(row[:2]): tuple(int(value) for value in row[2:]) for row in rows}
 
 
 def _outcomes(store: Store, sources: Sequence[tuple[str, int]]) -> dict[Key, int]:

@@ -1,4 +1,4 @@
-"""A TCP proxy between worker and store that can refuse, hang and cut."""
+"""A TCP proxy between worker and store that can refuse, hang, cut, delay and forget."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import enum
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,9 @@ class Proxy:
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._listener: socket.socket | None = None
+        self._forgotten: set[socket.socket] = set()
+        self.delay_seconds = 0.0
+        """How long each piece of an answer waits."""
         self.lost_answers = 0
         self.held_bytes = 0
         """What HANG holds back just now, of requests."""
@@ -79,6 +83,14 @@ class Proxy:
         finally:
             self.set(Mode.PASS)
 
+    def forget(self) -> int:
+        """Leave open connections half-open, as a rebooted peer would; return how many.
+
+        Nothing passes on them any more, and nobody is told; new ones pass.
+        """
+        self._forgotten |= self._connections
+        return len(self._connections) // 2
+
     def _listen(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
@@ -116,11 +128,17 @@ class Proxy:
         try:
             while data := source.recv(_CHUNK_BYTES):
                 self._hold(0 if answers else len(data))
+                if answers:
+                    time.sleep(self.delay_seconds)
+                if sink in self._forgotten:
+                    continue
                 if answers and self._mode is Mode.LOSE_ANSWERS:
                     self.lost_answers += 1
                     break
                 sink.sendall(data)
             else:
+                if sink in self._forgotten:
+                    return
                 sink.shutdown(socket.SHUT_WR)  # a request may end before its answer begins
                 return
         except OSError:
