@@ -53,7 +53,11 @@ def main(settings: Settings) -> int:
 
 
 async def _to_the_end(settings: Settings) -> NoReturn:
-    code = await _Worker(settings).run()
+    try:
+        code = await _Worker(settings).run()
+    except Exception:
+        log.exception("crashed")
+        code = 1
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
