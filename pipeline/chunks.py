@@ -132,7 +132,7 @@ def _encode(metadata: _Metadata) -> str:
 def _decode(text: str) -> _Metadata | None:
     """Read a commit's metadata; None for what is not ours (empty, or set by another tool)."""
     try:
-        return _decoder.decode(text)
+        return _decoder.decode(text.rstrip("\0"))  # confluent-kafka, in `rewind`, writes one
     except msgspec.DecodeError:
         return None
 

@@ -127,6 +127,11 @@ class Work:
         except Discontinuity as error:
             log.info("%s; reading it again", error)
             await self._open([partition])
+        except Exception as error:  # noqa: BLE001  # Faust would only start the agent anew
+            # What is left of the batch in the open chunk must not be counted on the way out.
+            self.partitions.pop(fetched.source, None)
+            self._fail(error)
+            return
         if self._is_large(partition) or (replaying and partition.replay_to is None):
             self._due.set()
 
