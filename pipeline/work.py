@@ -114,7 +114,16 @@ class Work:
             self._taking_up = asyncio.create_task(self._take_up_behind_loss(lease, sources))
 
     async def add(self, fetched: Fetched) -> None:
-        """Fold a batch; waits while the worker holds as much as it may."""
+        """Fold a batch; waits while the worker holds as much as it may.
+
+        What goes wrong ends the worker: Faust would log it and go on behind the batch.
+        """
+        try:
+            await self._add(fetched)
+        except Exception as error:  # noqa: BLE001  # whatever it is
+            self._fail(error)
+
+    async def _add(self, fetched: Fetched) -> None:
         partition = self.partitions.get(fetched.source)
         if partition is None:
             return
