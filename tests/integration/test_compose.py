@@ -1,0 +1,156 @@
+"""docker-compose.yml and the Dockerfile: valid, and started here the way they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.clickhouse.client import Store
+from pipeline.settings import load
+from tests.harness import compose
+from tests.harness.compose import Service
+from tests.harness.kafka_broker import KafkaBroker
+from tests.harness.process import Process, free_port, usage
+from tests.harness.store import EmbeddedStore
+from tests.harness.waiting import until
+
+pytestmark = pytest.mark.timeout(180)
+
+SERVICES = compose.services()
+OURS = {name: one for name, one in SERVICES.items() if compose.is_ours(one)}
+CONDITIONS = {"service_healthy", "service_completed_successfully"}
+
+
+def test_valid_by_the_specification() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*check, str(compose.FILE)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_environments_are_settings(name: str) -> None:
+    """Names and values that `load` takes, with addresses of services that are there."""
+    settings = load(compose.environment(OURS[name], {}))
+    assert settings.kafka.partition(":")[0] in SERVICES
+    assert settings.clickhouse.host in SERVICES
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_waited_for_can_come(name: str) -> None:
+    for other, condition in compose.dependencies(SERVICES[name]).items():
+        assert condition in CONDITIONS
+        if condition == "service_healthy":
+            assert SERVICES[other]["healthcheck"]["test"]
+        else:
+            assert SERVICES[other].get("restart", "no") == "no", f"{other} never completes"
+
+
+def test_ports_are_open_to_this_host_only() -> None:
+    for service in SERVICES.values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+class ComposeKafka(KafkaBroker):
+    """A broker with the properties of the file's service; addresses and folder are this test's."""
+
+    def _format(self) -> None:
+        properties = compose.kafka_properties(SERVICES["kafka"])
+        addresses = {
+            "kafka:9092": self.servers,
+            ":9092": f"127.0.0.1:{self.servers.rpartition(':')[2]}",
+            ":19092": f"127.0.0.1:{free_port()}",
+            "9093": str(free_port()),
+        }
+        own = {"log.dirs": str(self._folder / "data")}
+        lines = [f"{name}={_replaced(value, addresses)}" for name, value in properties.items()]
+        lines += [f"{name}={value}" for name, value in own.items()]
+        self._properties.write_text("\n".join(lines))
+        cluster = SERVICES["kafka"]["environment"]["CLUSTER_ID"]
+        tool = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c")
+        subprocess.run(self._java(*tool), check=True, capture_output=True)
+
+
+def _replaced(value: str, addresses: dict[str, str]) -> str:
+    parts = []
+    for part in value.split(","):
+        name, slashes, address = part.partition("://")
+        if not slashes:
+            parts.append(part.replace("localhost:9093", f"127.0.0.1:{addresses['9093']}"))
+        elif address in addresses:
+            parts.append(name + slashes + addresses[address])
+        else:
+            port = address.rpartition(":")[2]
+            parts.append(f"{name}{slashes}127.0.0.1:{addresses.get(port, port)}")
+    return ",".join(parts)
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[ComposeKafka]:
+    kafka = ComposeKafka(tmp_path)
+    kafka.start()
+    yield kafka
+    kafka.kill9()
+
+
+def test_every_service_as_the_file_says(
+    own_kafka: ComposeKafka, store: EmbeddedStore, tmp_path: Path
+) -> None:
+    """In the file's order, each when its conditions hold; a simulated event comes out."""
+    hosts = {"kafka:9092": own_kafka.servers, "clickhouse:8123": f"127.0.0.1:{store.port}"}
+    running: dict[str, Process] = {}
+    folder = tmp_path / "working-folder"
+    folder.mkdir()
+    try:
+        for name in compose.in_order(OURS | {n: {} for n in ("kafka", "clickhouse")}):
+            if name in OURS:
+                _await_conditions(OURS[name], running)
+                running[name] = _start(name, OURS[name], hosts, folder)
+        _await_events(hosts)
+        for name, service in reversed(OURS.items()):
+            if running[name].is_running:
+                grace = float(service.get("stop_grace_period", "10s").removesuffix("s"))
+                assert running[name].terminate(grace) == 0, running[name].tail()
+        made = {path.name for path in folder.iterdir()} - {p.log.name for p in running.values()}
+        assert not made, "an image's user may write nowhere"
+    finally:
+        for process in running.values():
+            if process.is_running:
+                process.kill9()
+
+
+def _start(name: str, service: Service, hosts: dict[str, str], folder: Path) -> Process:
+    entrypoint = dict(compose.dockerfile())["ENTRYPOINT"]
+    assert json.loads(entrypoint) == ["usage"]
+    # Not in containers, so the worker's own port would be this machine's.
+    environment = compose.environment(service, hosts) | {"USAGE_WEB_PORT": str(free_port())}
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return usage(name, *service["command"], environment=environment, folder=folder)
+    finally:
+        os.chdir(before)
+
+
+def _await_conditions(service: Service, running: dict[str, Process]) -> None:
+    for other, condition in compose.dependencies(service).items():
+        if condition == "service_completed_successfully":
+            assert running[other].wait(60) == 0, running[other].tail()
+
+
+def _await_events(hosts: dict[str, str]) -> None:
+    store = Store.connect(load(compose.environment(OURS["worker"], hosts)))
+    try:
+        for table, column in (("requests_15m", "requests"), ("tasks_15m", "tasks")):
+            until(
+                lambda t=table, c=column: store.query(f"SELECT sum({c}) FROM {t}")[0][0],  # type: ignore[misc]
+                within=60,
+                what=f"events in {table}",
+            )
+    finally:
+        store.close()
