@@ -77,6 +77,9 @@ class UsageApp(faust.App):
         """The consumer's thread."""
         return cast("BatchConsumer", self.consumer).batches
 
+    def _create_directories(self) -> None:
+        """Make none: nothing of ours is kept in files, and the working folder may be read-only."""
+
     def _new_transport(self) -> Any:
         return BatchTransport(self.conf.broker_consumer, self)
 

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 DEAD_LETTER_MAX_BYTES = 4 * 1_048_576
 APP_STOP_SECONDS = 5.0
+MARGIN_SECONDS = 3.0
+"""For all that stops quickly, or is not worth waiting for."""
 
 
 def main(settings: Settings) -> int:
@@ -79,8 +81,8 @@ class _Worker:
     async def run(self) -> int:
         """Return the exit code."""
         loop = asyncio.get_running_loop()
-        stopping_seconds = self._settings.settle_seconds + 2 * APP_STOP_SECONDS
-        Ending(lambda: loop.call_soon_threadsafe(self._stop), stopping_seconds + 3)
+        stopping_seconds = self._settings.settle_seconds + APP_STOP_SECONDS + MARGIN_SECONDS
+        Ending(lambda: loop.call_soon_threadsafe(self._stop), stopping_seconds)
         working = asyncio.create_task(self._work_until_ended())
         ended = asyncio.create_task(self._ended.wait())
         await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)

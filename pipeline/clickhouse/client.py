@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.clickhouse.faults import translate
 from pipeline.clickhouse.native import Columns, Data, encode
-from pipeline.errors import StoreRefused
+from pipeline.errors import StoreRefused, StoreUnavailable
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -127,7 +127,7 @@ class Store:
             return
         if rows > MAX_ROWS:
             raise StoreRefused(f"{rows} rows for {table} are too many for one block ({MAX_ROWS})")
-        with _translated(self.where):
+        with self._talking():
             body = encode(table, columns, data, self._compression)
             self._client.raw_insert(
                 f"`{table}`",
@@ -156,7 +156,7 @@ class Store:
             **(settings or {}),
             **({"select_sequential_consistency": 1} if consistent else {}),
         }
-        with _translated(self.where):
+        with self._talking():
             result = self._client.query(sql, parameters=_bound(parameters), settings=options)
             return [tuple(row) for row in result.result_rows]
 
@@ -169,13 +169,24 @@ class Store:
         in_database: bool = True,
     ) -> None:
         """Run a statement without a result; ``in_database=False`` before the database exists."""
-        with _translated(self.where):
+        with self._talking():
             self._client.command(
                 sql,
                 parameters=_bound(parameters),
                 settings=dict(settings or {}),
                 use_database=in_database,
             )
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        try:
+            with _translated(self.where):
+                yield
+        except StoreUnavailable:
+            # Idle connections may be as dead as the one that failed, and each would tell only by
+            # its silence; those in use are not touched.
+            self._client.close_connections()
+            raise
 
     def close(self) -> None:
         """Close the connections."""
