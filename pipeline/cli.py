@@ -225,7 +225,7 @@ def audit(
     75 to 78 it could not be checked.
     """
     from pipeline.audit.command import audit_command
-    from pipeline.audit.recount import Selection
+    from pipeline.audit.selection import Selection
 
     selection = Selection(topic, partition, since_offset, last)
     if selection != Selection() and not recount:

@@ -13,7 +13,7 @@ from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import check as check_schema
 
 if TYPE_CHECKING:
-    from pipeline.audit.recount import Selection
+    from pipeline.audit.selection import Selection
     from pipeline.settings import Settings
 
 PIPE_WIDTH = 120

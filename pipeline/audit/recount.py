@@ -19,7 +19,6 @@ write, the recount goes after them until it has everything, or time is up.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.audit import ledger as books
@@ -29,6 +28,7 @@ from pipeline.audit.ledger import Log, Row
 from pipeline.audit.looks import LANDING_SECONDS, POLL_SECONDS
 from pipeline.audit.match import Matched, match
 from pipeline.audit.report import Check, Finding
+from pipeline.audit.selection import Selection
 from pipeline.audit.stored import Outside, outside, stored_outcomes, stored_quarters
 from pipeline.audit.sums import ROLLUPS, kept
 from pipeline.errors import SettingsError
@@ -38,24 +38,6 @@ if TYPE_CHECKING:
 
     from pipeline.clickhouse.client import Store
     from pipeline.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which chunks; all that Kafka still has without any bound."""
-
-    topic: str = ""
-    """With or without the settings' prefix; '' is all."""
-    partition: int | None = None
-    since_offset: int = 0
-    """Chunks that begin here or behind."""
-    last: int = 0
-    """Only so many of each partition, the newest; 0 is all."""
-
-    def takes(self, settings: Settings, log: Log) -> bool:
-        """Whether chunks of this log are meant."""
-        names = ("", log.topic, log.topic.removeprefix(settings.topic_prefix))
-        return self.topic in names and self.partition in (None, log.partition)
 
 
 def recount(

@@ -8,13 +8,13 @@ from pipeline.audit import kafka, looks, offsets, sums, tiling
 from pipeline.audit import ledger as books
 from pipeline.audit.compare import Comparison
 from pipeline.audit.ledger import Log, Totals
-from pipeline.audit.recount import Selection, recount
 from pipeline.audit.report import Check, Report
 from pipeline.chunks import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.audit.selection import Selection
     from pipeline.clickhouse.client import Store
     from pipeline.settings import Settings
 
@@ -44,6 +44,8 @@ def audit(
         comparison.add(look)
     report.checks += comparison.checks()
     if selection is not None:
+        from pipeline.audit.recount import recount  # what it folds by takes long to import
+
         report.checks += recount(settings, store, selection, incarnations, within_seconds)
     return report
 
