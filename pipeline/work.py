@@ -324,8 +324,8 @@ class Work:
         """Return how things stand, for metrics and health."""
         lag = self._lag()
         now = _now()
-        if not any(one.records for one in lag.values()):
-            self._progress_at = now
+        if self._lease is not None and not any(one.records for one in lag.values()):
+            self._progress_at = now  # nothing to commit; while taking up, nobody knows
         windows, overflowing = self._windows()
         return State(
             now=now,
