@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 SETTLE_SECONDS = float(SETTINGS["USAGE_SETTLE_SECONDS"])
 IN_ORDER_SECONDS = SETTLE_SECONDS + 6
 """For a worker whose event loop answers; Faust's own services take some of it."""
-AT_LATEST_SECONDS = SETTLE_SECONDS + 15
+AT_LATEST_SECONDS = SETTLE_SECONDS + 10
 """For one whose event loop does not, or that Kafka does not let go."""
 AT_ONCE_SECONDS = 1.5
 ENDED_BY = {number: 128 + number for number in (signal.SIGTERM, signal.SIGINT)}

@@ -6,11 +6,13 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.clickhouse.client import READ_SECONDS
 from pipeline.transport import MAX_POLL_RECORDS, PARTITION_FETCH_BYTES, STREAM_BUFFER_BATCHES
 from tests.harness import flood
 from tests.harness.flood import Flood
@@ -129,10 +131,12 @@ def test_half_open_connections(scene: Scene) -> None:
         flooded.send(50_000)
         scene.await_received(1)
         assert proxy.forget() > 0
+        begun = time.monotonic()
         flooded.send(50_000)
         worker.await_says("/healthz", 200, "store_hangs", within=60)
         assert worker.says("/readyz") == (200, "ready")
         flood.check(scene, flooded)
+        assert time.monotonic() - begun < READ_SECONDS + 20  # one silence, whatever the pool held
         worker.await_says("/healthz", 200, "alive")
         assert worker.metric("usage_rebalances_total") == 1, worker.process.tail()
 
