@@ -12,7 +12,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from pipeline import topics, transport
 from pipeline.app import UsageApp
 from pipeline.settings import load
-from pipeline.transport import BatchScheduler, BatchThread
+from pipeline.transport import BatchScheduler, BatchThread, thread
 
 DAY_SECONDS = 86_400
 
@@ -66,8 +66,8 @@ def test_faust_serves_and_declares_nothing(app: UsageApp) -> None:
 def consumer_of(app: UsageApp) -> dict[str, Any]:
     """What the consumer would be made with."""
     made: dict[str, Any] = {}
-    thread = cast("Any", SimpleNamespace(app=app))
+    fake = cast("Any", SimpleNamespace(app=app))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transport, "AIOKafkaConsumer", lambda **kwargs: made.update(kwargs))
-        BatchThread._create_worker_consumer(thread, None)
+        patch.setattr(thread, "AIOKafkaConsumer", lambda **kwargs: made.update(kwargs))
+        BatchThread._create_worker_consumer(fake, None)
     return made

@@ -1,41 +1,28 @@
-"""Faust over batches: the consumer hands on what it fetched, partition by partition, unopened.
-
-Faust's cost is per message, so it gets few: one for each fetch of each partition. Positions and the
-right to read live here too, in the consumer's thread:
-
-- a partition is *gated* from its assignment until `BatchThread.open` seeks it to where the protocol
-  wants it; until then nothing of it is fetched;
-- every `Fetched` names the range of positions that it covers and the seek (epoch) it came after, so
-  that a batch which was lost or is stale is noticed, whatever dropped it;
-- Faust's own offsets, acknowledgements and seeks move nothing.
-"""
+"""The consumer's thread: fetches, positions, commits, heartbeats."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from faust.types.transports import SchedulingStrategyT
-from faust.types.tuples import ConsumerMessage
 
 from pipeline import commits
 from pipeline.chunks import Commit, Lease, Source
 from pipeline.kafka import aiokafka_config
+from pipeline.transport.batches import Fetched, Start
+from pipeline.transport.gates import Gate, Gates
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STREAM_BUFFER_BATCHES = 8
@@ -49,85 +36,12 @@ FETCH_MAX_WAIT_MS = 200
 PARTITION_FETCH_BYTES = 4 * 1_048_576
 
 
-class Fetched(NamedTuple):
-    """One fetch of one partition: its records and the range of positions that it covers."""
-
-    source: Source
-    epoch: int
-    """The seek that it came after."""
-    start: int
-    end: int
-    """The consumer's position behind it: beyond the last record where the log has holes."""
-    records: list[Any]
-    """aiokafka's records, in log order; none where there were control records only."""
-
-
-class Start(NamedTuple):
-    """Where to open a partition. Batches that were fetched before have an older epoch."""
-
-    epoch: int
-    position: int
-
-
-class BatchScheduler(SchedulingStrategyT):
-    """Faust's ``ConsumerScheduler``: one element per partition and fetch."""
-
-    @classmethod
-    def map_from_records(cls, records: Mapping[TP, Any]) -> dict[str, Any]:
-        """Not used: there is nothing to interleave."""
-        raise NotImplementedError
-
-    def iterate(self, records: Mapping[TP, Any]) -> Iterator[tuple[TP, Any]]:
-        """Yield each partition's batch."""
-        yield from records.items()
-
-
-class BatchSchema(faust.Schema[Any, Any]):
-    """Hands a batch to the agent as it is; the fold decodes it."""
-
-    def loads_key(self, app: Any, message: Any, **_: Any) -> None:
-        """Batches have no key."""
-
-    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
-        """Return the `Fetched`."""
-        return message.value
-
-
-@dataclass(slots=True)
-class _Gate:
-    """Where an opened partition stands."""
-
-    epoch: int
-    position: int
-
-
 @dataclass(frozen=True, slots=True)
 class LogBounds:
     """First and next offset of each partition's log."""
 
     first: Mapping[Source, int]
     last: Mapping[Source, int]
-
-
-@dataclass(slots=True)
-class _Gates:
-    """The partitions that may be read. Only the consumer's thread touches it."""
-
-    opened: dict[TopicPartition, _Gate] = field(default_factory=dict)
-    readable: set[TopicPartition] = field(default_factory=set)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def open(self, tp: TopicPartition, gate: _Gate) -> None:
-        self.opened[tp] = gate
-        self.readable.add(tp)
-        self.changed.set()
-
-    def close(self, tps: Iterable[TopicPartition]) -> None:
-        for tp in tps:
-            self.opened.pop(tp, None)
-            self.readable.discard(tp)
-        if not self.readable:
-            self.changed.clear()
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):
@@ -139,7 +53,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         """Extend Faust's own set-up."""
         super().__post_init__()
-        self._gates = _Gates()
+        self._gates = Gates()
         self._log_ends: dict[Source, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
@@ -276,7 +190,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         consumer.seek(tp, start.position)
         consumer._subscription.subscription.assignment.state_value(tp).resume()
-        self._gates.open(tp, _Gate(start.epoch, start.position))
+        self._gates.open(tp, Gate(start.epoch, start.position))
 
     async def _fetch_records(
         self,
@@ -354,79 +268,6 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust's warnings are about its own acknowledgements."""
-
-
-class RebalanceListener(driver.ConsumerRebalanceListener):
-    """Gates partitions in the consumer's thread, before Faust hears of a rebalance."""
-
-    _thread: BatchThread
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> Awaitable[None]:
-        """Close all gates, then let Faust's handlers settle; the re-join waits for them."""
-        self._thread.close_all()
-        return super().on_partitions_revoked(revoked)
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Hold what is assigned, and keep the lease it was assigned under."""
-        held = list(assigned)
-        self._thread.hold_all(held)
-        lease = self._thread.lease()
-        app = self._thread.app
-        app.loop.call_soon_threadsafe(app.on_lease, lease)
-        await super().on_partitions_assigned(held)
-
-
-class BatchConsumer(driver.Consumer):
-    """Faust's consumer, whose messages are batches."""
-
-    logger = logging.getLogger("faust.usage")
-    RebalanceListener = RebalanceListener
-    _thread: BatchThread
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._numbers = itertools.count()
-
-    def _new_consumer_thread(self) -> BatchThread:
-        return BatchThread(self, loop=self.loop, beacon=self.beacon)
-
-    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        # Faust drops a message whose offset is behind the last one it saw; seeks go backwards, so
-        # a number that only grows stands in for the offset. Ours are in the batch.
-        fetched: Fetched = record
-        return ConsumerMessage(
-            topic=tp.topic,
-            partition=tp.partition,
-            offset=next(self._numbers),
-            timestamp=0.0,
-            timestamp_type=0,
-            headers=None,
-            key=None,
-            value=fetched,  # type: ignore[arg-type]  # BatchSchema takes it as it is
-            checksum=None,
-            tp=tp,
-            generation_id=self.app.consumer_generation_id,
-        )
-
-    async def perform_seek(self) -> None:
-        """Seek nothing: gated partitions wait for the protocol, which seeks them when it opens."""
-
-    def on_buffer_full(self, tp: TP) -> None:
-        """Do nothing: a full queue holds up the fetcher, which is all the back-pressure needed."""
-
-    def on_buffer_drop(self, tp: TP) -> None:
-        """Do nothing, see `on_buffer_full`."""
-
-    @property
-    def batches(self) -> BatchThread:
-        """The thread, for those who read, seek and commit."""
-        return self._thread
-
-
-class BatchTransport(driver.Transport):
-    """Faust's aiokafka transport with the batched consumer."""
-
-    Consumer = BatchConsumer
 
 
 def _as_it_is(_: TopicPartition, record: Any) -> Any:
