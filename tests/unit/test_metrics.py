@@ -1,0 +1,201 @@
+"""What a worker exposes is what is declared: every metric, nothing else, with its labels."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.chunks import Range, Source
+from pipeline.facts import Facts
+from pipeline.facts.heads import REQUESTS
+from pipeline.facts.interface import Rejection
+from pipeline.live import WINDOWS
+from pipeline.telemetry import metrics
+from pipeline.telemetry.instruments import Instruments
+from pipeline.telemetry.ledger_watch import LedgerWatch, Look
+from pipeline.telemetry.server import Server
+from pipeline.telemetry.state import Lag, State
+from tests.harness.process import free_port
+
+NOW = 1_700_000_000
+SOURCE = Source("usage.requests", 3)
+CLIENT_LIBRARY = ("process_", "python_")
+
+
+def state() -> State:
+    return State(
+        now=50.0,
+        assigned=2,
+        taken_up=1,
+        lag={SOURCE: Lag(12, 3.5)},
+        held_events=9,
+        store_away_since=None,
+        store_call_since=None,
+        progress_at=49.0,
+        assigned_at=10.0,
+        windows={window: {"acme": [1, 2, 3, 4, 5]} for window in WINDOWS},
+        totals={"acme": [10, 20, 30, 40, 50]},
+        overflowing=6,
+    )
+
+
+def exercise(registry: CollectorRegistry) -> None:
+    """Make everything happen once."""
+    instruments = Instruments(registry, clock=lambda: NOW)
+    instruments.rebalanced([SOURCE.topic])
+    facts = Facts(REQUESTS)
+    facts.received, facts.counted, facts.duplicate, facts.rejected, facts.skipped = 6, 3, 2, 1, 4
+    facts.rejections = [Rejection(1, None, 0, "malformed", "", "", "", b"")]
+    facts.event_time = ((NOW - 9) * 1000, (NOW - 2) * 1000)
+    facts.arrival = ((NOW - 4) * 1000, (NOW - 1) * 1000)
+    minutes = {(NOW // 60 * 60 - 600, "acme"): [2, 0, 0, 0, 0], (NOW, "acme"): [1, 0, 0, 0, 0]}
+    chunk = Range(SOURCE, "i", 0, 10)
+    instruments.chunk_counted(chunk, facts, minutes)
+    instruments.lost(Range(SOURCE, "i", 10, 17))
+    instruments.abandoned(2)
+    instruments.store_failed()
+    with instruments.step("commit"):
+        pass
+
+
+class Scraped:
+    """A server over a loop of its own, in a thread."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+        self.port = free_port()
+        self._server = Server(self.port, self.registry, state, 400_000, self.loop)
+        self._server.start()
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}") as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def families(self) -> dict[str, Metric]:
+        _, text = self.get("/metrics")
+        return {family.name: family for family in text_string_to_metric_families(text)}
+
+    def value(self, name: str, **labels: str) -> float:
+        for family in self.families().values():
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return sample.value
+        raise AssertionError(f"no {name} {labels}")
+
+    def close(self) -> None:
+        self._server.stop()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+@pytest.fixture(scope="module")
+def scraped() -> Iterator[Scraped]:
+    scraped = Scraped()
+    exercise(scraped.registry)
+    watch = LedgerWatch(None, dict)  # type: ignore[arg-type]  # it looks at nothing here
+    watch._looks = {SOURCE: Look(1, 2)}
+    scraped.registry.register(watch)
+    yield scraped
+    scraped.close()
+
+
+def test_every_declared_metric_is_exposed_and_nothing_else(scraped: Scraped) -> None:
+    found = {
+        name: family
+        for name, family in scraped.families().items()
+        if not name.startswith(CLIENT_LIBRARY)
+    }
+    # The text format knows no info: it comes as a gauge under its full name.
+    declared = {m.exposed if m.type == "info" else m.name: m for m in metrics.ALL}
+    assert found.keys() == declared.keys()
+    for name, metric in declared.items():
+        kind = "gauge" if metric.type == "info" else metric.type
+        assert (found[name].type, found[name].documentation) == (kind, metric.meaning)
+        assert found[name].samples, name
+        for sample in found[name].samples:
+            assert set(sample.labels) - {"le"} == set(metric.labels), sample
+
+
+def test_names_are_declared_once_and_follow_the_conventions() -> None:
+    assert max(Counter(metric.name for metric in metrics.ALL).values()) == 1
+    for metric in metrics.ALL:
+        assert metric.name.startswith("usage_")
+        assert not metric.name.endswith(("_total", "_info"))
+        assert metric.meaning.endswith(".")
+        assert bool(metric.buckets) == (metric.type == "histogram")
+
+
+def test_promtool_finds_nothing_to_say(scraped: Scraped) -> None:
+    _, text = scraped.get("/metrics")
+    ours = [line for line in text.splitlines() if "python_" not in line]  # not ours to name
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input="\n".join(ours) + "\n",
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_values_are_what_happened(scraped: Scraped) -> None:
+    value, topic = scraped.value, {"topic": SOURCE.topic}
+    assert value("usage_events_total", **topic, outcome="counted") == 3
+    assert value("usage_events_total", **topic, outcome="duplicate") == 2
+    assert value("usage_events_total", **topic, outcome="rejected") == 1
+    assert value("usage_events_total", **topic, outcome="skipped") == 4
+    assert value("usage_rejected_events_total", **topic, reason="malformed") == 1
+    assert value("usage_rejected_events_total", **topic, reason="internal") == 0
+    assert value("usage_lost_offsets_total", **topic) == 7
+    assert value("usage_late_events_total", **topic) == 2
+    assert value("usage_freshness_event_seconds_sum", **topic) == 2
+    assert value("usage_freshness_arrival_seconds_sum", **topic) == 4
+    assert value("usage_freshness_arrival_seconds_bucket", **topic, le="10.0") == 1
+    assert value("usage_chunk_events_sum") == 6
+    assert value("usage_abandoned_chunks_total") == 2
+    assert value("usage_partitions", state="waiting") == 1
+    assert value("usage_lag_records", **topic, partition="3") == 12
+    assert value("usage_ledger_difference_events", **topic, partition="3") == 2
+    assert value("usage_tasks_total", tenant="acme") == 50
+    assert value("usage_window_tasks", tenant="acme", window="5m", state="last") == 5
+
+
+def test_health_is_json_with_a_reason(scraped: Scraped) -> None:
+    assert scraped.get("/healthz")[0] == 200
+    status, body = scraped.get("/readyz")
+    assert status == 503
+    assert body == '{"state":"rebuilding","why":"it reads 1 of 2 partitions so far"}\n'
+    assert scraped.get("/other")[0] == 404
+
+
+def test_a_blocked_loop_is_told_and_scrapes_still_answer(
+    scraped: Scraped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.telemetry.server.ANSWER_SECONDS", 0.1)
+    release = threading.Event()
+    scraped.loop.call_soon_threadsafe(release.wait, 30)
+    try:
+        for path in ("/healthz", "/readyz"):
+            status, body = scraped.get(path)
+            assert (status, '"state":"blocked"' in body) == (503, True)
+        names = scraped.families().keys()
+        assert "usage_buffer_limit_events" in names
+        assert "usage_buffer_events" not in names
+    finally:
+        release.set()
