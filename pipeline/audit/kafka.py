@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import confluent_kafka
+from aiokafka import structs
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 TIMEOUT_SECONDS = 15.0
+NOT_TOLD = "not told by this broker"
 
 
 class Bounds(NamedTuple):
@@ -51,13 +55,13 @@ def incarnations(settings: Settings) -> dict[str, str]:
     return topics.incarnations(settings, [settings.topic(spec.name) for spec in topics.COUNTED])
 
 
-def committed(settings: Settings) -> dict[Source, Offset]:
-    """The group's offsets with their metadata; sources without one are absent.
+def committed(settings: Settings, sources: Iterable[Source]) -> dict[Source, Offset]:
+    """The group's offsets with their metadata; sources without one are absent. Raises BrokerError.
 
     By aiokafka, for confluent-kafka reads metadata beyond their end.
     """
     try:
-        return asyncio.run(_committed(settings))
+        return asyncio.run(_committed(settings, list(sources)))
     except (KafkaError, OSError, TimeoutError) as error:
         raise BrokerError(
             f"the offsets of group {settings.group} cannot be read from Kafka at "
@@ -65,13 +69,16 @@ def committed(settings: Settings) -> dict[Source, Offset]:
         ) from error
 
 
-async def _committed(settings: Settings) -> dict[Source, Offset]:
+async def _committed(settings: Settings, sources: list[Source]) -> dict[Source, Offset]:
     admin = AIOKafkaAdminClient(
         **aiokafka_config(settings), request_timeout_ms=int(TIMEOUT_SECONDS * 1000)
     )
     try:
         await admin.start()
-        found = await admin.list_consumer_group_offsets(settings.group)
+        # All are named: the in-process broker does not know what "all of them" means.
+        found = await admin.list_consumer_group_offsets(
+            settings.group, partitions=[structs.TopicPartition(*source) for source in sources]
+        )
     finally:
         await admin.close()
     return {
@@ -119,6 +126,8 @@ def group(settings: Settings) -> Group:
         futures = admin.describe_consumer_groups([settings.group], request_timeout=TIMEOUT_SECONDS)
         found = futures[settings.group].result()
     except KafkaException as error:
+        if error.args[0].code() == confluent_kafka.KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001
+            return Group(NOT_TOLD, ())  # the in-process broker
         raise BrokerError(
             f"the group {settings.group} cannot be described: {error.args[0].str()}"
         ) from error

@@ -58,9 +58,9 @@ def _offsets(
     incarnations: Mapping[str, str],
 ) -> Check:
     """Read in the order that `offsets` wants; intents and ledger were read before."""
-    committed = kafka.committed(settings)
-    numbers = kafka.bounds(settings, sorted(incarnations))
-    logs = [Log(*source, incarnations[source.topic]) for source in numbers]
+    sources = list(kafka.bounds(settings, sorted(incarnations)))
+    committed = kafka.committed(settings, sources)
+    logs = [Log(*source, incarnations[source.topic]) for source in sources]
     starts = {log: ledger[log].end if log in ledger else 0 for log in logs}
     ends = {row.log: row.b for row in books.rows_from(store, starts)}
     bounds = kafka.bounds(settings, sorted(incarnations))

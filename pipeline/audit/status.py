@@ -82,9 +82,9 @@ def read(settings: Settings, store: Store) -> Status:
     """Read it. Raises StoreError, BrokerError, Halted."""
     incarnations = kafka.incarnations(settings)
     group = kafka.group(settings)
-    committed = kafka.committed(settings)
     intents = books.intents(store)
     bounds = kafka.bounds(settings, sorted(incarnations))
+    committed = kafka.committed(settings, bounds)
     logs = [Log(*source, incarnations[source.topic]) for source in bounds]
     workers = {
         source: f"{member.host} {member.id}"
@@ -217,7 +217,7 @@ def show(status: Status, console: Console) -> None:
             f"[{line.open[0]}, {line.open[1]})" if line.open else "",
             _ago(status, seen.chunk_at if seen else None),
             _ago(status, seen.event if seen else None),
-            line.worker or "nobody",
+            line.worker or ("?" if status.group.state == kafka.NOT_TOLD else "nobody"),
         )
     console.print(table)
 
