@@ -1,0 +1,65 @@
+"""``python -m tests.bench [--quick] [--only NAME]``: measure, and write ``docs/benchmarks.md``.
+
+Needs Java 17 and Maven, Linux, and some minutes; ``--quick`` measures a little, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import live, page, scaling, scrape, throughput
+from tests.bench.bed import FULL, QUICK, Bed
+
+BENCHES: dict[str, Callable[[Bed], list[str]]] = {
+    "cpu": throughput.cpu,
+    "partitions": throughput.partitions,
+    "catch-up": scaling.catch_up,
+    "freshness": live.freshness,
+    "scrape": scrape.scrape,
+}
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few events, one run each")
+    parser.add_argument("--only", choices=BENCHES, action="append", help="may be repeated")
+    parser.add_argument("--events", type=int, help="preloaded events, instead of 4 million")
+    asked = parser.parse_args()
+    scale = QUICK if asked.quick else FULL
+    if asked.events:
+        scale = dataclasses.replace(scale, events=asked.events)
+    with tempfile.TemporaryDirectory(prefix="usage-bench-") as folder:
+        bed = Bed(Path(folder), scale)
+        try:
+            for name in asked.only or BENCHES:
+                _run(name, bed, asked.events)
+        finally:
+            bed.stop()
+    if not asked.quick:
+        page.write("machine", page.machine())
+
+
+def _run(name: str, bed: Bed, events: int | None) -> None:
+    before = page.load_average()
+    lines = BENCHES[name](bed)
+    option = f" --events {events}" if events else ""
+    lines += [
+        "",
+        (
+            f"`python -m tests.bench --only {name}{option}`, {dt.datetime.now(dt.UTC):%Y-%m-%d}. "
+            f"Before it: {before}; after it: {page.load_average()}."
+        ),
+    ]
+    print("\n".join([f"\n## {name}\n", *lines]), flush=True)
+    if not bed.scale.quick:
+        page.write(name, lines)
+
+
+if __name__ == "__main__":
+    main()
