@@ -111,7 +111,7 @@ class _Work:
     def table_checks(self, settled: bool) -> list[Check]:
         """What the chunks come to against the tables."""
         matches = {"outcomes_1m": self.outcomes} | self.sums
-        checks = []
+        checks: list[Check] = []
         for table, matched in matches.items():
             check = Check(
                 f"recount: {table}",
