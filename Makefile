@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate
 
-.PHONY: help run test check faults soak bench lock docs clean python jdk
+.PHONY: help run test check faults soak bench lock docs clean python jdk prometheus
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -17,7 +17,7 @@ help: ## list the targets
 run: $(VENV)/run.stamp ## start everything on this machine and watch it count (Ctrl-C ends it)
 	@$(BIN)/usage run
 
-test: jdk $(VENV)/dev.stamp ## every test but the long ones; needs Java 17 and Maven
+test: jdk prometheus $(VENV)/dev.stamp ## every test but the long ones; needs Java 17, Maven and Prometheus
 	$(BIN)/python -m pytest --durations 10 $(PYTEST_ARGS)
 
 check: $(VENV)/dev.stamp ## format, lint, types, import direction, generated docs
@@ -55,6 +55,10 @@ jdk:
 	@v=$$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p'); \
 	test "$${v:-0}" -ge 17 && command -v mvn >/dev/null || { echo "The tests start a real Kafka, which needs \
 	Java 17 or newer and Maven: apt-get install openjdk-17-jre-headless maven, or brew install openjdk@17 maven." >&2; exit 1; }
+
+prometheus:
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || { echo "The tests have a real Prometheus \
+	scrape a worker and check its rules: apt-get install prometheus, or brew install prometheus." >&2; exit 1; }
 
 # A stamp's age tells whether what it stands for is still installed.
 $(BIN)/python: | python
