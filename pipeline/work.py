@@ -19,9 +19,9 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from pipeline.chunks import Lease, Source
 from pipeline.errors import BrokerError, Halted
 from pipeline.flusher import AssignmentOver, GroupLost
-from pipeline.live import KEPT_MINUTES, OTHER, Sums, Window
+from pipeline.live import KEPT_MINUTES
 from pipeline.partitions import Chunk, Discontinuity, Partition
-from pipeline.telemetry.state import Lag, State
+from pipeline.telemetry.state import Standing
 from pipeline.transport import Start
 
 if TYPE_CHECKING:
@@ -71,23 +71,20 @@ class Work:
         self.group_partitions = 1
         """Topic-partitions of the whole group, which bounds its inserts per second."""
         self._lease: Lease | None = None
-        """The lease to commit under; None from revocation until partitions are taken up."""
+        """What to commit under; None from revocation until partitions are taken up."""
         self._epochs = itertools.count(1)
         self._taking_up: asyncio.Task[None] | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
         self._room = asyncio.Event()
-        self._assigned_at: float | None = None
-        self._assigned = 0
-        self._progress_at = 0.0
-        self._stopping = False
+        self.standing = Standing()
 
     # From Faust ------------------------------------------------------------------------------
 
     async def on_assigned(self, lease: Lease, sources: Sequence[Source]) -> None:
         """Begin to take up what is assigned; returns at once, for the group waits for it."""
         self._instruments.rebalanced({source.topic for source in sources})
-        self._assigned, self._assigned_at = len(sources), _now()
+        self.standing.assigned, self.standing.assigned_at = len(sources), _now()
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
         self._live.keep(self.partitions)
         self._taking_up = asyncio.create_task(self._take_up(lease, sources))
@@ -99,7 +96,8 @@ class Work:
         does its chunk.
         """
         self._lease = None
-        self._assigned_at = None
+        self.standing.reading = False
+        self.standing.assigned_at = None
         await _cancelled(self._taking_up)
         self._room.set()
         await self._settle(self._settings.settle_seconds)
@@ -121,6 +119,8 @@ class Work:
         try:
             await self._add(fetched)
         except Exception as error:  # noqa: BLE001  # whatever it is
+            # What is left of the batch in the open chunk must not be counted on the way out.
+            self.partitions.pop(fetched.source, None)
             self._fail(error)
 
     async def _add(self, fetched: Fetched) -> None:
@@ -136,11 +136,6 @@ class Work:
         except Discontinuity as error:
             log.info("%s; reading it again", error)
             await self._open([partition])
-        except Exception as error:  # noqa: BLE001  # Faust would only start the agent anew
-            # What is left of the batch in the open chunk must not be counted on the way out.
-            self.partitions.pop(fetched.source, None)
-            self._fail(error)
-            return
         if self._is_large(partition) or (replaying and partition.replay_to is None):
             self._due.set()
 
@@ -160,7 +155,7 @@ class Work:
 
     async def stop(self, within_seconds: float) -> None:
         """Stop reading, count what is held, and leave nothing open if there is time."""
-        self._stopping = True
+        self.standing.stopping = True
         await _cancelled(self._taking_up)
         if self.partitions:
             await self._consumer().close_gates()
@@ -186,6 +181,7 @@ class Work:
             partitions = [self._partition(t) for t in taken]
             await self._restore(p.source for p in partitions if p.replay_to is None)
             self._lease = lease
+            self.standing.reading = True
             await self._open_in_order(partitions)
         except GroupLost as error:
             await self._leave_group(error)
@@ -281,14 +277,17 @@ class Work:
         self._room.set()
 
     def _counted(self, chunks: Sequence[Chunk]) -> None:
-        self._progress_at = _now()
+        self.standing.progress_at = _now()
         for chunk in chunks:
-            self.partitions[chunk.range.source].committed()
+            partition = self.partitions.get(chunk.range.source)
+            if partition is not None:
+                partition.committed()
             self._live.counted(chunk.range.source, chunk.minutes)
             self._instruments.chunk_counted(chunk.range, chunk.facts, chunk.minutes)
 
     def _abandon(self, chunks: Sequence[Chunk]) -> None:
         self._lease = None
+        self.standing.reading = False
         self._instruments.abandoned(len(chunks))
         for chunk in chunks:
             self.partitions.pop(chunk.range.source, None)
@@ -317,51 +316,6 @@ class Work:
         if partition is None:
             return False
         return partition.under_way is not None or partition.position > partition.start
-
-    # Told to operators ------------------------------------------------------------------------
-
-    def state(self) -> State:
-        """Return how things stand, for metrics and health."""
-        lag = self._lag()
-        now = _now()
-        if self._lease is not None and not any(one.records for one in lag.values()):
-            self._progress_at = now  # nothing to commit; while taking up, nobody knows
-        windows, overflowing = self._windows()
-        return State(
-            now=now,
-            assigned=self._assigned if self._assigned_at is not None else 0,
-            taken_up=len(self.partitions) if self._lease is not None else 0,
-            lag=lag,
-            held_events=sum(p.held_events for p in self.partitions.values()),
-            store_away_since=self._flusher.store_away_since,
-            store_call_since=self._flusher.store_call_since,
-            progress_at=self._progress_at,
-            assigned_at=self._assigned_at,
-            stopping=self._stopping,
-            windows=windows,
-            totals={label: list(sums) for label, sums in self._live.totals.items()},
-            overflowing=overflowing,
-        )
-
-    def _windows(self) -> tuple[dict[Window, dict[str, Sums]], int]:
-        held = [p for p in self.partitions.values() if self._live.is_restored(p.source)]
-        windows = self._live.windows(
-            time.time(), [minutes for p in held for minutes in p.open_minutes]
-        )
-        labels = self._live.labels
-        tenants = {tenant for by_tenant in windows.values() for tenant in by_tenant}
-        overflowing = sum(labels.label(tenant) == OTHER for tenant in tenants)
-        return {w: labels.grouped(by_tenant) for w, by_tenant in windows.items()}, overflowing
-
-    def _lag(self) -> dict[Source, Lag]:
-        batches = self._consumer()
-        lag = {}
-        for source, partition in self.partitions.items():
-            end = batches.log_end(source)
-            if end is not None:
-                records = max(0, end - partition.committed_to)
-                lag[source] = Lag(records, _age(partition.oldest_arrival_ms) if records else 0.0)
-        return lag
 
     # Back-pressure ---------------------------------------------------------------------------
 
@@ -397,10 +351,6 @@ class Work:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _age(timestamp_ms: int | None) -> float:
-    return 0.0 if timestamp_ms is None else max(0.0, time.time() - timestamp_ms / 1000)
 
 
 async def _within(waiting: Awaitable[object], seconds: float) -> bool:

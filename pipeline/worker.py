@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from pipeline import facts, topics
+from pipeline import facts, garbage, topics
 from pipeline.app import UsageApp
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import check
@@ -34,11 +34,14 @@ from pipeline.takeover import Takeover
 from pipeline.telemetry.instruments import Instruments
 from pipeline.telemetry.ledger_watch import LedgerWatch
 from pipeline.telemetry.server import Server
+from pipeline.telemetry.survey import Survey
 from pipeline.work import Work
 
 if TYPE_CHECKING:
     from pipeline.chunks import Source
     from pipeline.settings import Settings
+    from pipeline.telemetry.state import State
+    from pipeline.transport import BatchThread
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,7 @@ MARGIN_SECONDS = 3.0
 def main(settings: Settings) -> int:
     """Run a worker to its end, and return its exit code."""
     configure(settings)
+    garbage.tune()
     return asyncio.run(_to_the_end(settings))
 
 
@@ -104,7 +108,7 @@ class _Worker:
             app.work = self._work(app, store, producer)
             read = app.register_agents()
             await asyncio.to_thread(topics.incarnations, settings, read)  # they must exist
-            server = self._server(app)
+            server = self._server()
             server.start()
             flushing = asyncio.create_task(app.work.flush_forever())
             starting = asyncio.create_task(self._start(app))
@@ -137,24 +141,32 @@ class _Worker:
         def new_reader(topic: str) -> facts.Reader:
             return facts.reader(topic.removeprefix(settings.topic_prefix), rules)
 
-        return Work(
+        def batches() -> BatchThread:
+            return app.batches
+
+        live = Live(Labels(settings.tenant_labels, settings.tenants_with_labels))
+        work = Work(
             settings,
             flusher,
             takeover,
             ledger,
-            Live(Labels(settings.tenant_labels, settings.tenants_with_labels)),
+            live,
             instruments,
             new_reader,
-            lambda: app.batches,
+            batches,
             self._fail,
         )
+        self._survey = Survey(work, live, flusher, batches)
+        return work
 
-    def _server(self, app: UsageApp) -> Server:
+    def _server(self) -> Server:
         settings = self._settings
         loop = asyncio.get_running_loop()
-        return Server(
-            settings.web_port, self._registry, app.work.state, settings.buffer_events, loop
-        )
+
+        def state() -> State:
+            return self._survey.state(loop.time())
+
+        return Server(settings.web_port, self._registry, state, settings.buffer_events, loop)
 
     def _ledger_watch(self, store: Store, work: Work) -> LedgerWatch:
         def held() -> dict[Source, str]:

@@ -17,6 +17,19 @@ class Lag:
     seconds: float
 
 
+@dataclass(slots=True)
+class Standing:
+    """What a worker notes of itself as it goes; times are of the event loop's clock."""
+
+    assigned: int = 0
+    assigned_at: float | None = None
+    """None without an assignment."""
+    reading: bool = False
+    """Whether the assigned partitions are taken up."""
+    progress_at: float = 0.0
+    stopping: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """One worker at one instant, taken in its event loop; times are of the monotonic clock."""

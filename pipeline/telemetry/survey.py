@@ -1,0 +1,78 @@
+"""Takes a worker's `State` when it is asked for, in the event loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from pipeline.live import OTHER, Live, Sums, Window
+from pipeline.telemetry.state import Lag, State
+
+if TYPE_CHECKING:
+    from pipeline.chunks import Source
+    from pipeline.flusher import Flusher
+    from pipeline.partitions import Partition
+    from pipeline.transport import BatchThread
+    from pipeline.work import Work
+
+
+class Survey:
+    """Looks at the parts of one worker."""
+
+    def __init__(
+        self, work: Work, live: Live, flusher: Flusher, batches: Callable[[], BatchThread]
+    ) -> None:
+        self._work = work
+        self._live = live
+        self._flusher = flusher
+        self._consumer = batches
+
+    def state(self, now: float) -> State:
+        """Return how things stand at `now`, of the loop's clock."""
+        partitions, standing = self._work.partitions, self._work.standing
+        lag = self._lag(partitions)
+        if standing.reading and not any(one.records for one in lag.values()):
+            standing.progress_at = now  # nothing to commit; while taking up, nobody knows
+        windows, overflowing = self._windows(partitions)
+        return State(
+            now=now,
+            assigned=standing.assigned if standing.assigned_at is not None else 0,
+            taken_up=len(partitions) if standing.reading else 0,
+            lag=lag,
+            held_events=sum(p.held_events for p in partitions.values()),
+            store_away_since=self._flusher.store_away_since,
+            store_call_since=self._flusher.store_call_since,
+            progress_at=standing.progress_at,
+            assigned_at=standing.assigned_at,
+            stopping=standing.stopping,
+            windows=windows,
+            totals={label: list(sums) for label, sums in self._live.totals.items()},
+            overflowing=overflowing,
+        )
+
+    def _windows(
+        self, partitions: Mapping[Source, Partition]
+    ) -> tuple[dict[Window, dict[str, Sums]], int]:
+        held = [p for p in partitions.values() if self._live.is_restored(p.source)]
+        windows = self._live.windows(
+            time.time(), [minutes for p in held for minutes in p.open_minutes]
+        )
+        labels = self._live.labels
+        tenants = {tenant for by_tenant in windows.values() for tenant in by_tenant}
+        overflowing = sum(labels.label(tenant) == OTHER for tenant in tenants)
+        return {w: labels.grouped(by_tenant) for w, by_tenant in windows.items()}, overflowing
+
+    def _lag(self, partitions: Mapping[Source, Partition]) -> dict[Source, Lag]:
+        batches = self._consumer()
+        lag = {}
+        for source, partition in partitions.items():
+            end = batches.log_end(source)
+            if end is not None:
+                records = max(0, end - partition.committed_to)
+                lag[source] = Lag(records, _age(partition.oldest_arrival_ms) if records else 0.0)
+        return lag
+
+
+def _age(timestamp_ms: int | None) -> float:
+    return 0.0 if timestamp_ms is None else max(0.0, time.time() - timestamp_ms / 1000)
