@@ -37,24 +37,23 @@ def encode(table: str, columns: Columns, data: Data, compression: str | None) ->
     rows = len(data[0])
     if len(data) != len(columns) or any(len(column) != rows for column in data):
         raise DataError("the columns' lists differ in number or length")
-    context = _OneBlock(
-        table,
-        [name for name, _ in columns],
-        _types(tuple(kind for _, kind in columns)),
-        data=data,
-        column_oriented=True,
-        block_size=rows,
-        compression=compression,
-    )
+    names = [name for name, _ in columns]
+    types = _types(tuple(kind for _, kind in columns))
+    context = _OneBlock(table, names, types, compression=compression)
+    context.block = InsertBlock(b"", len(columns), rows, names, types, data)
     return b"".join(NativeTransform.build_insert(context, _fail))
 
 
 class _OneBlock(InsertContext):
-    """Without the INSERT statement that the driver puts in front: ours goes into the URL."""
+    """Without the INSERT statement that the driver puts in front: ours goes into the URL.
+
+    The block does not come by way of `data`, which would load pandas to see whether it is its.
+    """
+
+    block: InsertBlock
 
     def next_block(self) -> Generator[InsertBlock, None, None]:
-        for block in super().next_block():
-            yield block._replace(prefix=b"")
+        yield self.block
 
 
 def _fail(error: Exception) -> NoReturn:
