@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.chunks import Source
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import migrate
 from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
 from pipeline.ledger import CHUNKS, OUTCOMES, Columns
+from pipeline.telemetry.ledger_watch import Look, look
 from tests.harness.store import EmbeddedStore
 from tests.integration.clickhouse_parts import new_database, settings_for
 
@@ -237,6 +239,22 @@ def test_each_break_of_the_tiling_is_a_row(migrated: Store) -> None:
         ("usage.requests", 0, 20, 22, "overlap"),
         ("usage.requests", 1, 4, 9, "lost"),
     ]
+
+
+def test_a_worker_sees_breaks_and_differences_among_the_newest_rows(migrated: Store) -> None:
+    source = Source("usage.requests", 0)
+    assert look(migrated, source, "i") == Look(0, 0)
+    tiled = [chunk(10 * n, 10 * n + 10) for n in range(30)]
+    plain(migrated, "chunks", CHUNKS, tiled)
+    plain(migrated, "chunks", CHUNKS, tiled[:7])  # sent again
+    other = [chunk(3, 5, incarnation="old"), chunk(7, 9, incarnation="old")]
+    plain(migrated, "chunks", CHUNKS, other)
+    assert look(migrated, source, "i") == Look(0, 0)
+    assert look(migrated, source, "old") == Look(1, 0)
+    uneven = list(chunk(290, 305))  # overlaps, and 4 are neither counted nor anything else
+    uneven[7] -= 4
+    plain(migrated, "chunks", CHUNKS, [tuple(uneven), chunk(310, 311)])
+    assert look(migrated, source, "i") == Look(1, 4)
 
 
 def test_as_of_is_the_newest_counted_event_and_arrival_of_each_type(migrated: Store) -> None:

@@ -1,0 +1,99 @@
+"""A real Prometheus scrapes real workers: its queries, recording rules and alerts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness.process import free_port
+from tests.harness.produce import REQUESTS
+from tests.harness.scene import Scene
+from tests.harness.scrape import (
+    await_equal,
+    prometheus,
+    worker_at,
+)
+from tests.harness.waiting import until
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def test_queries_rules_and_alerts_say_what_is_stored(scene: Scene, tmp_path: Path) -> None:
+    """With more tenants than labels, rejects, and records that Kafka deleted unread."""
+    scene.settings |= {"USAGE_TENANT_LABELS": "3"}
+    scene.set_up(partitions=2)
+    topic = scene.topic(REQUESTS)
+    scene.send(300)
+    scene.kafka.delete_records(topic, 0, 40)
+    # A group that has been here before, so that what is gone was due to it.
+    scene.kafka.commit(scene.group, dict.fromkeys(scene.sources, 0))
+    port = free_port()
+    with prometheus(tmp_path, [port]) as prom:
+        prom.await_value("count(ALERTS{alertname='UsageNoWorkers', alertstate='pending'})", 1)
+        worker_at(scene, port)
+        scene.settle()
+        prom.await_value("up", 1)
+        scene.send(700, seed=2, bad=0.2)
+        scene.settle()
+        gauges = await_equal(scene, port)
+        with scene.connect() as store:
+            [stored] = store.query(
+                "SELECT sum(received), sum(counted), sum(rejected), sum(skipped), sum(lost) "
+                "FROM chunks FINAL"
+            )
+            rejected = dict(
+                store.query(
+                    "SELECT reason, sum(events) FROM outcomes_1m WHERE outcome = 'rejected' "
+                    "GROUP BY reason"
+                )
+            )
+        received, counted, bad, skipped, lost = map(int, stored)
+        assert lost == 40
+
+        # Queries
+        prom.await_value('sum(usage_events_total{outcome="counted"})', counted)
+        prom.await_value('sum(usage_events_total{outcome!="skipped"})', received)
+        prom.await_value('sum(usage_events_total{outcome="skipped"})', skipped)
+        prom.await_value("sum(usage_rejected_events_total)", bad)
+        prom.await_value("sum(usage_lost_offsets_total)", lost)
+        prom.await_value("sum(usage_lag_records)", 0)
+        found = {
+            labels["reason"]: n
+            for labels, n in prom.query("sum by (reason) (usage_rejected_events_total) > 0")
+        }
+        assert found == rejected
+
+        # Recording rules
+        by_tenant = {
+            labels["tenant"]: int(value)
+            for labels, value in prom.query(
+                'tenant_window_state:usage_window_requests:sum{window="1h", state="last"}'
+            )
+        }
+        assert "other" in by_tenant
+        assert len(by_tenant) == 4
+        due = {
+            t: n[0] for (t, window, state), n in gauges.items() if (window, state) == ("1h", "last")
+        }
+        assert by_tenant == due
+        rate = until(lambda: prom.value("job:usage_events:rate5m"), within=20, what="a rate")
+        assert rate > 0
+        ratio = prom.query("topic:usage_rejected_events:ratio_rate5m")
+        assert {labels["topic"] for labels, _ in ratio} == set(scene.topics)
+        assert all(0 < value < 1 for _, value in ratio)
+        for quantile in ("p50", "p99"):
+            fresh = prom.query(f"topic:usage_freshness_arrival_seconds:{quantile}_rate5m")
+            assert all(0 < value < 3600 for _, value in fresh)
+            assert len(fresh) == 2
+
+        # Alerts
+        until(
+            lambda: ("UsageLostRecords", "firing") in prom.alerts(),
+            within=20,
+            what="an alert about lost records",
+        )
+        active = prom.alerts()
+        names = {name for name, _ in active}
+        assert ("UsageLabelOverflow", "pending") in active
+        assert not names & {"UsageLedgerGaps", "UsageInternalRejects", "UsageNoWorkers"}
