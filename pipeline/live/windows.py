@@ -52,8 +52,12 @@ class Live:
 
     def restored(self, source: Source, minutes: Minutes) -> None:
         """Begin with what the store has of a partition that was just taken up."""
+        again = source in self._stored
         self._stored[source] = minutes
-        self._rebuild()
+        if again:
+            self._rebuild()
+        else:
+            self._sliding.add(minutes)
 
     def keep(self, sources: Iterable[Source]) -> None:
         """Forget the partitions that are no longer ours."""
