@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 20
+MINUTES ?= 30
 PYTEST_ARGS ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate
@@ -31,8 +32,8 @@ check: $(VENV)/dev.stamp ## format, lint, types, import direction, generated doc
 faults: jdk $(VENV)/dev.stamp ## the long fault tests; needs Java 17 and Maven
 	$(BIN)/python -m pytest -m faults --timeout 1500 $(PYTEST_ARGS)
 
-soak: jdk $(VENV)/dev.stamp ## the crash tests over SEEDS=20 seeds; not in CI
-	USAGE_TEST_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)
+soak: jdk $(VENV)/dev.stamp ## crashes over SEEDS=20 seeds, 30 million events, MINUTES=30 of faults; not in CI
+	USAGE_TEST_SEEDS=$(SEEDS) SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)
 
 bench: jdk $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; half an hour, Java 17 and Maven
 	$(BIN)/python -m tests.bench
