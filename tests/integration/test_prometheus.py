@@ -97,3 +97,36 @@ def test_queries_rules_and_alerts_say_what_is_stored(scene: Scene, tmp_path: Pat
         names = {name for name, _ in active}
         assert ("UsageLabelOverflow", "pending") in active
         assert not names & {"UsageLedgerGaps", "UsageInternalRejects", "UsageNoWorkers"}
+
+
+@pytest.mark.faults
+def test_a_ledger_row_that_is_gone_is_an_alert(scene: Scene, tmp_path: Path) -> None:
+    """The worker looks at its newest rows every 30 s; the audit would tell more."""
+    scene.set_up(partitions=1)
+    port = free_port()
+    worker_at(scene, port)
+    for seed in (1, 2, 3):
+        scene.send(200, seed=seed)
+        scene.settle()
+    with prometheus(tmp_path, [port]) as prom:
+        prom.await_value("sum(usage_ledger_gaps)", 0, within=50)
+        prom.await_value("sum(usage_ledger_difference_events)", 0)
+        with scene.connect() as store:
+            [(start,)] = store.query(
+                "SELECT from_offset FROM chunks WHERE topic = {topic:String} "
+                "ORDER BY from_offset LIMIT 1 OFFSET 1",
+                {"topic": scene.topic(REQUESTS)},
+            )
+            store.command(
+                "ALTER TABLE chunks DELETE WHERE topic = {topic:String} "
+                "AND from_offset = {start:Int64}",
+                {"topic": scene.topic(REQUESTS), "start": start},
+                settings={"mutations_sync": 2},
+            )
+            assert [row[4] for row in store.query("SELECT * FROM ledger_gaps")] == ["gap"]
+        until(
+            lambda: ("UsageLedgerGaps", "firing") in prom.alerts(),
+            within=60,
+            what="an alert about a gap",
+        )
+        assert ("UsageLedgerDifference", "firing") not in prom.alerts()
