@@ -278,6 +278,7 @@ class Work:
 
     def _counted(self, chunks: Sequence[Chunk]) -> None:
         self.standing.progress_at = _now()
+        self._live.advance(time.time())
         for chunk in chunks:
             partition = self.partitions.get(chunk.range.source)
             if partition is not None:

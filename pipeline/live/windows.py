@@ -83,13 +83,21 @@ class Live:
             add_all(stored, minutes.items())
             self._sliding.add(minutes)
 
+    def advance(self, now_seconds: float) -> int:
+        """Move on to now and forget what has left the windows; return the running minute.
+
+        To be called now and then even if nobody asks for the windows: memory depends on it.
+        """
+        now_minute = int(now_seconds) // MINUTE * MINUTE
+        if self._sliding.advance(now_minute):
+            self._prune(now_minute)
+        return now_minute
+
     def windows(
         self, now_seconds: float, open_chunks: Iterable[Minutes]
     ) -> Mapping[Window, Totals]:
         """Return each window's sums by tenant: what is stored, and what is in the open chunks."""
-        now_minute = int(now_seconds) // MINUTE * MINUTE
-        if self._sliding.advance(now_minute):
-            self._prune(now_minute)
+        now_minute = self.advance(now_seconds)
         found = {w: {t: list(s) for t, s in self._sliding.totals[w].items()} for w in WINDOWS}
         for minutes in open_chunks:
             _spread(found, minutes, now_minute)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.chunks import Source
-from pipeline.live import OTHER, WINDOWS, Labels, Live, Minutes, Window
+from pipeline.live import KEPT_MINUTES, OTHER, WINDOWS, Labels, Live, Minutes, Window
 
 SOURCES = [Source("usage.requests", n) for n in range(3)]
 START = 1_700_000_040  # a full minute
@@ -128,3 +128,14 @@ def test_a_tenant_called_other_has_no_series_of_its_own() -> None:
 def test_with_a_list_only_its_tenants_have_series() -> None:
     labels = Labels(1, allowed=["x", "y"])
     assert [labels.label(t) for t in ("a", "x", "y")] == [OTHER, "x", "y"]
+
+
+def test_what_has_left_the_windows_is_forgotten_though_nobody_asks() -> None:
+    live, source = Live(Labels(10)), SOURCES[0]
+    live.restored(source, {})
+    for n in range(500):
+        live.advance(START + 60 * n)
+        live.counted(source, {(START + 60 * n, "a"): [1, 0, 0, 0, 0]})
+    assert len(live._stored[source]) <= KEPT_MINUTES + 1
+    assert len(live._sliding._by_minute) <= KEPT_MINUTES + 1
+    assert live.windows(START + 60 * 499, [])[Window("1h", True)] == {"a": [60, 0, 0, 0, 0]}
