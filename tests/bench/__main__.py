@@ -30,35 +30,42 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few events, one run each")
     parser.add_argument("--only", choices=BENCHES, action="append", help="may be repeated")
     parser.add_argument("--events", type=int, help="preloaded events, instead of 4 million")
+    parser.add_argument("--runs", type=int, help="of each measurement, instead of 3")
     asked = parser.parse_args()
     scale = QUICK if asked.quick else FULL
     if asked.events:
         scale = dataclasses.replace(scale, events=asked.events)
+    if asked.runs:
+        scale = dataclasses.replace(scale, runs=asked.runs)
     with tempfile.TemporaryDirectory(prefix="usage-bench-") as folder:
         bed = Bed(Path(folder), scale)
         try:
             for name in asked.only or BENCHES:
-                _run(name, bed, asked.events)
+                _run(name, bed, _options(asked))
         finally:
             bed.stop()
     if not asked.quick:
         page.write("machine", page.machine())
 
 
-def _run(name: str, bed: Bed, events: int | None) -> None:
+def _run(name: str, bed: Bed, options: str) -> None:
     before = page.load_average()
     lines = BENCHES[name](bed)
-    option = f" --events {events}" if events else ""
     lines += [
         "",
         (
-            f"`python -m tests.bench --only {name}{option}`, {dt.datetime.now(dt.UTC):%Y-%m-%d}. "
+            f"`python -m tests.bench --only {name}{options}`, {dt.datetime.now(dt.UTC):%Y-%m-%d}. "
             f"Before it: {before}; after it: {page.load_average()}."
         ),
     ]
     print("\n".join([f"\n## {name}\n", *lines]), flush=True)
     if not bed.scale.quick:
         page.write(name, lines)
+
+
+def _options(asked: argparse.Namespace) -> str:
+    events = f" --events {asked.events}" if asked.events else ""
+    return events + (f" --runs {asked.runs}" if asked.runs else "")
 
 
 if __name__ == "__main__":

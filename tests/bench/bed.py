@@ -41,7 +41,7 @@ class Scale:
     live_seconds: int
 
 
-FULL = Scale(False, 4_000_000, 3, 40_000, 30)
+FULL = Scale(False, 4_000_000, 3, 20_000, 30)
 QUICK = Scale(True, 300_000, 1, 8_000, 8)
 
 
@@ -53,20 +53,21 @@ class Bed:
         self.scale = scale
         self.kafka = KafkaBroker(folder)
         self.kafka.start()
-        self._loaded: dict[tuple[Workload, int], Loaded] = {}
+        self._loaded: dict[tuple[Workload, int, int], Loaded] = {}
 
     def topics(self, prefix: str, partitions: int) -> None:
         """Create empty source topics under a prefix."""
         names = [prefix + workload.TOPIC, prefix + RECIPE_ACTIONS, prefix + DEAD_LETTER]
         self.kafka.create_topics(names, partitions)
 
-    def loaded(self, kind: Workload, partitions: int = 8) -> Loaded:
+    def loaded(self, kind: Workload, partitions: int = 8, at_least: int = 0) -> Loaded:
         """Return a topic filled with the scale's events, loading it at the first call."""
-        key = kind, partitions
+        events = max(self.scale.events, at_least)
+        key = kind, partitions, events
         if key not in self._loaded:
             prefix = f"w{next(_numbers)}."
             self.topics(prefix, partitions)
-            servers, events = self.kafka.servers, self.scale.events
+            servers = self.kafka.servers
             self._loaded[key] = workload.load(servers, prefix, kind, events, partitions)
         return self._loaded[key]
 
