@@ -152,6 +152,7 @@ class Work:
             if everything:
                 next_round = clock() + self.interval_seconds
             await self._flush_once(self._sealed(everything))
+            self._note_idleness()
 
     async def stop(self, within_seconds: float) -> None:
         """Stop reading, count what is held, and leave nothing open if there is time."""
@@ -285,6 +286,14 @@ class Work:
                 partition.committed()
             self._live.counted(chunk.range.source, chunk.minutes)
             self._instruments.chunk_counted(chunk.range, chunk.facts, chunk.minutes)
+
+    def _note_idleness(self) -> None:
+        """Having nothing to commit is progress too; while taking up, nobody knows."""
+        if self._lease is None:
+            return
+        log_end = self._consumer().log_end
+        if all((log_end(s) or 0) <= p.committed_to for s, p in self.partitions.items()):
+            self.standing.progress_at = _now()
 
     def _abandon(self, chunks: Sequence[Chunk]) -> None:
         self._lease = None

@@ -32,8 +32,6 @@ class Survey:
         """Return how things stand at `now`, of the loop's clock."""
         partitions, standing = self._work.partitions, self._work.standing
         lag = self._lag(partitions)
-        if standing.reading and not any(one.records for one in lag.values()):
-            standing.progress_at = now  # nothing to commit; while taking up, nobody knows
         windows, overflowing = self._windows(partitions)
         return State(
             now=now,
