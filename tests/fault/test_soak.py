@@ -3,8 +3,9 @@
 ``SOAK_MINUTES`` (30) is for how long, ``SOAK_SEED`` which faults come.
 
 How memory is measured: the resident memory of the worker that is never killed, every second. The
-first third (caches and pools fill) is left out; through the rest a straight line is laid by least
-squares, and what it rises from end to end must be less than `ALLOWED_RISE_BYTES`.
+first third, or minute, is left out: the buffer is full for the first time, pools and caches fill.
+Through the rest a straight line is laid by least squares; what it rises from end to end must be
+less than `ALLOWED_RISE_BYTES`. A few minutes say little: faults still find new heights.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ UNAVAILABLE = 75
 ALLOWED_RISE_BYTES = 32 << 20
 """Less than one byte for each of the 36 million events of half an hour. It cannot be nothing: how
 full the buffer is when a fault lasts is part of every sample."""
+WARM_UP_SECONDS = 60
 CALM_SECONDS = (3.0, 12.0)
 """How long it is quiet between two faults, at least and at most."""
 
@@ -136,8 +138,8 @@ class Memory:
             self.samples.append(self._worker.memory_bytes())
 
     def rise_bytes(self) -> float:
-        """Return how much the line through the last two thirds rises from end to end."""
-        settled = self.samples[len(self.samples) // 3 :]
+        """Return how much the line through the settled samples rises from end to end."""
+        settled = self.samples[max(WARM_UP_SECONDS, len(self.samples) // 3) :]
         line = statistics.linear_regression(range(len(settled)), settled)
         return float(line.slope * len(settled))
 
