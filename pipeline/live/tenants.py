@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pipeline.live.minutes import Sums
 
@@ -30,7 +30,7 @@ class Labels:
         self._admitted.add(tenant)
         return tenant
 
-    def release(self, present: Collection[str]) -> set[str]:
+    def release(self, present: Iterable[str]) -> set[str]:
         """Free the places of all tenants but those present; returns who has left."""
         left = self._admitted.difference(present)
         self._admitted -= left

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pipeline.chunks import Source
 from pipeline.live.minutes import MEASURES, Minutes, Sums, add_all
-from pipeline.live.tenants import Labels
+from pipeline.live.tenants import OTHER, Labels
 
 MINUTE = 60
 SIZES = {"1m": 1, "5m": 5, "1h": 60}
@@ -34,7 +34,7 @@ class Window(NamedTuple):
 
 WINDOWS = tuple(Window(size, current) for size in SIZES for current in (True, False))
 
-_LONGEST_CURRENT, _LONGEST_LAST = WINDOWS[-2], WINDOWS[-1]
+_LONGEST = WINDOWS[-2:]
 
 Totals = dict[str, Sums]
 """By tenant."""
@@ -47,6 +47,8 @@ class Live:
         self.labels = labels
         self.totals: Totals = {}
         """By label: what this process has counted and committed since it began. Only grows."""
+        self.overflowing = 0
+        """Tenants of the last hour that shared a label when the windows were last asked for."""
         self._stored: dict[Source, Minutes] = {}
         self._sliding = _Sliding()
 
@@ -96,15 +98,25 @@ class Live:
     def windows(
         self, now_seconds: float, open_chunks: Iterable[Minutes]
     ) -> Mapping[Window, Totals]:
-        """Return each window's sums by tenant: what is stored, and what is in the open chunks."""
+        """Return each window's sums by label: what is stored, and what is in the open chunks."""
         now_minute = self.advance(now_seconds)
-        found = {w: {t: list(s) for t, s in self._sliding.totals[w].items()} for w in WINDOWS}
+        stored: Mapping[Window, Totals] = self._sliding.totals
+        held: dict[Window, Totals] = {w: {} for w in WINDOWS}
         for minutes in open_chunks:
-            _spread(found, minutes, now_minute)
-        present = found[_LONGEST_CURRENT].keys() | found[_LONGEST_LAST].keys()
+            _spread(held, minutes, now_minute)
+        self._look_at(tenant for w in _LONGEST for some in (stored, held) for tenant in some[w])
+        found = {w: self.labels.grouped(stored[w]) for w in WINDOWS}
+        for window, totals in held.items():
+            for tenant, sums in totals.items():
+                _add(found[window], self.labels.label(tenant), sums, 1)
+        return found
+
+    def _look_at(self, tenants: Iterable[str]) -> None:
+        """Free the places of those that fell silent, and see who has none."""
+        present = dict.fromkeys(tenants)
         for silent in self.labels.release(present):
             self.totals.pop(silent, None)
-        return found
+        self.overflowing = sum(self.labels.label(tenant) == OTHER for tenant in present)
 
     def _prune(self, now_minute: int) -> None:
         oldest = now_minute - KEPT_MINUTES * MINUTE

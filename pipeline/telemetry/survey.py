@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pipeline.live import OTHER, Live, Sums, Window
 from pipeline.telemetry.state import Lag, State
 
 if TYPE_CHECKING:
     from pipeline.chunks import Source
     from pipeline.flusher import Flusher
+    from pipeline.live import Live
     from pipeline.partitions import Partition
     from pipeline.transport import BatchThread
     from pipeline.work import Work
@@ -32,7 +32,10 @@ class Survey:
         """Return how things stand at `now`, of the loop's clock."""
         partitions, standing = self._work.partitions, self._work.standing
         lag = self._lag(partitions)
-        windows, overflowing = self._windows(partitions)
+        held = [p for p in partitions.values() if self._live.is_restored(p.source)]
+        windows = self._live.windows(
+            time.time(), [minutes for p in held for minutes in p.open_minutes]
+        )
         return State(
             now=now,
             assigned=standing.assigned if standing.assigned_at is not None else 0,
@@ -46,20 +49,8 @@ class Survey:
             stopping=standing.stopping,
             windows=windows,
             totals={label: list(sums) for label, sums in self._live.totals.items()},
-            overflowing=overflowing,
+            overflowing=self._live.overflowing,
         )
-
-    def _windows(
-        self, partitions: Mapping[Source, Partition]
-    ) -> tuple[dict[Window, dict[str, Sums]], int]:
-        held = [p for p in partitions.values() if self._live.is_restored(p.source)]
-        windows = self._live.windows(
-            time.time(), [minutes for p in held for minutes in p.open_minutes]
-        )
-        labels = self._live.labels
-        tenants = {tenant for by_tenant in windows.values() for tenant in by_tenant}
-        overflowing = sum(labels.label(tenant) == OTHER for tenant in tenants)
-        return {w: labels.grouped(by_tenant) for w, by_tenant in windows.items()}, overflowing
 
     def _lag(self, partitions: Mapping[Source, Partition]) -> dict[Source, Lag]:
         batches = self._consumer()
