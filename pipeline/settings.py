@@ -125,7 +125,7 @@ class Settings:
         "Bytes of columns after which a chunk is sealed early.",
     )
     buffer_events: int = _setting(
-        "400000",
+        "200000",
         kinds.integer(1, 100_000_000),
         "Events that a worker holds in all its chunks before it stops reading.",
     )
