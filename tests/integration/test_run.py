@@ -45,7 +45,7 @@ def await_numbers(run: Process, count: int = 1) -> list[int]:
 def children(run: Process) -> dict[int, str]:
     """Process id and command of each of its processes."""
     listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     )
     rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
     return {int(pid): args for pid, parent, args in rows if int(parent) == run.pid}
