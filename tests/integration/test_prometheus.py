@@ -37,7 +37,7 @@ def test_queries_rules_and_alerts_say_what_is_stored(scene: Scene, tmp_path: Pat
         prom.await_value("up", 1)
         scene.send(700, seed=2, bad=0.2)
         scene.settle()
-        gauges = await_equal(scene, port)
+        await_equal(scene, port)
         with scene.connect() as store:
             [stored] = store.query(
                 "SELECT sum(received), sum(counted), sum(rejected), sum(skipped), sum(lost) "
