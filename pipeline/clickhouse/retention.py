@@ -10,8 +10,8 @@ from pipeline.clickhouse.client import Store
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-MINUTE_TABLES = ("requests_1m", "latency_1m", "tasks_1m")
-QUARTER_HOUR_TABLES = ("requests_15m", "latency_15m", "tasks_15m")
+MINUTE_TABLES = ("requests_1m", "latency_1m", "tasks_1m", "events_1m")
+QUARTER_HOUR_TABLES = ("requests_15m", "latency_15m", "tasks_15m", "events_15m")
 
 _TTL = re.compile(r"\bTTL (\w+) \+ toIntervalDay\((\d+)\)")
 

@@ -44,3 +44,48 @@ RECIPE_ACTIONS = Head(
     ),
 )
 """One row per recipe action. ``task`` is 1 where the action is a task by ``rule_set``."""
+
+PRODUCT_EVENTS = Head(
+    "events_in",
+    (
+        ("minute", "DateTime('UTC')"),
+        ("tenant", "LowCardinality(String)"),
+        ("user_id", "LowCardinality(String)"),
+        ("name", "LowCardinality(String)"),
+    ),
+)
+"""One row per product event."""
+
+ENTITIES = Head(
+    "entities_in",
+    (
+        ("tenant", "String"),
+        ("entity", "LowCardinality(String)"),
+        ("entity_id", "String"),
+        ("time", "DateTime64(3, 'UTC')"),
+        ("arrival", "DateTime64(3, 'UTC')"),
+        ("partition", "UInt32"),
+        ("offset", "Int64"),
+        ("element", "UInt32"),
+        ("deleted", "UInt8"),
+        ("attributes", "String"),
+        ("name", "String"),
+        ("kind", "String"),
+        ("external_id", "String"),
+        ("subscription", "String"),
+        ("timezone", "String"),
+        ("billing_anchor_day", "UInt8"),
+        ("email", "String"),
+        ("role", "String"),
+        ("team_id", "String"),
+        ("owner_user_id", "String"),
+        ("service_account_id", "String"),
+        ("status", "String"),
+        ("recommended", "UInt8"),
+        ("cloned_from", "String"),
+        ("app", "String"),
+    ),
+)
+"""One row per change of an entity. ``time`` (of the event) and ``arrival`` (of the record) are epoch
+milliseconds; ``element`` is 0 outside of a batch; from ``name`` on, attributes that the contract
+knows for the entity, ``''`` or 0 where absent."""

@@ -20,7 +20,7 @@ from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import migrate
 from pipeline.clickhouse.native import encode
 from pipeline.errors import StoreRefused
-from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
+from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
 from tests.harness.store import EmbeddedStore
 from tests.integration.clickhouse_parts import (
     COLUMNS,
@@ -363,7 +363,11 @@ class TestChangesBetweenTryAndRetry:
 class TestPipelinesTables:
     """The chain that the worker writes to, whole."""
 
-    @pytest.mark.parametrize("head", [REQUESTS, RECIPE_ACTIONS], ids=lambda head: head.table)
+    @pytest.mark.parametrize(
+        "head",
+        [REQUESTS, RECIPE_ACTIONS, PRODUCT_EVENTS, ENTITIES],
+        ids=lambda head: head.table,
+    )
     def test_heads_are_as_the_code_says(self, migrated: Store, head: Any) -> None:
         found = migrated.query(f"DESCRIBE TABLE {head.table}")
         assert tuple((row[0], row[1]) for row in found) == head.columns
