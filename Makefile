@@ -8,7 +8,7 @@ SEEDS ?= 20
 MINUTES ?= 30
 PYTEST_ARGS ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-    --no-header --no-emit-index-url --no-emit-find-links --no-annotate
+    --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra embedded
 
 .PHONY: help run test check faults soak bench lock docs clean python jdk prometheus
 
