@@ -22,7 +22,7 @@ from pipeline import facts, garbage, topics
 from pipeline.app import UsageApp
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import check
-from pipeline.dead_letter import DeadLetters
+from pipeline.dead_letter import MAX_BYTES, DeadLetters
 from pipeline.ending import Ending
 from pipeline.errors import BrokerError, UsageError
 from pipeline.flusher import Flusher, Hook, no_hook
@@ -30,6 +30,7 @@ from pipeline.kafka import aiokafka_config
 from pipeline.ledger import Ledger
 from pipeline.live import Labels, Live
 from pipeline.logs import configure
+from pipeline.rules import rules_of
 from pipeline.takeover import Takeover
 from pipeline.telemetry.instruments import Instruments
 from pipeline.telemetry.ledger_watch import LedgerWatch
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEAD_LETTER_MAX_BYTES = 4 * 1_048_576
 APP_STOP_SECONDS = 5.0
 MARGIN_SECONDS = 3.0
 """For all that stops quickly, or is not worth waiting for."""
@@ -218,7 +218,7 @@ class _Producer:
             **aiokafka_config(self._settings),
             enable_idempotence=True,
             compression_type="lz4",
-            max_request_size=DEAD_LETTER_MAX_BYTES,
+            max_request_size=MAX_BYTES,
         )
         try:
             await self._producer.start()
@@ -230,15 +230,6 @@ class _Producer:
 
     async def __aexit__(self, *_: object) -> None:
         await _finish(self._producer.stop(), APP_STOP_SECONDS)
-
-
-def rules_of(settings: Settings) -> facts.Rules:
-    """Return the rules that decide what a log comes to."""
-    return facts.Rules(
-        too_early_seconds=settings.too_early_seconds,
-        too_late_seconds=settings.too_late_seconds,
-        duplicate_window=settings.duplicate_window,
-    )
 
 
 def _hook(settings: Settings) -> Hook:

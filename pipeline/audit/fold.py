@@ -14,7 +14,7 @@ from pipeline.audit.kafka import log_consumer
 from pipeline.audit.ledger import Counts, Log, Row
 from pipeline.audit.sums import QUARTER_SECONDS, ROLLUPS, Rollup
 from pipeline.errors import BrokerError
-from pipeline.worker import rules_of
+from pipeline.rules import rules_of
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

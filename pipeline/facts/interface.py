@@ -53,6 +53,8 @@ class Rejection(NamedTuple):
     type: str
     value: bytes
     """The original bytes: of the record, or of the batch's element."""
+    headers: Sequence[tuple[str, bytes]] = ()
+    """The record's, without which the binary form cannot be read again; none of an element."""
 
 
 class Head(NamedTuple):

@@ -208,7 +208,7 @@ def dead_letters(kafka: KafkaBroker, topic: str) -> tuple[dict[str, Any], Counte
     copies: Counter[str] = Counter()
     for part in read_log(kafka, [topic]).values():
         for record in part.records:
-            headers = {name: value.decode() for name, value in record.headers}
+            headers = {name: value.decode(errors="replace") for name, value in record.headers}
             found[record.key] = (headers, record.value)
             copies[record.key] += 1
     return found, copies
