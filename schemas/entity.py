@@ -1,5 +1,6 @@
 """``usage.entity.v1`` on ``usage.entities``: the whole state of one thing, from ``time`` on."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -11,20 +12,31 @@ TYPE = "usage.entity.v1"
 OF_NO_TENANT = frozenset({"model", "app"})
 """Their subject is ``*``, and nothing else's is."""
 
-ENTITIES = frozenset(
-    {
-        "tenant",
-        "user",
-        "team",
-        "agent",
-        "service_account",
-        "app",
-        "token",
-        "model",
-        "recipe",
-        "connection",
-    }
-)
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "tenant": (
+        "name",
+        "kind",
+        "external_id",
+        "subscription",
+        "timezone",
+        "billing_anchor_day",
+    ),
+    "user": ("name", "email", "role", "team_id"),
+    "team": ("name",),
+    "agent": ("name",),
+    "service_account": ("name",),
+    "app": ("name",),
+    "token": ("name", "owner_user_id", "service_account_id"),
+    "model": ("name",),
+    "recipe": ("name", "status", "recommended", "cloned_from"),
+    "connection": ("app", "status"),
+}
+"""The attributes that are known, by entity."""
+
+ENTITIES = tuple(ATTRIBUTES)
+
+LAST_ANCHOR_DAY = 31
+"""``billing_anchor_day`` is 1 to this."""
 
 
 class Entity(Struct, kw_only=True):

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.facts.bulk_costs import costs
+from pipeline.facts.json_values import within_depth
 from pipeline.facts.recipe_actions import is_task
 from pipeline.facts.requests import is_currency
+from schemas.product_event import MAX_PROPERTIES_DEPTH
 from schemas.recipe_action import KINDS, OUTCOMES
 from schemas.request import DEFAULT_CURRENCY
 
@@ -67,6 +69,18 @@ def recipe_actions(data: Sequence[Any], rule_set: int) -> Columns:
     return Columns(lists, odd)
 
 
+def product_events(data: Sequence[Any], rule_set: int) -> Columns:  # noqa: ARG001 - as for all
+    """Of CommonProductEvent."""
+    lists: list[list[Any]] = [[d.user_id or "" for d in data], [d.name for d in data]]
+    odd = {at for at, d in enumerate(data) if d.properties and not _is_shallow(bytes(d.properties))}
+    return Columns(lists, odd)
+
+
+def _is_shallow(properties: bytes) -> bool:
+    """Whether JSON is an object that nests no deeper than properties may."""
+    return properties.startswith(b"{") and within_depth(properties, MAX_PROPERTIES_DEPTH)
+
+
 _TASKS = {(kind, outcome): int(is_task(kind, outcome)) for kind in KINDS for outcome in OUTCOMES}
 
 
@@ -93,5 +107,6 @@ def _currencies(found: list[str | None], unpriced: list[int], odd: set[int]) -> 
 MAKERS: Mapping[str, Make] = {
     "usage.requests": requests,
     "usage.recipe-actions": recipe_actions,
+    "usage.events": product_events,
 }
 """By topic."""

@@ -67,6 +67,14 @@ class CommonRecipeAction(Struct, gc=False):
     duration_ms: Duration | None = None
 
 
+class CommonProductEvent(Struct, gc=False):
+    """The data of a product event. Field by field as ``schemas.product_event.ProductEvent``."""
+
+    name: Text
+    user_id: OptionalText = None
+    properties: Raw = Raw()
+
+
 class CommonEvent(Struct, Generic[Type, Data], gc=False):
     """A structured event of one type. Field by field as ``schemas.envelope.Envelope``."""
 
@@ -86,6 +94,9 @@ DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     "usage.requests": msgspec.json.Decoder(CommonEvent[Literal["usage.request.v1"], CommonRequest]),
     "usage.recipe-actions": msgspec.json.Decoder(
         CommonEvent[Literal["usage.recipe_action.v1"], CommonRecipeAction]
+    ),
+    "usage.events": msgspec.json.Decoder(
+        CommonEvent[Literal["usage.event.v1"], CommonProductEvent]
     ),
 }
 """By topic."""

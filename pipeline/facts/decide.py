@@ -9,11 +9,21 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pipeline.facts import envelope, forms, json_values, recipe_actions, requests, times
+from pipeline.facts import (
+    entities,
+    envelope,
+    forms,
+    json_values,
+    product_events,
+    recipe_actions,
+    requests,
+    times,
+)
 from pipeline.facts.envelope import Envelope
 from pipeline.facts.fields import Data
 from pipeline.facts.interface import Record, Rejection
 from pipeline.facts.json_values import NotJSON
+from pipeline.facts.origin import Origin
 from pipeline.facts.reasons import (
     INTERNAL,
     MALFORMED,
@@ -25,15 +35,17 @@ from pipeline.facts.reasons import (
     sentence,
 )
 from pipeline.facts.rules import Rules
-from schemas import recipe_action, request
+from schemas import entity, product_event, recipe_action, request
 
 T = TypeVar("T")
 
-Row = Callable[[Data, int], tuple[Any, ...]]
+Row = Callable[[Data, Origin], tuple[Any, ...]]
 
 ROWS: Mapping[str, Mapping[str, Row]] = {
     "usage.requests": {request.TYPE: requests.row},
     "usage.recipe-actions": {recipe_action.TYPE: recipe_actions.row},
+    "usage.events": {product_event.TYPE: product_events.row},
+    "usage.entities": {entity.TYPE: entities.row},
 }
 """By topic: the types that are known on it, and how their data becomes a row."""
 
@@ -55,11 +67,12 @@ Verdict = Counted | Rejection
 
 
 class Decider:
-    """Decides about the records of one topic."""
+    """Decides about the records of one partition of a topic."""
 
-    def __init__(self, topic: str, rules: Rules) -> None:
+    def __init__(self, topic: str, rules: Rules, partition: int) -> None:
         self._rows = ROWS[topic]
         self._topic = topic
+        self._partition = partition
         self._rules = rules
 
     def decide(self, record: Record, value: bytes) -> list[Verdict]:
@@ -124,25 +137,35 @@ class Decider:
         data: Any,
     ) -> Verdict:
         try:
-            return _twice(lambda: self._counted(record, envelope.check(attributes, data)))
+            return _twice(lambda: self._counted(record, index, envelope.check(attributes, data)))
         except Refused as refused:
             if refused.reason == INTERNAL:
                 refused.tenant, refused.type = envelope.attribution(attributes)
             return _rejection(record, index, value, refused)
 
-    def _counted(self, record: Record, event: Envelope) -> Counted:
+    def _counted(self, record: Record, index: int | None, event: Envelope) -> Counted:
         try:
             make_row = self._rows.get(event.type)
             if make_row is None:
                 raise self._unknown(event.type)
-            rest = make_row(event.data, self._rules.task_rule_set)
             time = record.timestamp if event.time is None else event.time
+            row = make_row(event.data, self._origin(record, index, event.tenant, time))
             check_time(time, record.timestamp, self._rules)
         except Refused as refused:
             refused.tenant, refused.type = event.tenant, event.type
             raise
-        row = (times.minute_of(time), event.tenant, *rest)
         return Counted(event.tenant, event.type, time, row)
+
+    def _origin(self, record: Record, index: int | None, tenant: str, time: int) -> Origin:
+        return Origin(
+            tenant,
+            time,
+            record.timestamp,
+            self._partition,
+            record.offset,
+            index or 0,
+            self._rules.task_rule_set,
+        )
 
     def _unknown(self, type_: str) -> Refused:
         known = ", ".join(self._rows)
@@ -206,5 +229,4 @@ def _rejection(record: Record, index: int | None, value: bytes, refused: Refused
         refused.tenant,
         refused.type,
         value,
-        record.headers if index is None else (),
     )

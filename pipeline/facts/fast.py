@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.facts.bulk_columns import MAKERS
 from pipeline.facts.bulk_times import Instants, instants
 from pipeline.facts.common import CommonForm, Events
-from pipeline.facts.interface import Bounds, Facts, Outcome, Record, widened
+from pipeline.facts.interface import Bounds, Facts, Head, Outcome, Record, widened
 from pipeline.facts.rules import Rules
 from pipeline.facts.times import FIRST_MINUTE, LAST_MINUTE, arrival_minute
 from schemas.envelope import NOBODY
@@ -41,10 +41,16 @@ class Common(NamedTuple):
             into.event_time = widened(into.event_time, *self.event_time)
 
 
+def nothing(head: Head, count: int) -> Common:
+    """All of so many records are to be decided one by one."""
+    return Common([[] for _ in head.columns], Counter(), None, list(range(count)))
+
+
 class FastPath:
     """Reads the records of one topic."""
 
-    def __init__(self, topic: str, event_type: str, rules: Rules) -> None:
+    def __init__(self, topic: str, head: Head, event_type: str, rules: Rules) -> None:
+        self._head = head
         self._type = event_type
         self._rules = rules
         self._form = CommonForm(topic, rules)
@@ -54,24 +60,19 @@ class FastPath:
         """What the common ones of ``records`` come to; a tombstone's value is empty."""
         arrivals = np.array([record.timestamp for record in records], np.int64)
         if np.abs(arrivals).max() > _FAR:
-            return self.nothing(len(records))
+            return nothing(self._head, len(records))
         events = self._form.decode(records, values)
         others: list[int] = []
         while True:
             if None in events:
                 others = [place for place, event in enumerate(events) if event is None]
             if len(others) == len(events):
-                return self.nothing(len(records))
+                return nothing(self._head, len(records))
             odd, common = self._columns(events, arrivals, others)
             if not odd:
                 return common
             for place in odd:
                 events[place] = None
-
-    def nothing(self, count: int) -> Common:
-        """All of so many records are to be decided one by one."""
-        width = len(self._make([], self._rules.task_rule_set).lists) + 2
-        return Common([[] for _ in range(width)], Counter(), None, list(range(count)))
 
     def _columns(
         self, events: Events, arrivals: Instants, others: list[int]

@@ -20,6 +20,11 @@ def wrong(data: Data, name: str, expected: str) -> Refused:
     return Refused(INVALID_DATA, sentence(f"data.{name}", data.get(name, MISSING), expected))
 
 
+def refused(name: str, what: str) -> Refused:
+    """The refusal of a field, in own words: what was found, and expected."""
+    return Refused(INVALID_DATA, f"data.{name}: {what}.")
+
+
 def required_text(data: Data, name: str) -> str:
     """A string of 1 to 1,024 code points."""
     value = data.get(name)
@@ -75,6 +80,14 @@ def optional_boolean(data: Data, name: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise wrong(data, name, "true or false, or nothing")
     return bool(value)
+
+
+def optional_object(data: Data, name: str) -> Mapping[str, Any]:
+    """An object; an empty one where it is absent."""
+    value = data.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise wrong(data, name, "an object, or nothing")
+    return value or {}
 
 
 def number_text(value: Any) -> str | None:

@@ -86,6 +86,6 @@ ENTITIES = Head(
         ("app", "String"),
     ),
 )
-"""One row per change of an entity. ``time`` (of the event) and ``arrival`` (of the record) are epoch
-milliseconds; ``element`` is 0 outside of a batch; from ``name`` on, attributes that the contract
-knows for the entity, ``''`` or 0 where absent."""
+"""One row per change of an entity. ``time`` (of the event) and ``arrival`` (of the record) are
+epoch milliseconds; ``element`` is 0 outside of a batch; from ``name`` on, attributes that the
+contract knows for the entity, ``''`` or 0 where absent."""

@@ -70,6 +70,27 @@ def _constant(name: str) -> Any:
     raise NotJSON(f"{name} is not JSON")
 
 
+def compact(value: Any) -> str:
+    """A decoded value as JSON again, without white space; numbers are written as they were."""
+    return _ENCODER.encode(value).decode()
+
+
+def _raw(number: Number) -> msgspec.Raw:
+    return msgspec.Raw(number.text.encode())
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_raw)
+
+
+def depth_of(value: Any) -> int:
+    """How deep a decoded value nests: 0 for what is no container."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return 0
+    return 1 + max(map(depth_of, value), default=0)
+
+
 def within_depth(value: bytes, limit: int) -> bool:
     """Whether JSON nests at most ``limit`` containers; for what is not JSON either answer is fine.
 

@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 
 from pipeline.facts import heads
+from pipeline.facts.bulk_columns import MAKERS
 from pipeline.facts.decide import ROWS, Counted, Decider
-from pipeline.facts.fast import Common, FastPath
+from pipeline.facts.fast import Common, FastPath, nothing
 from pipeline.facts.interface import Facts, Head, Reader, Record, widened
 from pipeline.facts.rules import Rules
 from pipeline.facts.times import arrival_minute
 
-HEADS = {"usage.requests": heads.REQUESTS, "usage.recipe-actions": heads.RECIPE_ACTIONS}
+HEADS = {
+    "usage.requests": heads.REQUESTS,
+    "usage.recipe-actions": heads.RECIPE_ACTIONS,
+    "usage.events": heads.PRODUCT_EVENTS,
+    "usage.entities": heads.ENTITIES,
+}
 """By topic, without its prefix."""
 
 AT_ONCE = 2048
@@ -17,19 +23,19 @@ AT_ONCE = 2048
 stay in the processor's cache."""
 
 
-def reader(topic_kind: str, rules: Rules) -> Reader:
+def reader(topic_kind: str, rules: Rules, partition: int = 0) -> Reader:
     """A reader of one partition of a topic, named without its prefix. Raises KeyError."""
-    return PythonReader(topic_kind, rules)
+    return PythonReader(topic_kind, rules, partition)
 
 
 class PythonReader:
     """The reference: the contract in Python."""
 
-    def __init__(self, topic: str, rules: Rules) -> None:
+    def __init__(self, topic: str, rules: Rules, partition: int) -> None:
         self.head: Head = HEADS[topic]
-        self._decider = Decider(topic, rules)
+        self._decider = Decider(topic, rules, partition)
         (event_type,) = ROWS[topic]
-        self._fast = FastPath(topic, event_type, rules)
+        self._fast = FastPath(topic, self.head, event_type, rules) if topic in MAKERS else None
 
     def read(self, records: Sequence[Record], into: Facts) -> None:
         """See ``Reader``."""
@@ -51,12 +57,14 @@ class PythonReader:
         _extend(into, common, done, len(common.columns[0]))
 
     def _read_fast(self, records: Sequence[Record], values: Sequence[bytes]) -> Common:
+        if self._fast is None:  # entities: they are few
+            return nothing(self.head, len(records))
         try:
             return self._fast.read(records, values)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - our own failure: each is tried alone, most will count
-            return self._fast.nothing(len(records))
+            return nothing(self.head, len(records))
 
     def _read_one(self, record: Record, into: Facts) -> None:
         minute = arrival_minute(record.timestamp)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline.facts import fields
+from pipeline.facts.origin import Origin
 from schemas.fields import MAX_INTEGER
 from schemas.recipe_action import KINDS, OUTCOMES
 
@@ -18,8 +19,8 @@ def is_task(kind: str, outcome: str) -> bool:
     return kind in _COMPUTING and outcome == "succeeded"
 
 
-def row(data: fields.Data, rule_set: int) -> tuple[Any, ...]:
-    """The row but for its first two columns, minute and tenant. Raises Refused."""
+def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
+    """The row. Raises Refused."""
     recipe_id = fields.required_text(data, "recipe_id")
     fields.required_text(data, "job_id")
     _check_step(data)
@@ -32,7 +33,8 @@ def row(data: fields.Data, rule_set: int) -> tuple[Any, ...]:
     fields.optional_boolean(data, "rerun")
     if data.get("duration_ms") is not None:
         fields.duration_us(data, "duration_ms")
-    return recipe_id, app, rule_set, int(is_task(kind, outcome)), int(outcome == "failed")
+    task, failed = int(is_task(kind, outcome)), int(outcome == "failed")
+    return origin.minute, origin.tenant, recipe_id, app, origin.rule_set, task, failed
 
 
 def _check_step(data: fields.Data) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.facts import fields
 from pipeline.facts.decimals import Unfit, scaled
+from pipeline.facts.origin import Origin
 from schemas.fields import MAX_TEXT
 from schemas.request import DEFAULT_CURRENCY
 
@@ -17,8 +18,8 @@ COST_DIGITS = 9
 """A cost is below 10 to this."""
 
 
-def row(data: fields.Data, rule_set: int) -> tuple[Any, ...]:  # noqa: ARG001 - as for all types
-    """The row but for its first two columns, minute and tenant. Raises Refused."""
+def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
+    """The row. Raises Refused."""
     operation = fields.required_text(data, "operation")
     model = fields.required_text(data, "model")
     status_code = fields.required_integer(data, "status_code", 100, 599)
@@ -27,6 +28,8 @@ def row(data: fields.Data, rule_set: int) -> tuple[Any, ...]:  # noqa: ARG001 - 
         fields.optional_text(data, name)
     nanos, currency = _price(data)
     return (
+        origin.minute,
+        origin.tenant,
         fields.optional_text(data, "team_id"),
         fields.optional_text(data, "agent_id"),
         fields.optional_text(data, "token_id"),
