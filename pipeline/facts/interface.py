@@ -7,7 +7,9 @@ function of the log, and rows stand in the order of the log.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
+
+from pipeline.facts.columns import Column, column
 
 Outcome = tuple[int, str, str, str, str]
 """(arrival minute in epoch seconds, tenant, type, outcome, reason). The outcome is one of
@@ -62,7 +64,7 @@ class Head(NamedTuple):
 
     table: str
     columns: tuple[tuple[str, str], ...]
-    """(name, ClickHouse type), in the order of the lists in ``Facts.columns``."""
+    """(name, ClickHouse type), in the order of ``Facts.columns``."""
 
 
 class Facts:
@@ -85,8 +87,8 @@ class Facts:
 
     def __init__(self, head: Head) -> None:
         self.head = head
-        self.columns: list[list[Any]] = [[] for _ in head.columns]
-        """One list per column of the head, one row per counted event, in the log's order."""
+        self.columns: list[Column] = [column(kind) for _, kind in head.columns]
+        """One per column of the head, one row per counted event, in the log's order."""
         self.outcomes: Counter[Outcome] = Counter()
         self.rejections: list[Rejection] = []
         self.received = 0

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.facts import Facts
+from pipeline.facts.columns import Numbers, Texts
 
 MEASURES = ("requests", "failed", "input_tokens", "output_tokens", "tasks")
 """What is summed, in the order of `Sums`."""
@@ -16,42 +20,78 @@ Sums = list[int]
 Minutes = dict[tuple[int, str], Sums]
 """By minute (epoch seconds, of event time) and tenant."""
 
-_ACTIONS_TABLE = "actions_in"
+_SOURCES: dict[str, tuple[str | int, ...]] = {
+    "requests_in": (1, "failed", "input_tokens", "output_tokens", 0),
+    "actions_in": (0, 0, 0, 0, "task"),
+}
+"""By head: the column that each measure is the sum of, or what every row adds to it."""
+
+_EXACT = 2**53
+"""Doubles add integers exactly below this."""
 
 
 class ChunkMinutes:
     """The sums of one chunk's rows, brought up to date when they are asked for."""
 
     def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self._names = [name for name, _ in facts.head.columns]
+        self._columns: dict[str, Any] = {
+            name: column
+            for (name, _), column in zip(facts.head.columns, facts.columns, strict=True)
+        }
+        self._sources = _SOURCES.get(facts.head.table)
         self._upto = 0
         self._minutes: Minutes = {}
 
     def minutes(self) -> Minutes:
         """Return the sums of all rows that the chunk has by now."""
-        upto = self._facts.counted
-        if upto > self._upto:
-            add_all(self._minutes, self._rows(self._upto, upto))
-            self._upto = upto
+        if self._sources is not None and len(self._columns["minute"]) > self._upto:
+            add_all(self._minutes, self._rows(self._sources))
+            self._upto = len(self._columns["minute"])
         return self._minutes
 
-    def _rows(self, since: int, until: int) -> Iterator[tuple[tuple[int, str], Sequence[int]]]:
-        column = self._column(since, until)
-        keys = zip(column("minute"), column("tenant"), strict=True)
-        if self._facts.head.table == _ACTIONS_TABLE:
-            for key, task in zip(keys, column("task"), strict=True):
-                yield key, (0, 0, 0, 0, task)
-            return
-        measured = (column("failed"), column("input_tokens"), column("output_tokens"))
-        for key, failed, read, written in zip(keys, *measured, strict=True):
-            yield key, (1, failed, read, written, 0)
+    def _rows(
+        self, sources: Sequence[str | int]
+    ) -> Iterator[tuple[tuple[int, str], Sequence[int]]]:
+        tenants: Texts = self._columns["tenant"]
+        groups = _groups(self._columns["minute"].numpy(self._upto), tenants.numpy(self._upto))
+        sums = [self._sums(groups, source) for source in sources]
+        names = list(tenants.numbers)
+        keys = zip(groups.minutes.tolist(), map(names.__getitem__, groups.codes), strict=True)
+        return zip(keys, zip(*sums, strict=True), strict=True)
 
-    def _column(self, since: int, until: int) -> Any:
-        def column(name: str) -> list[Any]:
-            return self._facts.columns[self._names.index(name)][since:until]
+    def _sums(self, groups: _Groups, source: str | int) -> list[int]:
+        if isinstance(source, int):
+            rows: list[int] = np.bincount(groups.of_row).tolist()
+            return [source * n for n in rows]
+        column: Numbers = self._columns[source]
+        return _sums(groups.of_row, len(groups.codes), column.numpy(self._upto))
 
-        return column
+
+class _Groups(NamedTuple):
+    """The distinct minutes and tenants of some rows."""
+
+    of_row: NDArray[Any]
+    """The number of each row's group."""
+    minutes: NDArray[Any]
+    """Each group's minute; so for the tenant's code."""
+    codes: NDArray[Any]
+
+
+def _groups(minutes: NDArray[Any], codes: NDArray[Any]) -> _Groups:
+    tenants = int(codes.max()) + 1
+    keys, of_row = np.unique(minutes.astype(np.int64) // 60 * tenants + codes, return_inverse=True)
+    return _Groups(of_row, keys // tenants * 60, keys % tenants)
+
+
+def _sums(of_row: NDArray[Any], groups: int, values: NDArray[Any]) -> list[int]:
+    """Exact, however large the numbers."""
+    if int(values.max()) * len(values) < _EXACT:
+        sums: list[int] = np.bincount(of_row, values, groups).astype(np.int64).tolist()
+        return sums
+    large = [0] * groups
+    for group, value in zip(of_row.tolist(), values.tolist(), strict=True):
+        large[group] += value
+    return large
 
 
 def add_all(minutes: Minutes, rows: Iterable[tuple[tuple[int, str], Sequence[int]]]) -> None:

@@ -19,10 +19,11 @@ SOURCE = Source("usage.requests", 3)
 class Offsets:
     """A reader whose rows are the records' offsets."""
 
-    head = Head("requests_in", (("offset", "Int64"),))
+    head = Head("offsets_in", (("offset", "Int64"),))
 
     def read(self, records: Sequence[Record], into: Facts) -> None:
-        into.columns[0] += [record.offset for record in records]
+        offsets: list[Any] = [record.offset for record in records]
+        into.columns[0].extend(offsets)
         into.received += len(records)
 
 
@@ -44,7 +45,7 @@ def test_a_chunk_is_the_positions_between_two_seals() -> None:
     chunk = p.seal()
     assert chunk is not None
     assert (chunk.range.a, chunk.range.b) == (0, 9)
-    assert chunk.facts.columns == [[0, 1, 2, 3, 4, 5, 6]]
+    assert list(chunk.facts.columns[0]) == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_positions_without_records_are_a_chunk_too() -> None:
@@ -94,16 +95,16 @@ def test_a_replay_ends_exactly_where_the_intent_says() -> None:
     chunk = p.under_way
     assert chunk is not None
     assert (chunk.range.a, chunk.range.b) == (10, 15)
-    assert chunk.facts.columns == [[10, 11, 12, 13, 14]]
-    assert (p.start, p.position, p.facts.columns) == (15, 20, [[15, 16, 17, 18, 19]])
+    assert list(chunk.facts.columns[0]) == [10, 11, 12, 13, 14]
+    assert (p.start, p.position, list(p.facts.columns[0])) == (15, 20, [15, 16, 17, 18, 19])
 
 
 def test_a_replay_may_end_in_a_hole() -> None:
     p = partition(10, replay_to=15)
     p.add(batch(10, 18, 14, 15, 16))
     assert p.under_way is not None
-    assert p.under_way.facts.columns == [[10, 11, 12, 13]]
-    assert p.facts.columns == [[17]]
+    assert list(p.under_way.facts.columns[0]) == [10, 11, 12, 13]
+    assert list(p.facts.columns[0]) == [17]
 
 
 def test_back_pressure_does_not_count_a_replay_which_it_would_keep_from_ending() -> None:
