@@ -114,7 +114,7 @@ class Settings:
     inserts_per_second: float = _setting(
         "10",
         kinds.number(0.1, 1000),
-        "Chunks per second of the whole group; with many partitions, chunks stay open longer.",
+        "Chunks per second of the whole group; with many active partitions, they stay open longer.",
     )
     chunk_events: int = _setting(
         "100000", kinds.integer(1, 1_000_000), "Events after which a chunk is sealed early."
