@@ -269,6 +269,31 @@ def rewind(to_store: bool) -> None:  # noqa: ARG001 -- required: what is done is
 
 
 @cli.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail when a file is stale.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Instead of where they belong; golden payloads come along.",
+)
+@click.option("--release", is_flag=True, help="Keep them as those of this contract's version too.")
+def schemas(check: bool, out: Path | None, release: bool) -> int:
+    """Write JSON Schemas and the AsyncAPI document, which follow from the event types."""
+    from schemas.generate import files
+
+    folder = out or files.ROOT
+    if check:
+        stale = files.stale(folder)
+        for path in stale:
+            click.echo(f"{path} is stale: `usage schemas` writes it", err=True)
+        return bool(stale)
+    for path in files.write(folder):
+        click.echo(path)
+    if release:
+        click.echo(files.release())
+    return 0
+
+
+@cli.command()
 def metrics() -> None:
     """List the metrics of a worker, as docs/metrics.md has them."""
     from pipeline.telemetry import metrics as declared

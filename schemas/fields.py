@@ -3,9 +3,13 @@
 Lengths are counted in code points. ``None`` (JSON ``null``) means absent wherever it is allowed.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from msgspec import Meta
+
+JSONSchema = Mapping[str, Any]
+"""A JSON Schema (draft 2020-12), or a part of one."""
 
 MAX_TEXT = 1024
 """Longest string field of an event's data, in code points."""
