@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from pipeline.transport import BatchConsumer, BatchThread
     from pipeline.work import Work
 
-AGENTS = ("agents.requests", "agents.recipe_actions")
+AGENTS = (
+    "agents.requests",
+    "agents.recipe_actions",
+    "agents.product_events",
+    "agents.entities",
+)
 """One module for each source topic; each has ``register(app)``."""
 
 

@@ -50,10 +50,10 @@ EVENTS = TopicSpec("usage.events")
 ENTITIES = TopicSpec("usage.entities")
 DEAD_LETTER = TopicSpec("usage.dead-letter", max_message_bytes=4 * _MIB, compacted=True)
 
-COUNTED = (REQUESTS, RECIPE_ACTIONS)
+COUNTED = (REQUESTS, RECIPE_ACTIONS, EVENTS, ENTITIES)
 """The topics that workers read."""
 
-ALL = (REQUESTS, RECIPE_ACTIONS, EVENTS, ENTITIES, DEAD_LETTER)
+ALL = (*COUNTED, DEAD_LETTER)
 
 
 class Outcome(NamedTuple):

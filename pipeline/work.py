@@ -54,7 +54,7 @@ class Work:
         ledger: Ledger,
         live: Live,
         instruments: Instruments,
-        new_reader: Callable[[str], Reader],
+        new_reader: Callable[[Source], Reader],
         batches: Callable[[], BatchThread],
         fail: Callable[[BaseException], None],
     ) -> None:
@@ -215,7 +215,7 @@ class Work:
         held = self.partitions.get(taken.source)
         if held is not None and held.continues(taken.incarnation, taken.plan):
             return held
-        reader = self._new_reader(taken.source.topic)
+        reader = self._new_reader(taken.source)
         partition = Partition(taken.source, taken.incarnation, reader, taken.plan)
         self.partitions[taken.source] = partition
         self._live.forget(taken.source)

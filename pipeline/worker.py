@@ -138,8 +138,9 @@ class _Worker:
             settings.override_rules,
         )
 
-        def new_reader(topic: str) -> facts.Reader:
-            return facts.reader(topic.removeprefix(settings.topic_prefix), rules)
+        def new_reader(source: Source) -> facts.Reader:
+            kind = source.topic.removeprefix(settings.topic_prefix)
+            return facts.reader(kind, rules, source.partition)
 
         def batches() -> BatchThread:
             return app.batches

@@ -57,7 +57,7 @@ class Folder:
         if not rows:
             return
         kind = log.topic.removeprefix(self._settings.topic_prefix)
-        reader = facts.reader(kind, self._rules)
+        reader = facts.reader(kind, self._rules, log.partition)
         window = self._rules.duplicate_window if self._rules.deduplicate else 0
         records = _Records(self._consumer, log, max(first, rows[0].a - window))
         records.read_until(rows[0].a, reader, facts.Facts(reader.head))

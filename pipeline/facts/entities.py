@@ -8,16 +8,17 @@ from pipeline.facts import fields, heads
 from pipeline.facts.json_values import compact
 from pipeline.facts.origin import Origin
 from pipeline.facts.reasons import INVALID_DATA, Refused, sentence
-from schemas.entity import ATTRIBUTES, ENTITIES, LAST_ANCHOR_DAY, OF_NO_TENANT
+from schemas.entity import ATTRIBUTES, LAST_ANCHOR_DAY, OF_NO_TENANT
 from schemas.envelope import NOBODY
 
+_ENTITIES = tuple(ATTRIBUTES)
 _NAMES = [name for name, _ in heads.ENTITIES.columns]
 _READ_OUT = _NAMES[_NAMES.index("attributes") + 1 :]
 
 
 def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
     """The row. Raises Refused."""
-    entity = fields.choice(data, "entity", ENTITIES)
+    entity = fields.choice(data, "entity", _ENTITIES)
     entity_id = fields.required_text(data, "entity_id")
     deleted = fields.optional_boolean(data, "deleted")
     given = fields.optional_object(data, "attributes")

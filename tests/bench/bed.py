@@ -22,7 +22,7 @@ from tests.harness.store import EmbeddedStore, url_at
 from tests.harness.waiting import until
 
 DEAD_LETTER = "usage.dead-letter"
-RECIPE_ACTIONS = "usage.recipe-actions"
+OTHERS = ("usage.recipe-actions", "usage.events", "usage.entities")
 LONGEST_SECONDS = 300.0
 """Of one run."""
 
@@ -57,7 +57,7 @@ class Bed:
 
     def topics(self, prefix: str, partitions: int) -> None:
         """Create empty source topics under a prefix."""
-        names = [prefix + workload.TOPIC, prefix + RECIPE_ACTIONS, prefix + DEAD_LETTER]
+        names = [prefix + name for name in (workload.TOPIC, *OTHERS, DEAD_LETTER)]
         self.kafka.create_topics(names, partitions)
 
     def loaded(self, kind: Workload, partitions: int = 8, at_least: int = 0) -> Loaded:

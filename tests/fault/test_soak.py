@@ -23,7 +23,7 @@ import pytest
 from tests.harness import flood
 from tests.harness.flood import Flood
 from tests.harness.process import Process
-from tests.harness.produce import RECIPE_ACTIONS, REQUESTS
+from tests.harness.produce import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS
 from tests.harness.proxy import Mode, Proxy
 from tests.harness.scene import DEAD_LETTER, SESSION_SECONDS, Scene
 from tests.harness.watched import Watched
@@ -150,7 +150,8 @@ def set_up(scene: Scene) -> None:
     So however the group shares them, each of two workers has at least three that are busy.
     """
     scene.partitions = 8
-    for name, partitions in ((REQUESTS, 8), (RECIPE_ACTIONS, 1), (DEAD_LETTER, 1)):
+    others = (RECIPE_ACTIONS, EVENTS, ENTITIES, DEAD_LETTER)
+    for name, partitions in ((REQUESTS, 8), *((other, 1) for other in others)):
         scene.kafka.create_topics([scene.topic(name)], partitions)
     scene.run("migrate")
 

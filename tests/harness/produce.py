@@ -17,6 +17,8 @@ from confluent_kafka import Producer
 
 REQUESTS = "usage.requests"
 RECIPE_ACTIONS = "usage.recipe-actions"
+EVENTS = "usage.events"
+ENTITIES = "usage.entities"
 
 Event = dict[str, Any]
 Headers = list[tuple[str, str | bytes | None]]

@@ -14,7 +14,7 @@ from pipeline.settings import Settings, load
 from tests.harness import compare
 from tests.harness.kafka_broker import KafkaBroker
 from tests.harness.process import Process, free_port, usage
-from tests.harness.produce import RECIPE_ACTIONS, REQUESTS, Sender, Traffic
+from tests.harness.produce import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS, Sender, Traffic
 from tests.harness.recount import Log, read_log, recount
 from tests.harness.store import EmbeddedStore, url_at
 from tests.harness.waiting import until
@@ -76,7 +76,7 @@ class Scene:
     @property
     def topics(self) -> list[str]:
         """The full names of the source topics."""
-        return [self.topic(REQUESTS), self.topic(RECIPE_ACTIONS)]
+        return [self.topic(name) for name in (REQUESTS, RECIPE_ACTIONS, EVENTS, ENTITIES)]
 
     @property
     def sources(self) -> list[tuple[str, int]]:

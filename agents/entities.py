@@ -1,0 +1,19 @@
+"""``usage.entities`` → ``entities``, a change log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline import topics
+
+if TYPE_CHECKING:
+    from pipeline.app import UsageApp
+
+
+def register(app: UsageApp) -> None:
+    """Read the topic with this app."""
+
+    @app.agent(app.source(topics.ENTITIES), name="entities")
+    async def entities(batches: Any) -> None:
+        async for batch in batches:
+            await app.work.add(batch)

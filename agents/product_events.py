@@ -1,0 +1,19 @@
+"""``usage.events`` → ``events_1m`` and ``events_15m``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline import topics
+
+if TYPE_CHECKING:
+    from pipeline.app import UsageApp
+
+
+def register(app: UsageApp) -> None:
+    """Read the topic with this app."""
+
+    @app.agent(app.source(topics.EVENTS), name="product_events")
+    async def product_events(batches: Any) -> None:
+        async for batch in batches:
+            await app.work.add(batch)
