@@ -9,11 +9,14 @@ import json
 import random
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from confluent_kafka import Producer
+
+from tests.harness.repeats import Repeats
 
 REQUESTS = "usage.requests"
 RECIPE_ACTIONS = "usage.recipe-actions"
@@ -38,32 +41,42 @@ _COSTS = (None, "0.000123456", 0.0125, "1.5e-7", 3, "12.0000000005", "0.12345678
 class Traffic:
     """A seeded stream of events: most of them good, a few of every bad kind.
 
-    ``bad`` is the share of records that are rejected or skipped. Event times spread over the
-    hours before now, some days back, so that every resolution has many rows.
+    ``bad`` is the share of records that are rejected or skipped, ``again`` of those whose events
+    were sent before (`Repeats`). Event times spread over the hours before now, some days back, so
+    that every resolution has many rows.
     """
 
-    def __init__(self, seed: int, *, tenants: int = 40, bad: float = 0.02) -> None:
+    def __init__(
+        self, seed: int, *, tenants: int = 40, bad: float = 0.02, again: float = 0.06
+    ) -> None:
         self._random = random.Random(seed)
         self._tenants = [f"tenant-{n:03d}" for n in range(tenants)]
         self._bad = bad
+        self._again = again
+        self._repeats: dict[str, Repeats] = defaultdict(lambda: Repeats(self._random))
         self._serial = 0
         self._name = f"//test/{seed}"
 
     def message(self, kind: str, now: float) -> tuple[str, bytes | None, Headers]:
         """Return (tenant to key by, value, headers) of one record for a topic; ``now`` epoch s."""
-        tenant = self._tenant()
+        repeats = self._repeats[kind]
+        again = repeats.again() if self._random.random() < self._again else None
+        tenant = again[0] if again else self._tenant()
+        event = again[1] if again else self._event(kind, tenant, now)
         draw = self._random.random()
         if draw < self._bad:
-            value, headers = self._random.choice(_BAD)(self, self._event(kind, tenant, now))
-        elif draw < self._bad + 0.05:
-            value, headers = _binary(self._event(kind, tenant, now))
-        elif draw < self._bad + 0.07:
-            events = [self._event(kind, self._tenant(), now) for _ in range(3)]
-            value, headers = json.dumps(events).encode(), BATCH
-        else:
-            event = json.dumps(self._event(kind, tenant, now), ensure_ascii=False)
-            value, headers = event.encode(), STRUCTURED if draw < 0.9 else []
-        return tenant, value, headers
+            repeats.refused(tenant, event)
+            return tenant, *self._random.choice(_BAD)(self, event)
+        repeats.sent(tenant, event)
+        if draw < self._bad + 0.05:
+            return tenant, *_binary(event)
+        if draw < self._bad + 0.06:
+            return tenant, repeats.batch(event), BATCH
+        if draw < self._bad + 0.08:
+            events = [event, *(self._event(kind, self._tenant(), now) for _ in range(2))]
+            return tenant, json.dumps(events).encode(), BATCH
+        value = json.dumps(event, ensure_ascii=False).encode()
+        return tenant, value, STRUCTURED if draw < 0.9 else []
 
     def _tenant(self) -> str:
         return self._tenants[int(self._random.paretovariate(1.1)) % len(self._tenants)]
