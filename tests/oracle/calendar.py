@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from tests.oracle.log import EPOCH, MINUTE
 
 QUARTER = 15 * MINUTE
+HOUR = 60 * MINUTE
 USAGE_AVAILABLE_FROM = date(2020, 10, 1)
 
 
@@ -42,7 +43,7 @@ def _day_of_quarter(quarter: int, tz: str) -> date:
 @cache
 def start_of_day(day: date, tz: str) -> int:
     """The first instant of a day, found by looking: midnight may not exist there."""
-    at = to_ms(datetime.combine(day, time(), UTC)) - 30 * 3600 * 1000
+    at = to_ms(datetime.combine(day, time(), UTC)) - 30 * HOUR
     while day_of(at, tz) < day:
         at += QUARTER
     return at
@@ -82,15 +83,45 @@ def bucket_of(ms: int, tz: str, grain: str) -> int:
     """Where the bucket of an instant begins."""
     if grain == "minute":
         return ms // MINUTE * MINUTE
-    if grain == "hour":
-        local = datetime.fromtimestamp(ms // 1000, ZoneInfo(tz))
-        return ms // MINUTE * MINUTE - local.minute * MINUTE
     day = day_of(ms, tz)
+    if grain == "hour":
+        return _hour_of(ms, start_of_day(day, tz), tz)
     if grain == "week":
         day -= timedelta(days=day.weekday())
     if grain == "month":
         day = day.replace(day=1)
     return start_of_day(day, tz)
+
+
+def _hour_of(ms: int, midnight: int, tz: str) -> int:
+    """Full hours of the local clock; once it was changed on that day, full hours since the change.
+
+    The two are the same wherever clocks change by full hours at full hours: everywhere but on Lord
+    Howe Island, whose clock moves by half an hour.
+    """
+    changed = _change(midnight, _offset(midnight // QUARTER, tz), ms, tz)
+    if changed is not None:
+        return changed + (ms - changed) // HOUR * HOUR
+    local = ms + _offset(ms // QUARTER, tz)
+    return ms - local % HOUR
+
+
+def _change(midnight: int, offset: int, until: int, tz: str) -> int | None:
+    """When the clock changed between midnight and an instant of that day."""
+    if _offset(until // QUARTER, tz) == offset:
+        return None
+    at = midnight
+    while _offset(at // QUARTER, tz) == offset:
+        at += QUARTER
+    return at
+
+
+@cache
+def _offset(quarter: int, tz: str) -> int:
+    """How far local time is ahead of UTC, in ms."""
+    offset = datetime.fromtimestamp(quarter * QUARTER // 1000, ZoneInfo(tz)).utcoffset()
+    assert offset is not None
+    return offset // timedelta(milliseconds=1)
 
 
 def buckets(since: int, until: int, tz: str, grain: str) -> Iterator[int]:
@@ -104,7 +135,7 @@ def buckets(since: int, until: int, tz: str, grain: str) -> Iterator[int]:
 def _next(start: int, tz: str, grain: str) -> int:
     if grain == "minute":
         return start + MINUTE
-    step = QUARTER if grain == "hour" else 24 * 4 * QUARTER // 2
+    step = QUARTER if grain == "hour" else 12 * HOUR
     at = start + step
     while (found := bucket_of(at, tz, grain)) <= start:
         at += step

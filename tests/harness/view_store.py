@@ -1,0 +1,54 @@
+"""A log into the tables without broker or worker: the readers' facts, inserted as a worker does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from pipeline.clickhouse.client import Store
+from pipeline.facts import Facts, Rules, reader
+from pipeline.ledger import OUTCOMES
+from tests.harness.produce import BATCH, STRUCTURED, Headers
+from tests.harness.recount import Record
+from tests.oracle.log import Entry
+
+
+def duplicate_window() -> int:
+    """The window in which the readers drop duplicates; 0 where they do not."""
+    rules = Rules()
+    return rules.duplicate_window if rules.deduplicate else 0
+
+
+def fill(store: Store, log: Iterable[Entry]) -> None:
+    """Insert everything that a log comes to, each partition as one chunk."""
+    parts: dict[tuple[str, int], dict[int, list[Entry]]] = {}
+    for entry in log:
+        records = parts.setdefault((entry.topic, entry.partition), {})
+        records.setdefault(entry.offset, []).append(entry)
+    for (topic, partition), records in sorted(parts.items()):
+        reads = reader(topic, Rules())
+        facts = Facts(reads.head)
+        reads.read([_record(of) for _, of in sorted(records.items())], facts)
+        if facts.counted:
+            store.insert(
+                reads.head.table, reads.head.columns, facts.columns, token=f"{topic}{partition}"
+            )
+        rows = [
+            (minute, topic, partition, *rest, events)
+            for (minute, *rest), events in sorted(facts.outcomes.items())
+        ]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        store.insert("outcomes_1m", OUTCOMES, columns)
+
+
+def _record(entries: list[Entry]) -> Record:
+    entries = sorted(entries, key=lambda entry: entry.element)
+    events = [entry.event for entry in entries]
+    single = len(events) == 1
+    value = json.dumps(events[0] if single else events, ensure_ascii=False).encode()
+    headers = _headers(STRUCTURED if single else BATCH)
+    return Record(entries[0].offset, entries[0].timestamp, headers, value, "")
+
+
+def _headers(headers: Headers) -> list[tuple[str, bytes]]:
+    return [(name, value) for name, value in headers if isinstance(value, bytes)]
