@@ -7,7 +7,6 @@ optional part breaks nothing else.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pipeline.commands.dead_letter import dead_letter
+from pipeline.commands.groups import Commands
 from pipeline.errors import SettingsError, UsageError
 from pipeline.settings import load
 
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
 
 _PORT = click.IntRange(1, 65_535)
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
-
-
-class _Commands(click.Group):
-    """A group that says which command was probably meant."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            ctx.fail(f"{args[0]!r} is not a command{hint}")
-        return super().resolve_command(ctx, args)
 
 
 def main() -> NoReturn:
@@ -53,7 +41,7 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="usage-pipeline", message="%(version)s")
 def cli() -> None:
     """Exact usage numbers: events in Kafka become rows in ClickHouse, each counted once.
@@ -128,7 +116,7 @@ def migrate() -> None:
         click.echo("nothing to apply")
 
 
-@cli.group(cls=_Commands)
+@cli.group(cls=Commands)
 def topics() -> None:
     """Make or check the topics."""
 
@@ -309,6 +297,8 @@ def settings(markdown: bool) -> None:
 
     click.echo(settings_page.markdown() if markdown else settings_page.listing(load()), nl=False)
 
+
+cli.add_command(dead_letter)
 
 if __name__ == "__main__":
     main()

@@ -7,13 +7,12 @@ What it cannot go on from it says in one line, and exits with that error's code 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import os
 import platform
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
@@ -25,7 +24,8 @@ from pipeline.clickhouse.migrate import check
 from pipeline.dead_letter import MAX_BYTES, DeadLetters
 from pipeline.ending import Ending
 from pipeline.errors import BrokerError, UsageError
-from pipeline.flusher import Flusher, Hook, no_hook
+from pipeline.flusher import Flusher
+from pipeline.hooks import hook_of
 from pipeline.kafka import aiokafka_config
 from pipeline.ledger import Ledger
 from pipeline.live import Labels, Live
@@ -129,7 +129,7 @@ class _Worker:
         ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
         dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER.name))
         instruments = Instruments(self._registry)
-        flusher = Flusher(ledger, dead_letters, digest, instruments, _hook(settings))
+        flusher = Flusher(ledger, dead_letters, digest, instruments, hook_of(settings))
         takeover = Takeover(
             ledger,
             flusher,
@@ -231,13 +231,6 @@ class _Producer:
 
     async def __aexit__(self, *_: object) -> None:
         await _finish(self._producer.stop(), APP_STOP_SECONDS)
-
-
-def _hook(settings: Settings) -> Hook:
-    if not settings.hook:
-        return no_hook
-    module, _, name = settings.hook.partition(":")
-    return cast("Hook", getattr(importlib.import_module(module), name))
 
 
 async def _finish(stopping: Coroutine[Any, Any, object], seconds: float) -> None:

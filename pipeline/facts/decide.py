@@ -229,4 +229,5 @@ def _rejection(record: Record, index: int | None, value: bytes, refused: Refused
         refused.tenant,
         refused.type,
         value,
+        record.headers if index is None else (),
     )
