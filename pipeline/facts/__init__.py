@@ -6,7 +6,7 @@
 """
 
 from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
-from pipeline.facts.interface import Facts, Head, Reader, Record, Rejection
+from pipeline.facts.interface import Facts, Head, Reader, Record, Rejection, remembered_from
 from pipeline.facts.reader import reader
 from pipeline.facts.rules import Rules
 
@@ -20,4 +20,5 @@ __all__ = [
     "Rejection",
     "Rules",
     "reader",
+    "remembered_from",
 ]

@@ -61,6 +61,8 @@ class Counted(NamedTuple):
     """Epoch milliseconds."""
     row: tuple[Any, ...]
     """A value for each column of the head."""
+    source: str
+    id: str
 
 
 Verdict = Counted | Rejection
@@ -154,7 +156,7 @@ class Decider:
         except Refused as refused:
             refused.tenant, refused.type = event.tenant, event.type
             raise
-        return Counted(event.tenant, event.type, time, row)
+        return Counted(event.tenant, event.type, time, row, event.source, event.id)
 
     def _origin(self, record: Record, index: int | None, tenant: str, time: int) -> Origin:
         return Origin(

@@ -119,6 +119,21 @@ class Reader(Protocol):
         Never raises for anything that a record can hold, and never blocks.
         """
 
+    def remember(self, records: Sequence[Record]) -> None:
+        """Take note of the events in ``records`` as duplicates are told by them; count nothing.
+
+        For the records before the first that is read, in order, from ``remembered_from`` on. An
+        event is valid here exactly if it is where it is read.
+        """
+
+
+def remembered_from(start: int, window: int) -> int:
+    """The offset from which on a reader that is to begin at ``start`` must remember.
+
+    An event at ``start`` is a duplicate of one at most ``window`` offsets before it.
+    """
+    return max(0, start - window)
+
 
 def widened(bounds: Bounds | None, least: int, greatest: int) -> Bounds:
     """``bounds`` made wide enough for ``least`` and ``greatest`` too."""

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from pipeline.facts import heads
 from pipeline.facts.bulk_columns import MAKERS
-from pipeline.facts.decide import ROWS, Counted, Decider
+from pipeline.facts.decide import ROWS, Counted, Decider, Verdict
 from pipeline.facts.fast import Common, FastPath, nothing
 from pipeline.facts.interface import Facts, Head, Reader, Record, widened
 from pipeline.facts.rules import Rules
+from pipeline.facts.seen import NONE, Alone, Identified, Repeated, Seen
 from pipeline.facts.times import arrival_minute
 
 HEADS = {
@@ -34,6 +37,7 @@ class PythonReader:
     def __init__(self, topic: str, rules: Rules, partition: int) -> None:
         self.head: Head = HEADS[topic]
         self._decider = Decider(topic, rules, partition)
+        self._seen = Seen(rules.duplicate_window) if rules.deduplicate else None
         (event_type,) = ROWS[topic]
         self._fast = FastPath(topic, self.head, event_type, rules) if topic in MAKERS else None
 
@@ -48,13 +52,44 @@ class PythonReader:
         values = [record.value or b"" for record in records]
         into.size_bytes += sum(map(len, values))
         common = self._read_fast(records, values)
+        alone = self._decide(records, common.others)
+        repeated = self._repeated(records, common, alone)
+        if repeated.common.any():
+            common.chosen(repeated.common).drop(into)
+            fresh = ~repeated.common
+            places = np.delete(np.arange(len(records)), common.others)[fresh]
+            common = common.chosen(fresh)
+        else:
+            places = None
         common.account(into)
         done = 0
         for before, place in enumerate(common.others):
-            _extend(into, common, done, place - before)
-            done = place - before
-            self._read_one(records[place], into)
+            upto = place - before if places is None else int(np.searchsorted(places, place))
+            _extend(into, common, done, upto)
+            done = upto
+            self._add(records[place], alone[place], repeated.alone, into)
         _extend(into, common, done, len(common.columns[0]))
+
+    def remember(self, records: Sequence[Record]) -> None:
+        """See ``Reader``."""
+        for first in range(0, len(records), AT_ONCE):
+            some = records[first : first + AT_ONCE]
+            common = self._read_fast(some, [record.value or b"" for record in some])
+            self._repeated(some, common, self._decide(some, common.others))
+
+    def _repeated(self, records: Sequence[Record], common: Common, alone: Alone) -> Repeated:
+        if self._seen is None:
+            return NONE
+        return self._seen.repeated(records, Identified(common.sources, common.ids, alone))
+
+    def _decide(self, records: Sequence[Record], places: Sequence[int]) -> Alone:
+        found: dict[int, Sequence[Verdict]] = {}
+        for place in places:
+            record = records[place]
+            found[place] = (
+                () if record.value is None else self._decider.decide(record, record.value)
+            )
+        return found
 
     def _read_fast(self, records: Sequence[Record], values: Sequence[bytes]) -> Common:
         if self._fast is None:  # entities: they are few
@@ -66,25 +101,29 @@ class PythonReader:
         except Exception:  # noqa: BLE001 - our own failure: each is tried alone, most will count
             return nothing(self.head, len(records))
 
-    def _read_one(self, record: Record, into: Facts) -> None:
+    def _add(
+        self, record: Record, verdicts: Sequence[Verdict], repeated: set[int], into: Facts
+    ) -> None:
         minute = arrival_minute(record.timestamp)
         if record.value is None:
             into.skipped += 1
             into.outcomes[minute, "", "", "skipped", ""] += 1
-            return
-        for verdict in self._decider.decide(record, record.value):
+        for verdict in verdicts:
             into.received += 1
-            if isinstance(verdict, Counted):
+            if not isinstance(verdict, Counted):
+                into.rejected += 1
+                outcome = (minute, verdict.tenant, verdict.type, "rejected", verdict.reason)
+                into.outcomes[outcome] += 1
+                into.rejections.append(verdict)
+            elif id(verdict) in repeated:
+                into.duplicate += 1
+                into.outcomes[minute, verdict.tenant, verdict.type, "duplicate", ""] += 1
+            else:
                 into.counted += 1
                 into.event_time = widened(into.event_time, verdict.time, verdict.time)
                 into.outcomes[minute, verdict.tenant, verdict.type, "counted", ""] += 1
                 for column, item in zip(into.columns, verdict.row, strict=True):
                     column.append(item)
-            else:
-                into.rejected += 1
-                outcome = (minute, verdict.tenant, verdict.type, "rejected", verdict.reason)
-                into.outcomes[outcome] += 1
-                into.rejections.append(verdict)
 
 
 def _extend(into: Facts, common: Common, first: int, end: int) -> None:

@@ -51,6 +51,8 @@ class Out:
     value: bytes = b""
     time: int = 0
     row: list[Any] = field(default_factory=list)
+    identity: tuple[str, str] = ("", "")
+    """Of a valid event: its source and id."""
 
 
 class Bad(Exception):
@@ -149,6 +151,7 @@ def event(topic: str, record: Rec, index: int | None, value: bytes, given: dict[
             stop("too_late", "time")
         out.row = [out.time - out.time % 60_000, out.tenant, *rest]
         out.row[0] //= 1000
+        out.identity = given["source"], given["id"]
     except Bad as bad:
         out.reason, out.names = bad.reason, bad.names
     return out

@@ -1,0 +1,80 @@
+"""Identities: a stable 64-bit hash of an event's ``source`` and ``id``, many at a time in numpy.
+
+It depends on the strings alone, not on the process as ``hash`` does: whether an event is a
+duplicate is then a pure function of the log, collisions included. The UTF-8 bytes are cut into
+words of 8; each word is mixed with a constant of its place, and the sum is mixed once more.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+
+_WORD = 8  # bytes
+_SCALE = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's finalizer, as its other constant below
+_LAST_SCALE = np.uint64(0xC4CEB9FE1A85EC53)
+_GOLDEN = 0x9E3779B97F4A7C15
+_MANY_BYTES = 4
+"""A code point of UTF-8 has at most so many bytes."""
+
+
+def identities(sources: Sequence[str], ids: Sequence[str]) -> Hashes:
+    """A hash of each pair; as many sources as ids, at least one."""
+    named = sources[0]
+    if sources.count(named) == len(sources):
+        of_source = hashes([named])
+    else:
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(sources))}
+        of_source = hashes(list(numbers))[[numbers[name] for name in sources]]
+    return _mixed(hashes(ids) + of_source * _SCALE)
+
+
+def hashes(texts: Sequence[str]) -> Hashes:
+    """A hash of each text; at least one. NUL bytes count, for the length is mixed in."""
+    words, lengths = _words(texts)
+    mixed = _mixed(words, _scales(words.shape[1]))
+    return _mixed(mixed.sum(axis=1, dtype=np.uint64) + lengths * np.uint64(_GOLDEN))
+
+
+def _words(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """A row of words per text, filled up with zeros, which add nothing; the lengths in bytes."""
+    line = "".join(texts).encode()
+    lengths = np.fromiter(map(len, texts), np.uint64, len(texts))
+    if len(line) == lengths.sum():
+        width = _whole(int(lengths.max()))
+        if int(lengths.min()) != width:
+            line = "".join([text.ljust(width, "\0") for text in texts]).encode()
+    else:  # not ASCII
+        parts = [text.encode() for text in texts]
+        lengths = np.fromiter(map(len, parts), np.uint64, len(parts))
+        width = _whole(int(lengths.max()))
+        line = b"".join([part.ljust(width, b"\0") for part in parts])
+    return np.frombuffer(line, "<u8").reshape(len(texts), -1), lengths
+
+
+def _whole(length: int) -> int:
+    """Of whole words."""
+    return -(-length // _WORD) * _WORD
+
+
+def _mixed(words: NDArray[np.uint64], scale: NDArray[np.uint64] | np.uint64 = _SCALE) -> Hashes:
+    """Each word mixed, one to one; 0 stays 0."""
+    words = words ^ (words >> np.uint64(32))
+    words *= scale
+    words ^= words >> np.uint64(29)
+    words *= _LAST_SCALE
+    words ^= words >> np.uint64(32)
+    return words
+
+
+def _scales(count: int) -> NDArray[np.uint64]:
+    """Odd, a different one for each place."""
+    return _SCALES[:count]
+
+
+_SCALES = np.array(
+    [(_GOLDEN * (2 * place + 1)) % 2**64 | 1 for place in range(256 * _MANY_BYTES // _WORD)],
+    np.uint64,
+)
