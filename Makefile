@@ -28,6 +28,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, import direction, generated doc
 	$(BIN)/lint-imports
 	$(BIN)/usage settings --markdown | diff -u docs/settings.md - || { echo "docs/settings.md is stale: make docs"; exit 1; }
 	$(BIN)/usage metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
+	$(BIN)/usage schemas --check
 
 faults: jdk $(VENV)/dev.stamp ## the long fault tests; needs Java 17 and Maven
 	$(BIN)/python -m pytest -m faults --timeout 1500 $(PYTEST_ARGS)
@@ -41,6 +42,7 @@ bench: jdk $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; half an h
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
 	$(BIN)/usage settings --markdown > docs/settings.md
 	$(BIN)/usage metrics > docs/metrics.md
+	$(BIN)/usage schemas
 
 lock: $(VENV)/dev.stamp ## lock the newest allowed versions, with hashes
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -o requirements-dev.lock

@@ -84,9 +84,9 @@ def _object(type_: Any, replaced: JSONSchema, defaults: JSONSchema) -> dict[str,
 def _plain(schema: JSONSchema) -> dict[str, Any]:
     """A field's schema without the default ``null``, which says nothing; null is one more type."""
     plain = {name: value for name, value in schema.items() if name != "default"}
-    match plain.pop("anyOf", None):
-        case [{"type": str(sort), **rest}, {"type": "null"}]:
-            return {"type": [sort, "null"], **rest}
-        case None:
-            return {"type": "string", **plain} if "enum" in plain else plain
-    raise TypeError(f"{schema} needs words of its own in SCHEMAS")
+    if "anyOf" not in plain:
+        return {"type": "string", **plain} if "enum" in plain else plain
+    one, *other = plain.pop("anyOf")
+    if other != [{"type": "null"}] or "enum" in one:
+        raise TypeError(f"{schema} needs words of its own in SCHEMAS")
+    return {**one, "type": [one["type"], "null"], **plain}
