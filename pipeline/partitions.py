@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.chunks import Plan, Range, Source
 from pipeline.facts import Facts, Reader, Record
+from pipeline.facts.interface import remembered_from
 from pipeline.live import ChunkMinutes, Minutes
 from pipeline.transport import Fetched
 
@@ -32,10 +33,19 @@ class Chunk:
 class Partition:
     """What a worker holds of one partition: one open chunk, and at most one under way.
 
-    A `replay_to` means that the first chunk must end exactly there.
+    A `replay_to` means that the first chunk must end exactly there. `seen_from` is where its reader
+    begins to take note of ids (by default, the start): it is not ready to be read before it has
+    seen all up to the start.
     """
 
-    def __init__(self, source: Source, incarnation: str, reader: Reader, plan: Plan) -> None:
+    def __init__(
+        self,
+        source: Source,
+        incarnation: str,
+        reader: Reader,
+        plan: Plan,
+        seen_from: int | None = None,
+    ) -> None:
         self.source = source
         self.incarnation = incarnation
         self.start = plan.start
@@ -43,6 +53,11 @@ class Partition:
         self.position = plan.start
         """What the next batch must begin with."""
         self.replay_to = plan.replay_to
+        self.seen_from = plan.start if seen_from is None else seen_from
+        """The reader knows all ids from here on."""
+        self.seen_to = self.seen_from
+        """How far the reader was made to remember; in the end, the first start."""
+        self._remember_to = plan.start
         self.under_way: Chunk | None = None
         """The sealed chunk whose fate is not known yet: never two."""
         self.epoch = 0
@@ -83,6 +98,35 @@ class Partition:
             return 0
         waiting = self.under_way.facts.size_bytes if self.under_way is not None else 0
         return self.facts.size_bytes + waiting
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the reader knows what lies before the start, so that it may be read from there.
+
+        A reader is never made to go back: it would take an event for its own repeat.
+        """
+        return self.seen_to >= self._remember_to
+
+    @property
+    def to_remember(self) -> int:
+        """Offsets before the start that the reader has yet to see."""
+        return self._remember_to - self.seen_to
+
+    def unseen(self, window: int) -> int:
+        """Return how many of the `window` offsets before the position the reader has never seen."""
+        return max(0, self.seen_from - remembered_from(self.position, window))
+
+    def remember(self, fetched: Fetched) -> int:
+        """Show the reader what comes next before the start; return the number of records."""
+        end = min(fetched.end, self._remember_to)
+        records = [record for record in fetched.records if record.offset < end]
+        self._reader.remember(records)
+        self.seen_to = end
+        return len(records)
+
+    def skip_to(self, offset: int) -> None:
+        """Go on from an offset further on, but not beyond the start: the log has lost the rest."""
+        self.seen_from = self.seen_to = min(offset, self._remember_to)
 
     def continues(self, incarnation: str, plan: Plan) -> bool:
         """Say whether the open chunk is what the plan would read again: then it may stay."""

@@ -31,6 +31,8 @@ class Taken(NamedTuple):
     source: Source
     incarnation: str
     plan: Plan
+    first: int
+    """The log's first offset."""
 
 
 class Takeover:
@@ -108,7 +110,7 @@ class Takeover:
             if isinstance(decided, Halt):
                 halts.append(f"{source}: {decided.reason}")
             else:
-                taken.append(Taken(source, incarnations[source.topic], decided))
+                taken.append(Taken(source, incarnations[source.topic], decided, what.first))
         if halts:
             raise Halted("; ".join(halts))
         _say(taken)
@@ -128,8 +130,8 @@ def found_of(covered: Covered, committed: Offset | None, first: int, last: int) 
 
 
 def _say(taken: Sequence[Taken]) -> None:
-    for source, _, decided in taken:
-        if decided.lost:
-            log.error("%s: %s", source, decided.note)
-        elif decided.note:
-            log.info("%s: %s", source, decided.note)
+    for one in taken:
+        if one.plan.lost:
+            log.error("%s: %s", one.source, one.plan.note)
+        elif one.plan.note:
+            log.info("%s: %s", one.source, one.plan.note)

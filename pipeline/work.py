@@ -11,8 +11,8 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError, KafkaError
 
@@ -23,12 +23,14 @@ from pipeline.live import KEPT_MINUTES
 from pipeline.partitions import Chunk, Discontinuity, Partition
 from pipeline.telemetry.state import Standing
 from pipeline.transport import Start
+from pipeline.waits import cancelled, now, within
 
 if TYPE_CHECKING:
     from pipeline.facts import Reader
     from pipeline.flusher import Flusher
     from pipeline.ledger import Ledger
     from pipeline.live import Live
+    from pipeline.rebuild import Rebuild
     from pipeline.settings import Settings
     from pipeline.takeover import Taken, Takeover
     from pipeline.telemetry.instruments import Instruments
@@ -51,6 +53,7 @@ class Work:
         settings: Settings,
         flusher: Flusher,
         takeover: Takeover,
+        rebuild: Rebuild,
         ledger: Ledger,
         live: Live,
         instruments: Instruments,
@@ -61,6 +64,7 @@ class Work:
         self._settings = settings
         self._flusher = flusher
         self._takeover = takeover
+        self._rebuild = rebuild
         self._ledger = ledger
         self._live = live
         self._instruments = instruments
@@ -73,7 +77,7 @@ class Work:
         self._lease: Lease | None = None
         """What to commit under; None from revocation until partitions are taken up."""
         self._epochs = itertools.count(1)
-        self._taking_up: asyncio.Task[None] | None = None
+        self._taking_up: set[asyncio.Task[None]] = set()
         self._flushing: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
         self._room = asyncio.Event()
@@ -84,10 +88,10 @@ class Work:
     async def on_assigned(self, lease: Lease, sources: Sequence[Source]) -> None:
         """Begin to take up what is assigned; returns at once, for the group waits for it."""
         self._instruments.rebalanced({source.topic for source in sources})
-        self.standing.assigned, self.standing.assigned_at = len(sources), _now()
+        self.standing.assigned, self.standing.assigned_at = len(sources), now()
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
         self._live.keep(self.partitions)
-        self._taking_up = asyncio.create_task(self._take_up(lease, sources))
+        self._begin(self._take_up(lease, sources))
 
     async def on_revoked(self) -> None:
         """Settle or abandon what is under way; the re-join waits for it.
@@ -98,7 +102,7 @@ class Work:
         self._lease = None
         self.standing.reading = False
         self.standing.assigned_at = None
-        await _cancelled(self._taking_up)
+        await cancelled(self._taking_up)
         self._room.set()
         await self._settle(self._settings.settle_seconds)
         if self._flusher.commit_is_out:
@@ -109,7 +113,7 @@ class Work:
         """Take up partitions again whose next records retention has deleted."""
         lease = self._lease
         if lease is not None:
-            self._taking_up = asyncio.create_task(self._take_up_behind_loss(lease, sources))
+            self._begin(self._take_up_behind_loss(lease, sources))
 
     async def add(self, fetched: Fetched) -> None:
         """Fold a batch; waits while the worker holds as much as it may.
@@ -146,35 +150,44 @@ class Work:
         clock = asyncio.get_running_loop().time
         next_round = clock()
         while True:
-            await _within(self._due.wait(), max(0.0, next_round - clock()))
+            await within(self._due.wait(), max(0.0, next_round - clock()))
             self._due.clear()
             everything = clock() >= next_round or self._is_full()
+            chunks = self._sealed(everything)
             if everything:
-                next_round = clock() + self.interval_seconds
-            await self._flush_once(self._sealed(everything))
+                next_round = clock() + self._interval_seconds(len(chunks))
+            await self._flush_once(chunks)
             self._note_idleness()
 
     async def stop(self, within_seconds: float) -> None:
         """Stop reading, count what is held, and leave nothing open if there is time."""
         self.standing.stopping = True
-        await _cancelled(self._taking_up)
+        await cancelled(self._taking_up)
         if self.partitions:
             await self._consumer().close_gates()
-        deadline = _now() + within_seconds
+        deadline = now() + within_seconds
         await self._settle(within_seconds)
         if self._lease is not None:
-            await _within(self._flush_once(self._sealed()), max(0.0, deadline - _now()))
-            await _cancelled(self._flushing)
+            await within(self._flush_once(self._sealed()), max(0.0, deadline - now()))
+            await cancelled([self._flushing])
         self._lease = None
         self._flusher.close()
 
-    @property
-    def interval_seconds(self) -> float:
-        """How long a chunk stays open: the group's inserts per second are bounded."""
-        settings = self._settings
-        return max(settings.flush_seconds, self.group_partitions / settings.inserts_per_second)
+    def _interval_seconds(self, chunks: int) -> float:
+        """How long chunks stay open after a round of so many.
+
+        The group's inserts per second are bounded; a worker has as much of them as it has of the
+        group's partitions, and partitions without events want none.
+        """
+        bound = self._settings.inserts_per_second * len(self.partitions) / self.group_partitions
+        return max(self._settings.flush_seconds, chunks / bound if chunks else 0.0)
 
     # Taking up -------------------------------------------------------------------------------
+
+    def _begin(self, taking_up: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(taking_up)
+        self._taking_up.add(task)
+        task.add_done_callback(self._taking_up.discard)
 
     async def _take_up(self, lease: Lease, sources: Sequence[Source]) -> None:
         try:
@@ -183,7 +196,10 @@ class Work:
             await self._restore(p.source for p in partitions if p.replay_to is None)
             self._lease = lease
             self.standing.reading = True
-            await self._open_in_order(partitions)
+            for topic in sorted({p.source.topic for p in partitions if not p.is_ready}):
+                await self._look_at_log_ends(topic)
+            await self._rebuild.run(partitions, self._open, self._progressed)
+            log.info("reading %d partitions", len(partitions))
         except GroupLost as error:
             await self._leave_group(error)
         except AssignmentOver:
@@ -216,7 +232,8 @@ class Work:
         if held is not None and held.continues(taken.incarnation, taken.plan):
             return held
         reader = self._new_reader(taken.source)
-        partition = Partition(taken.source, taken.incarnation, reader, taken.plan)
+        first = self._rebuild.first(taken)
+        partition = Partition(taken.source, taken.incarnation, reader, taken.plan, first)
         self.partitions[taken.source] = partition
         self._live.forget(taken.source)
         return partition
@@ -230,11 +247,6 @@ class Work:
         stored = await self._flusher.in_thread(lambda: self._ledger.live(missing, since))
         for source, minutes in stored.items():
             self._live.restored(source, minutes)
-
-    async def _open_in_order(self, partitions: Sequence[Partition]) -> None:
-        await self._open([p for p in partitions if p.replay_to is not None])
-        await self._open([p for p in partitions if p.replay_to is None])
-        log.info("reading %d partitions", len(partitions))
 
     async def _open(self, partitions: Iterable[Partition]) -> None:
         starts = {}
@@ -278,7 +290,7 @@ class Work:
         self._room.set()
 
     def _counted(self, chunks: Sequence[Chunk]) -> None:
-        self.standing.progress_at = _now()
+        self._progressed()
         self._live.advance(time.time())
         for chunk in chunks:
             partition = self.partitions.get(chunk.range.source)
@@ -289,11 +301,14 @@ class Work:
 
     def _note_idleness(self) -> None:
         """Having nothing to commit is progress too; while taking up, nobody knows."""
-        if self._lease is None:
+        if self._lease is None or not all(p.is_ready for p in self.partitions.values()):
             return
         log_end = self._consumer().log_end
         if all((log_end(s) or 0) <= p.committed_to for s, p in self.partitions.items()):
-            self.standing.progress_at = _now()
+            self._progressed()
+
+    def _progressed(self) -> None:
+        self.standing.progress_at = now()
 
     def _abandon(self, chunks: Sequence[Chunk]) -> None:
         self._lease = None
@@ -311,7 +326,7 @@ class Work:
         if self._flushing is None or self._flushing.done():
             return
         await asyncio.wait([self._flushing], timeout=within_seconds)
-        await _cancelled(self._flushing)
+        await cancelled([self._flushing])
 
     async def _flushed(self, sources: Sequence[Source]) -> None:
         """Return when nothing of these partitions is held any more."""
@@ -332,14 +347,14 @@ class Work:
     async def _wait_for_room(self, partition: Partition) -> None:
         while self._is_full() and partition.replay_to is None and self._lease is not None:
             self._want_flush()
-            if not await _within(self._room.wait(), LOG_ENDS_SECONDS):
+            if not await within(self._room.wait(), LOG_ENDS_SECONDS):
                 await self._look_at_log_ends(partition.source.topic)
 
     async def _look_at_log_ends(self, topic: str) -> None:
         """Keep the lag true while nothing is fetched, which would tell it."""
         sources = [source for source in self.partitions if source.topic == topic]
         with contextlib.suppress(KafkaError):
-            await _within(self._consumer().look_at_log_ends(sources), LOG_ENDS_SECONDS)
+            await within(self._consumer().look_at_log_ends(sources), LOG_ENDS_SECONDS)
 
     def _want_flush(self) -> None:
         self._due.set()
@@ -357,23 +372,3 @@ class Work:
             partition.facts.received >= self._settings.chunk_events
             or partition.facts.size_bytes >= self._settings.chunk_bytes
         )
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def _within(waiting: Awaitable[object], seconds: float) -> bool:
-    """Wait so long at most; say whether it was done by then."""
-    try:
-        await asyncio.wait_for(waiting, seconds)
-    except TimeoutError:
-        return False
-    return True
-
-
-async def _cancelled(task: asyncio.Task[None] | None) -> None:
-    if task is None or task.done() or task is asyncio.current_task():
-        return
-    task.cancel()
-    await asyncio.wait([task])

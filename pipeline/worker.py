@@ -30,6 +30,7 @@ from pipeline.kafka import aiokafka_config
 from pipeline.ledger import Ledger
 from pipeline.live import Labels, Live
 from pipeline.logs import configure
+from pipeline.rebuild import Rebuild
 from pipeline.rules import rules_of
 from pipeline.takeover import Takeover
 from pipeline.telemetry.instruments import Instruments
@@ -145,11 +146,14 @@ class _Worker:
         def batches() -> BatchThread:
             return app.batches
 
+        window = rules.duplicate_window if rules.deduplicate else 0
+        rebuild = Rebuild(settings, window, instruments)
         live = Live(Labels(settings.tenant_labels, settings.tenants_with_labels))
         work = Work(
             settings,
             flusher,
             takeover,
+            rebuild,
             ledger,
             live,
             instruments,
@@ -157,7 +161,7 @@ class _Worker:
             batches,
             self._fail,
         )
-        self._survey = Survey(work, live, flusher, batches)
+        self._survey = Survey(work, live, flusher, batches, window)
         return work
 
     def _server(self) -> Server:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from pipeline.chunks import Source
 from pipeline.live import MEASURES
 from pipeline.telemetry import metrics
 from pipeline.telemetry.instruments import program_version
@@ -46,7 +47,9 @@ class StateCollector(Collector):
         yield _one(metrics.STORE_AWAY, int(state.store_away_since is not None))
         yield _one(metrics.LABEL_OVERFLOW, state.overflowing)
         yield _one(metrics.PROGRESS, time.time() - (state.now - state.progress_at))
+        yield _one(metrics.REBUILD_REMAINING, state.rebuild_remaining)
         yield _partitions(state)
+        yield _by_partition(metrics.UNSEEN, state.unseen)
         yield from _lags(state)
         yield from _tenants(state)
 
@@ -63,6 +66,13 @@ def _partitions(state: State) -> Family:
     family = _gauge(metrics.PARTITIONS)
     family.add_metric(["taken_up"], state.taken_up)
     family.add_metric(["waiting"], state.assigned - state.taken_up)
+    return family
+
+
+def _by_partition(metric: Metric, values: Mapping[Source, int]) -> Family:
+    family = _gauge(metric)
+    for (topic, partition), value in values.items():
+        family.add_metric([topic, str(partition)], value)
     return family
 
 

@@ -60,14 +60,19 @@ def ready(state: State | None) -> Verdict:
     if state.assigned_at is None:
         return Verdict(False, "unassigned", "the group has given it no partitions yet")
     if _waits_for_takeover(state):
-        return Verdict(
-            False, "rebuilding", f"it reads {state.taken_up} of {state.assigned} partitions so far"
-        )
+        return Verdict(False, "rebuilding", _how_far(state))
     return Verdict(True, "ready", f"it reads its {state.assigned} partitions")
 
 
 def _waits_for_takeover(state: State) -> bool:
     return state.assigned_at is not None and state.taken_up < state.assigned
+
+
+def _how_far(state: State) -> str:
+    reads = f"it reads {state.taken_up} of {state.assigned} partitions so far"
+    if not state.rebuild_remaining:
+        return reads
+    return f"{reads}, and has {state.rebuild_remaining:,} offsets before the others to read again"
 
 
 def _store_hangs(state: State) -> bool:

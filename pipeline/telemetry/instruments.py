@@ -41,6 +41,8 @@ class Instruments:
         self._store_errors = self._counter(metrics.STORE_ERRORS)
         self._rebalances = self._counter(metrics.REBALANCES)
         self._abandoned = self._counter(metrics.COMMITS_FENCED)
+        self._rebuild_records = self._counter(metrics.REBUILD_RECORDS)
+        self._rebuild_seconds = self._histogram(metrics.REBUILD_SECONDS)
 
     def chunk_counted(self, chunk: Range, facts: Facts, minutes: Minutes) -> None:
         """Take note of a chunk that is committed, and can be queried."""
@@ -61,6 +63,14 @@ class Instruments:
     def abandoned(self, chunks: int) -> None:
         """Take note of chunks that are another worker's by now."""
         self._abandoned.inc(chunks)
+
+    def remembered(self, records: int) -> None:
+        """Take note of records that were read again for their ids."""
+        self._rebuild_records.inc(records)
+
+    def rebuilt(self, seconds: float) -> None:
+        """Take note of how long it took to read all of them."""
+        self._rebuild_seconds.observe(seconds)
 
     def rebalanced(self, topics: Iterable[str]) -> None:
         """Take note of an assignment; from now on the topics' series are there, if only as 0."""

@@ -119,6 +119,29 @@ LAG_SECONDS = Metric(
 PARTITIONS = Metric(
     "usage_partitions", "gauge", "Assigned partitions: taken_up, or waiting for it.", ("state",)
 )
+REBUILD_REMAINING = Metric(
+    "usage_rebuild_remaining_records",
+    "gauge",
+    "Offsets before the start of partitions that are yet to be read again, for the ids of "
+    "their events; those partitions wait for it.",
+)
+REBUILD_RECORDS = Metric(
+    "usage_rebuild_records", "counter", "Records that were read again for their ids only."
+)
+REBUILD_SECONDS = Metric(
+    "usage_rebuild_seconds",
+    "histogram",
+    "How long it took, after an assignment, to read all of them.",
+    (),
+    SECONDS,
+)
+UNSEEN = Metric(
+    "usage_duplicate_window_missing_offsets",
+    "gauge",
+    "Offsets within the duplicate window that Kafka had deleted before this worker could read "
+    "them: what repeats an event from there counts again.",
+    PARTITION,
+)
 BUFFER_EVENTS = Metric("usage_buffer_events", "gauge", "Events in open chunks and those under way.")
 BUFFER_LIMIT = Metric("usage_buffer_limit_events", "gauge", "Where the worker stops reading.")
 LABEL_OVERFLOW = Metric(
@@ -129,7 +152,8 @@ LABEL_OVERFLOW = Metric(
 PROGRESS = Metric(
     "usage_last_progress_timestamp_seconds",
     "gauge",
-    "When a chunk was last committed, or there was nothing to commit.",
+    "When a chunk was last committed, or there was nothing to commit, or records were read again "
+    "for their ids.",
 )
 LEDGER_GAPS = Metric(
     "usage_ledger_gaps",
@@ -163,6 +187,10 @@ ALL: tuple[Metric, ...] = (
     LAG_RECORDS,
     LAG_SECONDS,
     PARTITIONS,
+    REBUILD_REMAINING,
+    REBUILD_RECORDS,
+    REBUILD_SECONDS,
+    UNSEEN,
     BUFFER_EVENTS,
     BUFFER_LIMIT,
     LABEL_OVERFLOW,

@@ -46,7 +46,7 @@ class State:
     store_call_since: float | None
     """When the oldest call of the store that is still waiting was made."""
     progress_at: float
-    """When a chunk was last committed, or there was nothing to commit."""
+    """When a chunk was last committed, there was nothing to commit, or ids were read again."""
     assigned_at: float | None
     """When partitions were last assigned; None without an assignment."""
     stopping: bool = False
@@ -56,3 +56,7 @@ class State:
     """By label."""
     overflowing: int = 0
     """Tenants that share a label."""
+    rebuild_remaining: int = 0
+    """Offsets that are yet to be read again for their ids."""
+    unseen: Mapping[Source, int] = field(default_factory=dict)
+    """Offsets of the duplicate window that were deleted before they could be."""

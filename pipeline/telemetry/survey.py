@@ -21,12 +21,18 @@ class Survey:
     """Looks at the parts of one worker."""
 
     def __init__(
-        self, work: Work, live: Live, flusher: Flusher, batches: Callable[[], BatchThread]
+        self,
+        work: Work,
+        live: Live,
+        flusher: Flusher,
+        batches: Callable[[], BatchThread],
+        duplicate_window: int,
     ) -> None:
         self._work = work
         self._live = live
         self._flusher = flusher
         self._consumer = batches
+        self._window = duplicate_window
 
     def state(self, now: float) -> State:
         """Return how things stand at `now`, of the loop's clock."""
@@ -39,7 +45,7 @@ class Survey:
         return State(
             now=now,
             assigned=standing.assigned if standing.assigned_at is not None else 0,
-            taken_up=len(partitions) if standing.reading else 0,
+            taken_up=sum(p.is_ready for p in partitions.values()) if standing.reading else 0,
             lag=lag,
             held_events=sum(p.held_events for p in partitions.values()),
             store_away_since=self._flusher.store_away_since,
@@ -50,6 +56,8 @@ class Survey:
             windows=windows,
             totals={label: list(sums) for label, sums in self._live.totals.items()},
             overflowing=self._live.overflowing,
+            rebuild_remaining=sum(p.to_remember for p in partitions.values()),
+            unseen={s: p.unseen(self._window) for s, p in partitions.items()},
         )
 
     def _lag(self, partitions: Mapping[Source, Partition]) -> dict[Source, Lag]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pipeline.transport.batches import BatchScheduler, BatchSchema, Fetched, Start
 from pipeline.transport.consumer import BatchConsumer, BatchTransport
+from pipeline.transport.past import Past
 from pipeline.transport.thread import (
     MAX_POLL_INTERVAL_SECONDS,
     MAX_POLL_RECORDS,
@@ -33,5 +34,6 @@ __all__ = [
     "BatchThread",
     "BatchTransport",
     "Fetched",
+    "Past",
     "Start",
 ]

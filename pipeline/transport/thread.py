@@ -19,6 +19,7 @@ from pipeline.chunks import Commit, Lease, Source
 from pipeline.kafka import aiokafka_config
 from pipeline.transport.batches import Fetched, Start
 from pipeline.transport.gates import Gate, Gates
+from pipeline.transport.raw import leave_records_raw
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -212,7 +213,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             await _first(consumer._fetcher._create_fetch_waiter(), seconds)
         if not self._gates.readable:
             return {}  # an empty set would mean every partition
-        self._leave_records_raw(consumer._fetcher)
+        leave_records_raw(consumer._fetcher)
         try:
             drained = await consumer._fetcher.fetched_records(
                 self._gates.readable, timeout=0, max_records=max_records
@@ -226,14 +227,6 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     def _has_records(self, fetcher: Any) -> bool:
         return not self._gates.readable.isdisjoint(fetcher._records)
-
-    def _leave_records_raw(self, fetcher: Any) -> None:
-        # aiokafka copies each record into a ConsumerRecord, in Python, at a quarter of the cost of
-        # fetching it; its own parsed record has all that a reader wants.
-        for fetched in fetcher._records.values():
-            unpacking = getattr(fetched, "_partition_records", None)
-            if unpacking is not None:
-                unpacking._consumer_record = _as_it_is
 
     def _hand_out(
         self, consumer: AIOKafkaConsumer, drained: Mapping[TopicPartition, list[Any]]
@@ -268,10 +261,6 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust's warnings are about its own acknowledgements."""
-
-
-def _as_it_is(_: TopicPartition, record: Any) -> Any:
-    return record
 
 
 async def _first(awaitable: Awaitable[Any], seconds: float) -> None:

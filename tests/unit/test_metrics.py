@@ -45,6 +45,8 @@ def state() -> State:
         windows={window: {"acme": [1, 2, 3, 4, 5]} for window in WINDOWS},
         totals={"acme": [10, 20, 30, 40, 50]},
         overflowing=6,
+        rebuild_remaining=1234,
+        unseen={SOURCE: 8},
     )
 
 
@@ -63,6 +65,8 @@ def exercise(registry: CollectorRegistry) -> None:
     instruments.lost(Range(SOURCE, "i", 10, 17))
     instruments.abandoned(2)
     instruments.store_failed()
+    instruments.remembered(70)
+    instruments.rebuilt(1.5)
     with instruments.step("commit"):
         pass
 
@@ -170,6 +174,10 @@ def test_values_are_what_happened(scraped: Scraped) -> None:
     assert value("usage_chunk_events_sum") == 6
     assert value("usage_abandoned_chunks_total") == 2
     assert value("usage_partitions", state="waiting") == 1
+    assert value("usage_rebuild_remaining_records") == 1234
+    assert value("usage_rebuild_records_total") == 70
+    assert value("usage_rebuild_seconds_sum") == 1.5
+    assert value("usage_duplicate_window_missing_offsets", **topic, partition="3") == 8
     assert value("usage_lag_records", **topic, partition="3") == 12
     assert value("usage_ledger_difference_events", **topic, partition="3") == 2
     assert value("usage_tasks_total", tenant="acme") == 50
@@ -180,7 +188,8 @@ def test_health_is_json_with_a_reason(scraped: Scraped) -> None:
     assert scraped.get("/healthz")[0] == 200
     status, body = scraped.get("/readyz")
     assert status == 503
-    assert body == '{"state":"rebuilding","why":"it reads 1 of 2 partitions so far"}\n'
+    why = "it reads 1 of 2 partitions so far, and has 1,234 offsets before the others to read again"
+    assert body == f'{{"state":"rebuilding","why":"{why}"}}\n'
     assert scraped.get("/other")[0] == 404
 
 

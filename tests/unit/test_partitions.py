@@ -21,10 +21,16 @@ class Offsets:
 
     head = Head("offsets_in", (("offset", "Int64"),))
 
+    def __init__(self) -> None:
+        self.remembered: list[int] = []
+
     def read(self, records: Sequence[Record], into: Facts) -> None:
         offsets: list[Any] = [record.offset for record in records]
         into.columns[0].extend(offsets)
         into.received += len(records)
+
+    def remember(self, records: Sequence[Record]) -> None:
+        self.remembered += [record.offset for record in records]
 
 
 def partition(start: int = 0, replay_to: int | None = None) -> Partition:
@@ -124,3 +130,51 @@ def test_an_open_chunk_stays_only_where_the_plan_begins_with_it() -> None:
     assert not p.continues("incarnation", Plan(10, replay_to=13))
     p.seal()
     assert not p.continues("incarnation", Plan(10))
+
+
+def test_a_partition_that_must_remember_is_ready_when_it_has_seen_all_up_to_its_start() -> None:
+    reader = Offsets()
+    p = Partition(SOURCE, "incarnation", reader, Plan(10), seen_from=4)
+    assert (p.is_ready, p.to_remember) == (False, 6)
+    p.remember(batch(4, 8, 5))
+    assert (p.is_ready, p.to_remember) == (False, 2)
+    p.remember(batch(8, 12))
+    assert (p.is_ready, p.to_remember) == (True, 0)
+    assert reader.remembered == [4, 6, 7, 8, 9]  # 10 and 11 are to be read
+    assert (p.position, p.facts.received) == (10, 0)
+
+
+def test_what_must_be_remembered_may_end_in_a_hole() -> None:
+    p = Partition(SOURCE, "incarnation", Offsets(), Plan(10), seen_from=4)
+    p.remember(batch(4, 10, 8, 9))  # the position counts, not the last record
+    assert p.is_ready
+
+
+def test_a_partition_with_nothing_to_remember_is_ready_at_once() -> None:
+    assert partition(10).is_ready
+
+
+def test_what_was_remembered_stays_where_the_partition_comes_back() -> None:
+    p = Partition(SOURCE, "incarnation", Offsets(), Plan(10), seen_from=4)
+    p.remember(batch(4, 8))
+    assert p.continues("incarnation", Plan(10))
+    assert p.to_remember == 2
+
+
+def test_what_was_deleted_before_it_was_remembered_is_missing_until_the_window_has_passed() -> None:
+    p = Partition(SOURCE, "incarnation", Offsets(), Plan(10), seen_from=4)
+    p.epoch = 1
+    assert p.unseen(6) == 0
+    p.skip_to(8)
+    assert (p.to_remember, p.unseen(6)) == (2, 4)
+    p.remember(batch(8, 10))
+    p.add(batch(10, 13))
+    assert p.unseen(6) == 1
+    p.add(batch(13, 15))
+    assert p.unseen(6) == 0
+
+
+def test_skipping_does_not_go_beyond_the_start() -> None:
+    p = Partition(SOURCE, "incarnation", Offsets(), Plan(10), seen_from=4)
+    p.skip_to(15)
+    assert (p.is_ready, p.seen_from) == (True, 10)

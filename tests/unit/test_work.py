@@ -24,12 +24,24 @@ class Broken:
     def read(self, records: Sequence[Record], into: Facts) -> None:
         raise ZeroDivisionError
 
+    def remember(self, records: Sequence[Record]) -> None:
+        raise NotImplementedError
+
 
 def test_an_exception_while_folding_ends_the_worker_instead_of_passing_the_batch_by() -> None:
     failures: list[BaseException] = []
     nothing = cast("Any", None)
     work = Work(
-        load({}), nothing, nothing, nothing, nothing, nothing, nothing, nothing, failures.append
+        load({}),
+        flusher=nothing,
+        takeover=nothing,
+        rebuild=nothing,
+        ledger=nothing,
+        live=nothing,
+        instruments=nothing,
+        new_reader=nothing,
+        batches=nothing,
+        fail=failures.append,
     )
     partition = Partition(SOURCE, "incarnation", Broken(), Plan(0))
     work.partitions[SOURCE] = partition

@@ -1,0 +1,30 @@
+"""Waiting in the event loop: within a time, and until tasks have really ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+
+
+def now() -> float:
+    """Return the running loop's clock, in seconds."""
+    return asyncio.get_running_loop().time()
+
+
+async def within(waiting: Awaitable[object], seconds: float) -> bool:
+    """Wait so long at most; say whether it was done by then."""
+    try:
+        await asyncio.wait_for(waiting, seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[None] | None]) -> None:
+    """Cancel tasks, but not the one that asks, and wait for their end."""
+    current = asyncio.current_task()
+    ending = [task for task in tasks if task and not task.done() and task is not current]
+    for task in ending:
+        task.cancel()
+    if ending:
+        await asyncio.wait(ending)
