@@ -20,6 +20,8 @@ from pipeline.errors import SettingsError, UsageError
 from pipeline.settings import load
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from pipeline.topics import Outcome
 
 _PORT = click.IntRange(1, 65_535)
@@ -228,6 +230,74 @@ def status(as_json: bool) -> None:
     from pipeline.audit.command import status_command
 
     status_command(load(), as_json)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def views(as_json: bool) -> None:
+    """List the views: every number, its parameters, columns and units."""
+    from pipeline.views.command import views_command
+
+    views_command(load(), as_json)
+
+
+def _complete_views(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from pipeline.views.completion import views
+
+    return views(incomplete)
+
+
+def _complete_zones(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from pipeline.views.completion import zones
+
+    return zones(incomplete)
+
+
+class _Query(click.Command):
+    """Offers only those options that the view has."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from pipeline.views.completion import of_view
+
+        return of_view(ctx.params.get("view"), super().shell_complete(ctx, incomplete))
+
+
+@cli.command(cls=_Query)
+@click.argument("view", shell_complete=_complete_views)
+@click.option("--since", help="A time, or how long before --until; 30d by default.")
+@click.option("--until", help="A time, not included; now by default.")
+@click.option("--as-of", help="A time; now by default.")
+@click.option("--months", help="How many, this one included; 12 by default.")
+@click.option("--periods", help="How many billing periods; 3 by default.")
+@click.option("--tz", shell_complete=_complete_zones, help="An IANA time zone; UTC by default.")
+@click.option(
+    "--grain",
+    type=click.Choice(["minute", "hour", "day", "week", "month"]),
+    help="Of the buckets; day by default.",
+)
+@click.option("--k", help="How many ranks; 10 by default.")
+@click.option("--tenant", help="All of them by default.")
+@click.option("--token", help="All of them by default.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+)
+def query(view: str, output: str, **given: str | None) -> None:
+    """Ask a view; only options that it has may be given.
+
+    A time is 2026-05-01 or 2026-05-01T10:30 (both in --tz), one with an offset, epoch seconds, now,
+    or how long ago: 90m, 12h, 30d, 2w; seconds are cut off. JSON has money as strings, with nine
+    decimals, and counts as numbers, in full.
+    """
+    from datetime import UTC, datetime
+
+    from pipeline.views.command import query_command
+
+    named = {name: value for name, value in given.items() if value is not None}
+    query_command(load(), view, named, output, datetime.now(UTC))
 
 
 @cli.command()

@@ -1,0 +1,121 @@
+"""The catalogue of views, read from the deployed database.
+
+A view says of itself what no query tells, in its comment, three lines: the rows of the list of
+numbers that it answers, a sentence, and the units of its columns.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.errors import UsageError
+from pipeline.views.call import call
+from pipeline.views.sources import Parameter, parameters
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+_ZONE = "Pacific/Apia"  # hardly anybody's own: where it shows in a type, it came from `tz`
+_SAMPLES: Mapping[str, Any] = {"tz": _ZONE, "grain": "day"}
+
+
+class Column(NamedTuple):
+    """A column of a view; ``DateTime(tz)`` is in the zone that was asked for."""
+
+    name: str
+    type: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class View:
+    """One view: what it answers, what it wants, what it gives."""
+
+    name: str
+    rows: tuple[str, ...]
+    """Rows of the list of numbers, ``A1``."""
+    sentence: str
+    parameters: tuple[Parameter, ...]
+    units: Mapping[str, str]
+    columns: tuple[Column, ...] = ()
+    """Empty until described."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "name": self.name,
+            "rows": list(self.rows),
+            "sentence": self.sentence,
+            "parameters": [parameter._asdict() for parameter in self.parameters],
+            "columns": [column._asdict() for column in self.columns],
+        }
+
+
+def names(store: Store) -> dict[str, View]:
+    """All views by name, their columns not described."""
+    rows = store.query(
+        "SELECT name, as_select, comment FROM system.tables "
+        "WHERE database = {database:String} AND engine = 'View' AND NOT startsWith(name, '_') "
+        "ORDER BY name",
+        {"database": store.database},
+    )
+    return {name: _view(name, query, comment) for name, query, comment in rows}
+
+
+def read(store: Store) -> list[View]:
+    """All views with their columns, in the order of the list of numbers."""
+    views = [described(store, view) for view in names(store).values()]
+    return sorted(views, key=lambda view: (_place(view.rows), view.name))
+
+
+def described(store: Store, view: View) -> View:
+    """The view with its columns, as the database describes them."""
+    samples = {one.name: _sample(one) for one in view.parameters}
+    rows = store.query(f"DESCRIBE (SELECT * FROM {call(view.name, samples)})")  # noqa: S608 - quoted
+    columns = tuple(
+        Column(row[0], row[1].replace(f"'{_ZONE}'", "tz"), view.units.get(row[0], ""))
+        for row in rows
+    )
+    return View(view.name, view.rows, view.sentence, view.parameters, view.units, columns)
+
+
+def find(views: Mapping[str, View], name: str) -> View:
+    """The view of that name.
+
+    Raises:
+        UsageError: there is none; says which one was probably meant.
+    """
+    if name in views:
+        return views[name]
+    raise UsageError(f"there is no view {name!r}{meant(name, views)}; `usage views` lists all")
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """`, did you mean …?`, or nothing where none comes near."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def _view(name: str, query: str, comment: str) -> View:
+    rows, sentence, units = (*comment.split("\n"), "", "", "")[:3]
+    known = dict(part.strip().split(" ", 1) for part in units.split(",") if " " in part.strip())
+    return View(name, tuple(rows.split()), sentence, parameters(query), known)
+
+
+def _sample(parameter: Parameter) -> Any:
+    """Any value of the type: an empty range, so that describing costs nothing."""
+    if parameter.name in _SAMPLES:
+        return _SAMPLES[parameter.name]
+    if parameter.type.startswith("DateTime"):
+        return "2020-01-01 00:00:00"
+    return "" if parameter.type == "String" else 1
+
+
+def _place(rows: tuple[str, ...]) -> tuple[str, int]:
+    """Where it stands in the list of numbers; those without a row last."""
+    first = next(iter(rows), "~")
+    digits = first[1:]
+    return (first[:1], int(digits)) if digits.isdigit() else ("~", 0)

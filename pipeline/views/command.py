@@ -1,0 +1,119 @@
+"""What ``usage views`` and ``usage query`` do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.migrate import check as check_schema
+from pipeline.errors import StoreRefused, UsageError
+from pipeline.views import answers, catalogue, question
+from pipeline.views.call import call
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from pipeline.views.catalogue import View
+
+PIPE_WIDTH = 160
+
+
+def views_command(settings: Settings, as_json: bool) -> None:
+    """Print the catalogue."""
+    store = Store.connect(settings)
+    try:
+        check_schema(store)
+        found = catalogue.read(store)
+    finally:
+        store.close()
+    if as_json:
+        answers.show_json([view.as_json() for view in found], sys.stdout)
+    else:
+        _show(found, _console())
+
+
+def query_command(
+    settings: Settings, name: str, given: Mapping[str, str], output: str, now: datetime
+) -> None:
+    """Ask a view and print its rows.
+
+    ``given``: parameters by name, as typed.
+
+    Raises:
+        UsageError: no such view, not one of its parameters, or a value that it cannot take.
+    """
+    store = Store.connect(settings)
+    try:
+        check_schema(store)
+        views = catalogue.names(store)
+        view = catalogue.find(views, name)
+        values = question.values(view, given, now)
+        view = catalogue.described(store, view)
+        columns = [column.name for column in view.columns]
+        rows = _ask(store, f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
+        fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")
+    finally:
+        store.close()
+    if output == "csv":
+        answers.as_csv(columns, rows, sys.stdout)
+    elif output == "json":
+        document = {
+            "view": view.name,
+            "parameters": {name: answers.plain(value) for name, value in values.items()},
+            "as_of": answers.as_json(("type", "newest_event", "newest_arrival"), fresh),
+            "rows": answers.as_json(columns, rows),
+        }
+        answers.show_json(document, sys.stdout)
+    else:
+        _show_answer(view, rows, fresh, _console())
+
+
+def _ask(store: Store, statement: str) -> list[tuple[Any, ...]]:
+    try:
+        return store.query(statement)
+    except StoreRefused as error:
+        raise UsageError(f"the store does not answer that: {error.message}") from error
+
+
+def _show(views: list[View], console: Console) -> None:
+    for view in views:
+        heading = Text.assemble((view.name, "bold"), "  ", (" ".join(view.rows), "cyan"))
+        console.print(heading)
+        if view.sentence:
+            console.print(f"  {view.sentence}")
+        wants = ", ".join(f"{one.name} {one.type}" for one in view.parameters)
+        console.print(Text(f"  parameters: {wants or 'none'}"))
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for column in view.columns:
+            table.add_row("   ", column.name, Text(column.type, "dim"), column.unit)
+        console.print(table)
+        console.print()
+
+
+def _show_answer(view: View, rows: answers.Rows, fresh: answers.Rows, console: Console) -> None:
+    columns = view.columns
+    answers.show_table([c.name for c in columns], [c.unit for c in columns], rows, console)
+    if not rows:
+        console.print("no rows")
+    newest = max((event for _, event, _ in fresh), default=None)
+    arrival = max((arrival for _, _, arrival in fresh), default=None)
+    if newest and arrival:
+        as_of = f"newest event {_minute(newest)}, newest arrival {_minute(arrival)}"
+        console.print(Text(f"\nas of: {as_of} (UTC)", "dim"))
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _console() -> Console:
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console

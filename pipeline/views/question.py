@@ -1,0 +1,131 @@
+"""From what a person typed to the values of a view's parameters. Pure but for the list of zones."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from pipeline.errors import UsageError
+from pipeline.views.call import Value
+from pipeline.views.catalogue import View, meant
+
+GRAINS = ("minute", "hour", "day", "week", "month")
+DEFAULTS = {
+    "since": "30d",
+    "until": "now",
+    "as_of": "now",
+    "months": "12",
+    "periods": "3",
+    "tz": "UTC",
+    "grain": "day",
+    "k": "10",
+    "tenant": "",
+    "token": "",
+}
+"""What holds for an option that is not given."""
+
+_AGO = re.compile(r"(\d{1,6})([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_EPOCH_SECONDS = re.compile(r"\d{9,10}")
+_YEARS = range(1970, 2106)  # what a DateTime can hold
+_LARGEST = 65_535
+
+
+def values(view: View, given: Mapping[str, str], now: datetime) -> dict[str, Value]:
+    """A value for each parameter of the view: what was given, else the default.
+
+    ``given``: parameters by name, as typed.
+
+    Raises:
+        UsageError: the view lacks a parameter, or a value is not what it must be.
+    """
+    has = [parameter.name for parameter in view.parameters]
+    for name in given:
+        if name not in has:
+            raise UsageError(f"{view.name} takes no {option(name)}; {_takes(has)}")
+    missing = [name for name in has if name not in given and name not in DEFAULTS]
+    if missing:
+        raise UsageError(f"{view.name} wants {', '.join(map(option, missing))}")
+    texts = {name: given.get(name, DEFAULTS.get(name, "")) for name in has}
+    found = {name: _value(name, text) for name, text in texts.items() if name not in _TIMES}
+    found |= _times(texts, str(found.get("tz", "UTC")), now)
+    return {name: found[name] for name in has}
+
+
+def option(parameter: str) -> str:
+    """The option of a parameter: ``--as-of``."""
+    return f"--{parameter.replace('_', '-')}"
+
+
+def _takes(has: list[str]) -> str:
+    return f"it takes {', '.join(map(option, has))}" if has else "it takes no options"
+
+
+_TIMES = ("since", "until", "as_of")
+
+
+def _times(texts: Mapping[str, str], tz: str, now: datetime) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    end = now
+    for name in ("as_of", "until", "since"):  # since is counted back from until
+        if name in texts:
+            at = _instant(name, texts[name], tz, end if name == "since" else now)
+            found[name] = at
+            end = at if name == "until" else end
+    since, until = found.get("since"), found.get("until")
+    if isinstance(since, datetime) and isinstance(until, datetime) and since >= until:
+        raise UsageError(
+            f"--since {since:%Y-%m-%d %H:%M} is not before --until {until:%Y-%m-%d %H:%M}"
+        )
+    return found
+
+
+def _instant(name: str, text: str, tz: str, end: datetime) -> datetime:
+    """``now``, ``30d`` before ``end``, epoch seconds, or ISO 8601 (without offset: in the zone)."""
+    ago = _AGO.fullmatch(text)
+    try:
+        if text == "now":
+            at = end
+        elif ago:
+            at = end - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        elif _EPOCH_SECONDS.fullmatch(text):
+            at = datetime.fromtimestamp(int(text), UTC)
+        else:
+            at = datetime.fromisoformat(text)
+            at = at if at.tzinfo else at.replace(tzinfo=zoneinfo.ZoneInfo(tz))
+        at = at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{option(name)} {text!r} is no time: wanted is one like 2026-05-01, "
+            "2026-05-01T10:30, 2026-05-01T10:30:00+02:00, 30d (m, h, d or w ago), or now"
+        ) from None
+    if at.year not in _YEARS:
+        raise UsageError(f"{option(name)} {text!r} is not between 1970 and 2105")
+    return at
+
+
+def _value(name: str, text: str) -> Value:
+    if name == "tz":
+        return _zone(text)
+    if name == "grain":
+        if text not in GRAINS:
+            raise UsageError(f"--grain {text!r} is none of {', '.join(GRAINS)}")
+        return text
+    if name in ("months", "periods", "k"):
+        if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= _LARGEST:
+            raise UsageError(f"{option(name)} {text!r} is no whole number from 1 to {_LARGEST:,}")
+        return int(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    known = zoneinfo.available_timezones()
+    if text not in known:
+        by_small = {zone.lower(): zone for zone in known}
+        by_city = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
+        same = by_small.get(text.lower()) or by_city.get(text.lower().replace(" ", "_"))
+        hint = f", did you mean {same!r}?" if same else meant(text, known)
+        raise UsageError(f"--tz {text!r} is no IANA time zone{hint}")
+    return text
