@@ -1,0 +1,148 @@
+"""The JSON Schemas against the code that decides: they agree on every event, as far as they can."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from pipeline.facts import Facts, Rules, reader, reasons
+from schemas import TYPES, EventType
+from schemas.generate import json_schema
+from tests.property import facts_strategies as make
+
+VALIDATORS = {name: Draft202012Validator(json_schema.of_event(k)) for name, k in TYPES.items()}
+UNTIMELY = (reasons.TOO_EARLY, reasons.TOO_LATE)
+
+
+class Rec(NamedTuple):
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+    offset: int = 7
+    timestamp: int = make.NOW
+
+
+nested = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), make.words),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(make.words, inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+chains = st.integers(1, 10).map(lambda levels: make.Raw('{"a":[' * levels + "]}" * levels))
+product_data = st.fixed_dictionaries(
+    {"name": make.ids},
+    optional={
+        "user_id": make.optional_ids,
+        "properties": st.one_of(
+            st.none(),
+            st.dictionaries(make.words, nested, max_size=3),
+            st.dictionaries(make.words, chains, min_size=1, max_size=2),
+        ),
+    },
+)
+attributes = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": make.optional_ids,
+        "timezone": st.sampled_from(["Europe/Berlin", None, "", 5, "UTC"]),
+        "billing_anchor_day": st.sampled_from([1, 31, None, 0, 32, "1", make.Raw("1.0"), True]),
+        "status": st.one_of(make.words, nested),
+    },
+)
+entity_data = st.fixed_dictionaries(
+    {
+        "entity": st.sampled_from(["tenant", "user", "app", "model", "recipe", "Tenant"]),
+        "entity_id": st.sampled_from(["t1", "*"]),
+    },
+    optional={
+        "deleted": st.sampled_from([True, False, None]),
+        "attributes": st.one_of(st.none(), attributes),
+    },
+)
+
+
+def events(kind: EventType) -> st.SearchStrategy[dict[str, Any]]:
+    if kind.topic in {"usage.requests", "usage.recipe-actions"}:
+        return make.events(kind.topic)
+    is_entity = kind.topic == "usage.entities"
+    return st.fixed_dictionaries(
+        {
+            "specversion": st.just("1.0"),
+            "id": make.ids,
+            "source": make.ids,
+            "type": st.just(kind.name),
+            "subject": st.sampled_from(["t1", "*"]) if is_entity else make.ids,
+            "time": make.times(),
+            "data": entity_data if is_entity else product_data,
+        }
+    )
+
+
+@st.composite
+def mutated(draw: st.DrawFn, kind: EventType) -> dict[str, Any]:
+    event = draw(events(kind))
+    target = draw(st.sampled_from([event, event["data"], event["data"]]))
+    name = draw(st.sampled_from(sorted(target)))
+    match draw(st.sampled_from(["as it is", "replace", "replace", "replace", "drop"])):
+        case "replace":
+            target[name] = draw(st.sampled_from(make.WRONG))
+        case "drop":
+            del target[name]
+    return event
+
+
+@pytest.mark.parametrize("kind", TYPES.values(), ids=lambda kind: kind.name)
+def test_a_schema_accepts_what_counts_and_nothing_else(kind: EventType) -> None:
+    counts = {True: 0, False: 0}
+
+    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(mutated(kind))
+    def holds(event: dict[str, Any]) -> None:
+        value = make.dumps(event).encode()
+        reason, message = verdict(kind, value)
+        if reason == reasons.MALFORMED:
+            return  # of the record, not of the event: too deep
+        parsed = json.loads(value, parse_float=Decimal, parse_int=integer)
+        accepted = VALIDATORS[kind.name].is_valid(parsed)
+        if accepted and cannot_be_said(parsed, message, value):
+            return
+        counts[accepted] += 1
+        assert accepted == (not reason or reason in UNTIMELY), message
+
+    holds()
+    assert min(counts.values()) > 50, counts
+
+
+def integer(text: str) -> int:
+    """Python reads no integers of more than 4,300 digits; large is large."""
+    return int(text[:4000])
+
+
+def verdict(kind: EventType, value: bytes) -> tuple[str, str]:
+    """Why the pipeline rejects an event, and in which words; nothing if it counts."""
+    one = reader(kind.topic, Rules())
+    facts = Facts(one.head)
+    one.read([Rec(value)], facts)
+    return (
+        (facts.rejections[0].reason, facts.rejections[0].message) if facts.rejections else ("", "")
+    )
+
+
+def cannot_be_said(event: dict[str, Any], message: str, value: bytes) -> bool:
+    """Whether it is refused for what ``$comment`` says that the schema leaves out."""
+    field = message.partition(":")[0]
+    data = event["data"]
+    if field == "data.cost":
+        cost = data["cost"]
+        written = isinstance(cost, str) and re.search("[eE]", cost)
+        return bool(written) or re.search(rb'"cost":[0-9.]{1025}', value) is not None
+    if field == "data.attributes.timezone":
+        return isinstance(data["attributes"]["timezone"], str)
+    return field == "data.entity_id" and data["entity"] == "tenant"
