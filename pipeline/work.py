@@ -297,7 +297,7 @@ class Work:
             if partition is not None:
                 partition.committed()
             self._live.counted(chunk.range.source, chunk.minutes)
-            self._instruments.chunk_counted(chunk.range, chunk.facts, chunk.minutes)
+            self._instruments.chunk_counted(chunk.range, chunk.facts)
 
     def _note_idleness(self) -> None:
         """Having nothing to commit is progress too; while taking up, nobody knows."""

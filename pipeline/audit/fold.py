@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -155,15 +155,19 @@ def _add_rows(into: dict[Key, list[int]], rollup: Rollup, one: facts.Facts) -> N
     columns = {
         name: column for (name, _), column in zip(one.head.columns, one.columns, strict=True)
     }
-    keys = zip(columns["minute"], *(columns[name] for name in rollup.key), strict=True)
-    measures = zip(*(columns[name] for name in head_measures(rollup)), strict=True)
-    for (minute, *key), values in zip(keys, measures, strict=True):
-        sums = into.setdefault(
-            (minute // QUARTER_SECONDS * QUARTER_SECONDS, *key), [0] * (1 + len(values))
-        )
+    names = (*rollup.key, *head_measures(rollup))
+    width = len(rollup.key)
+    seconds = columns["minute"] if "minute" in columns else _seconds(columns["time"])
+    for second, *values in zip(seconds, *(columns[name] for name in names), strict=True):
+        quarter = second // QUARTER_SECONDS * QUARTER_SECONDS
+        sums = into.setdefault((quarter, *values[:width]), [0] * (1 + len(names) - width))
         sums[0] += 1
-        for n, value in enumerate(values, start=1):
+        for n, value in enumerate(values[width:], start=1):
             sums[n] += value
+
+
+def _seconds(milliseconds: Iterable[Any]) -> Iterator[int]:
+    return (one // 1000 for one in milliseconds)
 
 
 def head_measures(rollup: Rollup) -> list[str]:

@@ -21,12 +21,13 @@ MOST_DIFFERENCES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """The tables that the events of one topic are summed in."""
+    """The tables that the events of one topic are summed in, or kept in one by one."""
 
     kind: str
     """The topic, without prefix: those of every prefix come into the same tables."""
     quarters: str
     minutes: str
+    """Empty where there are none."""
     events: str
     """The column that counts them."""
     measures: tuple[str, ...]
@@ -73,6 +74,22 @@ ROLLUPS = (
         ("tasks", "failed"),
         ("tenant", "recipe_id", "app", "rule_set"),
     ),
+    Rollup(
+        "usage.events",
+        "events_15m",
+        "events_1m",
+        "events",
+        (),
+        ("tenant", "user_id", "name"),
+    ),
+    Rollup(
+        "usage.entities",
+        "entities",
+        "",
+        "changes",
+        ("deleted",),
+        ("tenant", "entity", "entity_id", "partition", "offset", "element", "attributes"),
+    ),
 )
 
 
@@ -118,7 +135,7 @@ def kept(store: Store) -> Kept:
             {"database": store.database},
         )
     )
-    minutes = [rollup.minutes for rollup in ROLLUPS] + ["latency_1m"]
+    minutes = [rollup.minutes for rollup in ROLLUPS if rollup.minutes] + ["latency_1m"]
     quarters = [rollup.quarters for rollup in ROLLUPS] + ["latency_15m"]
     return Kept(_from(now, engines, minutes), _from(now, engines, quarters))
 
@@ -178,7 +195,9 @@ def pairs(rollup: Rollup, span: Kept) -> list[tuple[str, str, str]]:
     events, quarters = [rollup.events], rollup.quarters
     every = [*events, *rollup.measures]
     both = span.later(by_minutes=True)
-    sides = [(_minutes(rollup.minutes, every, both), _quarters(quarters, every, both))]
+    sides = []
+    if rollup.minutes:
+        sides.append((_minutes(rollup.minutes, every, both), _quarters(quarters, every, both)))
     for table, by_minutes in rollup.latency:
         since = span.later(by_minutes)
         side = _minutes if by_minutes else _quarters

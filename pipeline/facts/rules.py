@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from pipeline.zones import VERSION
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -38,6 +40,9 @@ class Rules:
 
     task_rule_set: int = 1
     """Which recipe actions are tasks (row A1 of the list of numbers)."""
+
+    zones: str = VERSION
+    """The release of the time zone database, by which an unknown zone is told."""
 
     def digest(self) -> str:
         """16 hex digits, different for different rules."""

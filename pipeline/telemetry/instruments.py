@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pipeline.facts.reasons import REASONS
-from pipeline.live.minutes import Minutes
 from pipeline.telemetry import metrics
 from pipeline.telemetry.metrics import Metric
 
@@ -44,7 +44,7 @@ class Instruments:
         self._rebuild_records = self._counter(metrics.REBUILD_RECORDS)
         self._rebuild_seconds = self._histogram(metrics.REBUILD_SECONDS)
 
-    def chunk_counted(self, chunk: Range, facts: Facts, minutes: Minutes) -> None:
+    def chunk_counted(self, chunk: Range, facts: Facts) -> None:
         """Take note of a chunk that is committed, and can be queried."""
         topic = chunk.source.topic
         for outcome in OUTCOMES:
@@ -54,7 +54,7 @@ class Instruments:
         for rejection in facts.rejections:
             self._rejected.labels(topic, rejection.reason).inc()
         self._chunk_size.observe(facts.received)
-        self._observe_ages(topic, facts, minutes)
+        self._observe_ages(topic, facts)
 
     def lost(self, chunk: Range) -> None:
         """Take note of offsets that can never be counted."""
@@ -96,7 +96,7 @@ class Instruments:
         finally:
             self._steps.labels(step).observe(time.perf_counter() - began)
 
-    def _observe_ages(self, topic: str, facts: Facts, minutes: Minutes) -> None:
+    def _observe_ages(self, topic: str, facts: Facts) -> None:
         now = self._clock()
         if facts.event_time is not None:
             self._freshness_event.labels(topic).observe(max(0.0, now - facts.event_time[1] / 1000))
@@ -104,7 +104,7 @@ class Instruments:
             first = facts.arrival[0] / 1000
             self._freshness_arrival.labels(topic).observe(max(0.0, now - first))
             late = first - LATE_SECONDS - 60
-            events = sum(s[0] + s[4] for (minute, _), s in minutes.items() if minute < late)
+            events = int((_minutes(facts) < late).sum())
             if events:
                 self._late.labels(topic).inc(events)
 
@@ -119,6 +119,17 @@ class Instruments:
             buckets=metric.buckets,
             registry=self._registry,
         )
+
+
+def _minutes(facts: Facts) -> NDArray[Any]:
+    """The minute of each counted event, in epoch seconds."""
+    columns = {
+        name: column for (name, _), column in zip(facts.head.columns, facts.columns, strict=True)
+    }
+    if "minute" in columns:
+        return columns["minute"].numpy()
+    minutes: NDArray[Any] = columns["time"].numpy() // 60_000 * 60
+    return minutes
 
 
 def program_version() -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+ZONES = {"UTC", "Asia/Kathmandu", "America/St_Johns", "US/Pacific"}  # that the strategies know
 EXACT = Context(prec=3000, rounding=ROUND_HALF_EVEN, Emax=10**15, Emin=-(10**15))
 TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -21,7 +22,10 @@ NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 TYPES = {
     "usage.requests": "usage.request.v1",
     "usage.recipe-actions": "usage.recipe_action.v1",
+    "usage.events": "usage.event.v1",
+    "usage.entities": "usage.entity.v1",
 }
+PARTITION = 5
 
 
 @dataclass
@@ -144,13 +148,16 @@ def event(topic: str, record: Rec, index: int | None, value: bytes, given: dict[
         out.time = envelope(given, out, record.timestamp)
         if out.type != TYPES[topic]:
             stop("unknown_type", "type")
-        rest = (request if topic == "usage.requests" else action)(given["data"])
+        rest = DATA[topic](given["data"], out.tenant)
         if out.time - record.timestamp > 600_000:
             stop("too_early", "time")
         if record.timestamp - out.time > 400 * 86_400_000:
             stop("too_late", "time")
-        out.row = [out.time - out.time % 60_000, out.tenant, *rest]
-        out.row[0] //= 1000
+        if topic == "usage.entities":
+            where = [out.time, record.timestamp, PARTITION, record.offset, index or 0]
+            out.row = [out.tenant, *rest[:2], *where, *rest[2:]]
+        else:
+            out.row = [out.time // 60_000 * 60, out.tenant, *rest]
         out.identity = given["source"], given["id"]
     except Bad as bad:
         out.reason, out.names = bad.reason, bad.names
@@ -205,11 +212,23 @@ def instant(text: str) -> int | None:
     return (since // timedelta(seconds=1) + days * 86_400) * 1000 + int(fraction[1:4].ljust(3, "0"))
 
 
+def far(text: str) -> Decimal:
+    """A number whose exponent is beyond what can be told apart: 0, or far out of every range."""
+    mantissa, exponent = re.split("[eE]", text)
+    if not re.search("[1-9]", mantissa):
+        return Decimal(0)
+    sign = "-" if mantissa.startswith("-") else ""
+    return Decimal(f"{sign}1e-99" if exponent.startswith("-") else f"{sign}1e99")
+
+
 def decimal(value: Any, places: int, low_open_top: str, *, inclusive: bool) -> int | None:
     text = value.text if isinstance(value, Num) else value
     if not isinstance(text, str) or not NUMBER.fullmatch(text):
         return None
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent of hundreds of digits
+        number = far(text)
     top = Decimal(low_open_top)
     if not (0 <= number < top or (inclusive and number == top)):
         return None
@@ -252,7 +271,7 @@ def duration(data: dict[str, Any]) -> int:
 TOP = 2**63 - 1
 
 
-def request(data: dict[str, Any]) -> list[Any]:
+def request(data: dict[str, Any], _: str) -> list[Any]:
     operation, model_ = (
         string(data, "operation", required=True),
         string(data, "model", required=True),
@@ -290,7 +309,7 @@ def cost_like(cost: Any) -> bool:
     return isinstance(cost, Num | str)
 
 
-def action(data: dict[str, Any]) -> list[Any]:
+def action(data: dict[str, Any], _: str) -> list[Any]:
     recipe = string(data, "recipe_id", required=True)
     string(data, "job_id", required=True)
     if isinstance(data.get("step"), str):
@@ -309,3 +328,87 @@ def action(data: dict[str, Any]) -> list[Any]:
         duration(data)
     task = outcome == "succeeded" and kind in ("action", "call")
     return [recipe, app, 1, int(task), int(outcome == "failed")]
+
+
+def thing(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object, or nothing."""
+    value = data.get(name)
+    check(data, name, value is None or isinstance(value, dict))
+    return value or {}
+
+
+def product_event(data: dict[str, Any], _: str) -> list[Any]:
+    name, user = string(data, "name", required=True), string(data, "user_id")
+    # The object itself is 1 deep; of a repeated name only the last value is one.
+    text = json.dumps(thing(data, "properties"), default=lambda n: n.text)
+    check(data, "properties", nesting(text) <= 8)
+    return [user, name]
+
+
+KNOWN = {
+    "tenant": "name kind external_id subscription timezone billing_anchor_day",
+    "user": "name email role team_id",
+    "team": "name",
+    "agent": "name",
+    "service_account": "name",
+    "app": "name",
+    "token": "name owner_user_id service_account_id",
+    "model": "name",
+    "recipe": "name status recommended cloned_from",
+    "connection": "app status",
+}
+COLUMNS = (
+    "name kind external_id subscription timezone billing_anchor_day email role team_id "
+    "owner_user_id service_account_id status recommended cloned_from app"
+)
+
+
+def entity(data: dict[str, Any], tenant: str) -> list[Any]:
+    """Entity, id, deleted, attributes, and what is read out of them."""
+    kind = data.get("entity")
+    check(data, "entity", isinstance(kind, str) and kind in KNOWN)
+    assert isinstance(kind, str)
+    id_ = string(data, "entity_id", required=True)
+    check(data, "deleted", data.get("deleted") in (None, True, False))
+    given = {k: v for k, v in thing(data, "attributes").items() if v is not None}
+    check(data, "subject", (tenant == "*") == (kind in ("model", "app")))
+    known = {name: given[name] for name in KNOWN[kind].split() if name in given}
+    if kind == "tenant":
+        check(data, "entity_id", id_ == tenant)
+        zone, anchor = known.get("timezone"), known.get("billing_anchor_day")
+        check(data, "timezone", zone is None or (isinstance(zone, str) and zone in ZONES))
+        days = [str(day) for day in range(1, 32)]
+        right = anchor is None or (isinstance(anchor, Num) and anchor.text in days)
+        check(data, "billing_anchor_day", right)
+    row: list[Any] = [kind, id_, int(bool(data.get("deleted"))), text_of(given)]
+    for name in COLUMNS.split():
+        value = known.get(name)
+        if name == "recommended":
+            row.append(int(value is True))
+        elif name == "billing_anchor_day":
+            row.append(int(value.text) if isinstance(value, Num) else 0)
+        elif value is None or isinstance(value, str):
+            row.append(value or "")
+        else:
+            row.append(text_of(value))
+    return row
+
+
+def text_of(value: Any) -> str:
+    """Compact JSON; numbers as they were sent, but for the integer -0."""
+    if isinstance(value, Num):
+        return "0" if value.text == "-0" else value.text
+    if isinstance(value, dict):
+        inner = ",".join(f"{text_of(name)}:{text_of(item)}" for name, item in value.items())
+        return "{" + inner + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(text_of, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+DATA: dict[str, Callable[[dict[str, Any], str], list[Any]]] = {
+    "usage.requests": request,
+    "usage.recipe-actions": action,
+    "usage.events": product_event,
+    "usage.entities": entity,
+}

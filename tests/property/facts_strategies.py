@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.property.facts_model import Rec
+from tests.property.facts_model import KNOWN, ZONES, Rec
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 
@@ -130,24 +130,92 @@ action_data = _object(
 )
 
 
+leaves = st.one_of(ids, st.integers(), st.booleans(), st.none(), decimals.map(Raw))
+trees = st.recursive(
+    leaves, lambda inner: st.one_of(st.lists(inner), st.dictionaries(ids, inner)), max_leaves=8
+)
+
+
+def nested(depth: int) -> Any:
+    """An object that nests so deep."""
+    tree: Any = 1
+    for level in range(depth - 1):
+        tree = [tree, 2] if level % 2 else {"a": tree, "b": "[[[{{"}
+    return {"deep": tree}
+
+
+def depth_of(tree: Any) -> int:
+    if isinstance(tree, dict | list):
+        inner = tree.values() if isinstance(tree, dict) else tree
+        return 1 + max(map(depth_of, inner), default=0)
+    return 0
+
+
+properties = st.one_of(
+    st.dictionaries(ids, trees).filter(lambda tree: depth_of(tree) <= 8),
+    st.integers(1, 8).map(nested),
+    st.sampled_from([None, {}, {"many": [{}] * 40}]),
+)
+product_data = _object({"name": ids}, {"user_id": optional_ids, "properties": properties} | unknown)
+
+any_attribute = st.one_of(ids, st.just(""), trees)
+attributes = {name: any_attribute for names in KNOWN.values() for name in names.split()}
+zones = st.sampled_from([*sorted(ZONES), None])
+anchors = st.sampled_from([1, 15, 31, None])
+
+
+@st.composite
+def entity_data(draw: st.DrawFn) -> dict[str, Any]:
+    """Of a tenant, its id is that of the subject: to be put there."""
+    entity = draw(st.sampled_from(sorted(KNOWN)))
+    known: dict[str, Any] = dict(attributes)
+    if entity == "tenant":
+        known |= {"timezone": zones, "billing_anchor_day": anchors}
+    optional = {
+        "deleted": st.sampled_from([True, False, None]),
+        "attributes": st.one_of(st.none(), _object({}, known | {"more": trees})),
+    }
+    data = draw(_object({"entity_id": ids}, optional | unknown))
+    return {"entity": entity, **data}
+
+
+TYPES: dict[str, tuple[str, st.SearchStrategy[Any]]] = {
+    "usage.requests": ("usage.request.v1", request_data),
+    "usage.recipe-actions": ("usage.recipe_action.v1", action_data),
+    "usage.events": ("usage.event.v1", product_data),
+    "usage.entities": ("usage.entity.v1", entity_data()),
+}
+
+
+def _addressed(event: dict[str, Any]) -> dict[str, Any]:
+    """With the subject that the entity wants."""
+    entity = event["data"].get("entity")
+    if entity in ("model", "app"):
+        return event | {"subject": "*"}
+    if entity == "tenant":
+        return event | {"subject": event["data"]["entity_id"]}
+    return event
+
+
 def events(topic: str) -> st.SearchStrategy[dict[str, Any]]:
     """Valid events of the topic's type."""
-    is_request = topic == "usage.requests"
-    return _object(
+    type_, data = TYPES[topic]
+    made = _object(
         {
             "specversion": st.just("1.0"),
             "id": ids,
             "source": st.one_of(ids, st.just("s" * 256)),
-            "type": st.just("usage.request.v1" if is_request else "usage.recipe_action.v1"),
+            "type": st.just(type_),
             "subject": st.one_of(st.sampled_from(["t1", "t2"]), ids.filter(lambda t: t != "*")),
             "time": times(),
-            "data": request_data if is_request else action_data,
+            "data": data,
         },
         {
             "datacontenttype": st.sampled_from([JSON, "Application/JSON; charset=utf-8", None]),
             "traceparent": st.one_of(words, st.just({"x": [[]]})),
         },
     )
+    return made.map(_addressed) if topic == "usage.entities" else made
 
 
 def record(event: dict[str, Any], form: str, offset: int = 0) -> Rec:
@@ -203,6 +271,17 @@ WRONG: list[Any] = [
     Raw("[" * 31 + "]" * 31),
     {"a": 1},
     "usage.entity.v1",
+    "model",
+    "tenant",
+    "asia/kathmandu",
+    "Europe/Atlantis",
+    "localtime",
+    nested(8),
+    nested(9),
+    Raw('{"a":' + "[" * 8 + "]" * 8 + ',"a":1}'),
+    31,
+    32,
+    Raw("15.0"),
     "usd",
     "USD\n",
     "text/plain",
@@ -254,7 +333,10 @@ def mutated(draw: st.DrawFn, topic: str) -> Rec:
     """A record with a field replaced, dropped, repeated, or with its bytes changed."""
     event = draw(events(topic))
     form = draw(st.sampled_from(FORMS))
-    target = draw(st.sampled_from([event, event["data"], event["data"]]))
+    targets = [event, event["data"], event["data"]]
+    if event["data"].get("attributes"):
+        targets += [event["data"]["attributes"]] * 2
+    target = draw(st.sampled_from(targets))
     name = draw(st.sampled_from(sorted(target)))
     how = draw(st.sampled_from(["replace", "replace", "drop", "bytes", "cut", "repeat"]))
     if how == "replace":

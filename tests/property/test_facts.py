@@ -10,18 +10,32 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.facts import RECIPE_ACTIONS, REQUESTS, Facts, Rules, reader
+from pipeline.facts import (
+    ENTITIES,
+    PRODUCT_EVENTS,
+    RECIPE_ACTIONS,
+    REQUESTS,
+    Facts,
+    Rules,
+    reader,
+)
+from pipeline.facts.bulk_columns import MAKERS
 from tests.property import facts_strategies as make
-from tests.property.facts_model import Out, Rec, model
+from tests.property.facts_model import PARTITION, Out, Rec, model
 
-TOPICS = ["usage.requests", "usage.recipe-actions"]
-HEADS = dict(zip(TOPICS, [REQUESTS, RECIPE_ACTIONS], strict=True))
+HEADS = {
+    "usage.requests": REQUESTS,
+    "usage.recipe-actions": RECIPE_ACTIONS,
+    "usage.events": PRODUCT_EVENTS,
+    "usage.entities": ENTITIES,
+}
+TOPICS = list(HEADS)
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def read(topic: str, *batches: Sequence[Rec]) -> Facts:
     facts = Facts(HEADS[topic])
-    one = reader(topic, Rules())
+    one = reader(topic, Rules(), PARTITION)
     for batch in batches:
         one.read(batch, facts)
     return facts
@@ -112,7 +126,7 @@ def plain(event: dict[str, object]) -> Rec:
 tombstones = st.builds(Rec, st.just(0), st.just(make.NOW), st.just(()), st.none())
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("topic", MAKERS)
 def test_the_fast_path_gives_what_the_slow_one_gives(
     topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from pipeline.audit.ledger import Counts, Log, Row, Totals
 from pipeline.audit.looks import Look
 from pipeline.audit.offsets import Seen
 from pipeline.audit.report import Check, Finding, Report
-from pipeline.audit.sums import Cell, Kept, Sums
+from pipeline.audit.sums import ROLLUPS, Cell, Kept, Sums
 from pipeline.chunks import Intent, Range, commit_metadata, intent_metadata
 from pipeline.commits import Offset
 
@@ -41,8 +41,8 @@ def look(
 ) -> Look:
     sums = Sums(
         outcomes={("usage.requests", 0, "counted"): stored},
-        events={"usage.requests": stored, "usage.recipe-actions": 0},
-        cells={"usage.requests": dict(cells or {}), "usage.recipe-actions": {}},
+        events={rollup.kind: 0 for rollup in ROLLUPS} | {"usage.requests": stored},
+        cells={rollup.kind: {} for rollup in ROLLUPS} | {"usage.requests": dict(cells or {})},
     )
     way = {LOG: Counts(under_way, under_way)} if under_way else {}
     return Look({LOG: totals(counted)}, sums, way, {LOG: 100} if is_open else {})

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.chunks import Range, Source
 from pipeline.facts import Facts
+from pipeline.facts.columns import Numbers
 from pipeline.facts.heads import REQUESTS
 from pipeline.facts.interface import Rejection
 from pipeline.live import WINDOWS
@@ -59,9 +60,10 @@ def exercise(registry: CollectorRegistry) -> None:
     facts.rejections = [Rejection(1, None, 0, "malformed", "", "", "", b"")]
     facts.event_time = ((NOW - 9) * 1000, (NOW - 2) * 1000)
     facts.arrival = ((NOW - 4) * 1000, (NOW - 1) * 1000)
-    minutes = {(NOW // 60 * 60 - 600, "acme"): [2, 0, 0, 0, 0], (NOW, "acme"): [1, 0, 0, 0, 0]}
-    chunk = Range(SOURCE, "i", 0, 10)
-    instruments.chunk_counted(chunk, facts, minutes)
+    minutes = facts.columns[0]
+    assert isinstance(minutes, Numbers)
+    minutes.extend([NOW // 60 * 60 - 600] * 2 + [NOW // 60 * 60])
+    instruments.chunk_counted(Range(SOURCE, "i", 0, 10), facts)
     instruments.lost(Range(SOURCE, "i", 10, 17))
     instruments.abandoned(2)
     instruments.store_failed()

@@ -59,7 +59,10 @@ CREATE TABLE IF NOT EXISTS entities{cluster}
     status String,
     recommended UInt8,
     cloned_from String,
-    app String
+    app String,
+    -- As the rollups have it, to be checked against the ledger like them.
+    changes UInt8 ALIAS 1,
+    quarter DateTime('UTC') ALIAS toStartOfFifteenMinutes(time)
 )
 ENGINE = {engine:MergeTree}
 ORDER BY (entity, tenant, entity_id, time, partition, offset, element)
