@@ -19,6 +19,17 @@ from tests.harness import golden
 from tests.property import facts_strategies as make
 
 VALIDATORS = {name: Draft202012Validator(json_schema.of_event(k)) for name, k in TYPES.items()}
+ALSO_WRONG = [
+    "1\n",
+    "0.5\n",
+    "2026-03-01T12:34:56Z\n",
+    "Europe/Nowhere",
+    1,
+    31,
+    32,
+    "tenant",
+    "call",
+]
 DROPPED = object()
 UNTIMELY = (reasons.TOO_EARLY, reasons.TOO_LATE)
 
@@ -106,15 +117,21 @@ def mutated(draw: st.DrawFn, kind: EventType) -> dict[str, Any]:
 @every
 def test_they_agree_on_every_wrong_value_in_every_field(kind: EventType) -> None:
     (full,) = [p for p in golden.payloads() if p.kind is kind and p.name == "full"]
-    for place in ("", "data"):
-        for name in json.loads(full.value)[place] if place else json.loads(full.value):
-            for wrong in [*make.WRONG, DROPPED]:
+    for place in ((), ("data",), ("data", "attributes")):
+        for name in inside(json.loads(full.value), place):
+            for wrong in [*make.WRONG, *ALSO_WRONG, DROPPED]:
                 event = json.loads(full.value)
-                target = event[place] if place else event
+                target = inside(event, place)
                 target[name] = wrong
                 if wrong is DROPPED:
                     del target[name]
                 agree(kind, event)
+
+
+def inside(event: dict[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
+    for name in place:
+        event = event.get(name, {})
+    return event
 
 
 @every
