@@ -1,12 +1,12 @@
 """Which events are duplicates: a window of hashes in compact arrays, read and filled in batches.
 
-Each identity has two buckets of eight places, and stands in the emptier one; a place is the 64-bit
-hash (8 bytes) and the offset of the last event that had it (4 bytes). What fell out of the window
-leaves its place by its offset alone, so nothing is ever swept. The table grows when identities no
-longer find a place (``docs/decisions/duplicates.md`` has the measurements).
+A cuckoo table: each identity has two buckets of eight places and stands in one of them. A place is
+the 64-bit hash (8 bytes) and the offset of the last event that had it (4 bytes). What falls out of
+the window leaves its place by its offset alone, so nothing is ever swept. The table grows when it
+takes too long to find places (``docs/decisions/duplicates.md`` has the measurements).
 """
 
-from typing import NamedTuple
+import secrets
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +14,19 @@ from numpy.typing import NDArray
 from pipeline.facts.identities import Hashes
 
 Offsets = NDArray[np.int64]
+Buckets = NDArray[np.int64]
+"""A row of first buckets and a row of second ones, a column per hash."""
 
 _PLACES = 8
 _ONES = np.uint64(0x0101010101010101)  # eight booleans, seen as one number
-_FIRST_BUCKETS = 128
 _GROWTH = 1.5
-_HOMELESS_SHARE = 128
-"""The table grows when more than one identity for so many places found none."""
+_FULL = 0.8
+"""What share of the places a window of one event per offset takes in the end."""
+_ROUNDS = 24
+"""The table grows when a batch has not found places after so many."""
+_MOVED_AT_ONCE = 16_384
 _REACH = 2**32 - 1
 """Offsets are kept as 32 bits from a base that moves along."""
-
-
-class _Candidates(NamedTuple):
-    """Two buckets per hash: all first ones, then all second ones."""
-
-    buckets: NDArray[np.int64]
-    keys: NDArray[np.uint64]
-    """The hashes in each bucket, eight to a row."""
 
 
 class Window:
@@ -42,13 +38,9 @@ class Window:
     def __init__(self, window: int) -> None:
         self._window = window
         self._base: int | None = None
-        self._homeless: dict[int, int] = {}
-        """Offsets of hashes that found no place."""
-        self._keys, self._lasts = _empty(_FIRST_BUCKETS)
-
-    def __len__(self) -> int:
-        """How many places hold something, what fell out of the window included."""
-        return int(np.count_nonzero(self._lasts)) + len(self._homeless)
+        self._keys, self._lasts = _empty(_first_buckets(window))
+        self._scatter = np.uint64(secrets.randbits(64) | 1)
+        """Decides where hashes stand, nothing else: nobody can choose ids that crowd a bucket."""
 
     @property
     def size_bytes(self) -> int:
@@ -67,14 +59,12 @@ class Window:
             parts = (slice(half), slice(half, None))
             return np.concatenate([self.repeated(hashes[p], offsets[p]) for p in parts])
         lasts = self._relative(offsets)
-        repeats = _repeats(hashes)
-        if repeats is None:
-            before = self._swap(hashes, lasts)
-        else:
-            order, first, last = repeats
-            before = np.empty(len(hashes), np.int64)
-            before[order[1:]] = lasts[order[:-1]]
-            before[order[first]] = self._swap(hashes[order[first]], lasts[order[last]])
+        if _are_distinct(hashes):
+            return lasts - self._swap(hashes, lasts) <= self._window
+        order, first, last = _repeats(hashes)
+        before = np.empty(len(hashes), np.int64)
+        before[order[1:]] = lasts[order[:-1]]
+        before[order[first]] = self._swap(hashes[order[first]], lasts[order[last]])
         return lasts - before <= self._window
 
     def _relative(self, offsets: Offsets) -> Offsets:
@@ -83,88 +73,86 @@ class Window:
         if self._base is None:
             self._base = base
         elif int(offsets[-1]) - self._base > _REACH:
-            self._move(base - self._base)
-            self._base = base
+            by, self._base = base - self._base, base
+            self._lasts = np.maximum(self._lasts.astype(np.int64) - by, 0).astype(np.uint32)
         return offsets - self._base
-
-    def _move(self, by: int) -> None:
-        """Subtract from all offsets; 0 stands for all that fell out of the window."""
-        self._lasts = np.maximum(self._lasts.astype(np.int64) - by, 0).astype(np.uint32)
-        self._homeless = {hash_: last - by for hash_, last in self._homeless.items() if last > by}
 
     def _swap(self, hashes: Hashes, lasts: Offsets) -> Offsets:
         """The offset that each of these distinct hashes had, a long past one if none; set anew."""
-        found = self._candidates(hashes)
         before = np.full(len(hashes), -self._window - 1, np.int64)
-        new = np.ones(len(hashes), np.bool_)
-        rows, places = np.nonzero(found.keys == np.tile(hashes, 2)[:, None])
-        if len(rows):
-            which, buckets = rows % len(hashes), found.buckets[rows]
-            before[which] = self._lasts[buckets, places]
-            self._lasts[buckets, places] = lasts[which]
+        buckets = self._buckets(hashes)
+        hits = np.flatnonzero(_bytes(self._keys.take(buckets, axis=0) == hashes[:, None]))
+        if len(hits):
+            which, rows = hits % len(hashes), buckets.ravel()[hits]
+            at, places = np.nonzero(self._keys[rows] == hashes[which, None])
+            which, rows = which[at], rows[at]
+            before[which] = self._lasts[rows, places]
+            self._lasts[rows, places] = lasts[which]
+            new = np.ones(len(hashes), np.bool_)
             new[which] = False
-        if self._homeless:
-            self._swap_homeless(hashes, lasts, before, new)
-        self._insert(hashes[new], lasts[new], int(lasts.max()) - self._window)
+            hashes, lasts, buckets = hashes[new], lasts[new], buckets[:, new]
+        if len(hashes):
+            self._insert(hashes, lasts, buckets, max(int(lasts.max()) - self._window, 1))
         return before
 
-    def _swap_homeless(
-        self, hashes: Hashes, lasts: Offsets, before: Offsets, new: NDArray[np.bool_]
-    ) -> None:
-        for at, hash_ in enumerate(hashes.tolist()):
-            if hash_ in self._homeless:
-                before[at] = self._homeless[hash_]
-                self._homeless[hash_] = int(lasts[at])
-                new[at] = False
+    def _insert(self, hashes: Hashes, lasts: Offsets, buckets: Buckets, oldest: int) -> None:
+        """Give these unknown, distinct hashes places; all before ``oldest`` have left theirs.
 
-    def _candidates(self, hashes: Hashes) -> _Candidates:
-        buckets = _buckets(hashes, len(self._keys))
-        return _Candidates(buckets, self._keys[buckets])
+        Each goes into the emptier of its buckets; where both are full, it takes the place of one
+        that then looks for another, and so on.
+        """
+        for turn in range(_ROUNDS):
+            taken = _bytes(self._lasts.take(buckets, axis=0) >= oldest)
+            numbers = np.bitwise_count(taken)
+            second = numbers[1] < numbers[0]
+            free = _first_free(np.where(second, taken[1], taken[0]))
+            places = np.where(second, buckets[1], buckets[0]) * _PLACES + free
+            full = np.flatnonzero(free == _PLACES)
+            if len(full):
+                places[full] = _someones(hashes[full], buckets[:, full], turn)
+                driven = self._keys.take(places[full]), self._lasts.take(places[full])
+            self._keys.reshape(-1)[places] = hashes
+            self._lasts.reshape(-1)[places] = lasts
+            lost = self._keys.take(places) != hashes  # to another one of the same batch
+            if len(full):
+                had = ~lost[full]
+                hashes = np.concatenate((hashes[lost], driven[0][had]))
+                lasts = np.concatenate((lasts[lost], driven[1][had].astype(np.int64)))
+            else:
+                hashes, lasts = hashes[lost], lasts[lost]
+            if not len(hashes):
+                return
+            buckets = self._buckets(hashes)
+        self._grow(hashes, lasts, oldest)
 
-    def _insert(self, hashes: Hashes, lasts: Offsets, oldest: int) -> None:
-        """Give these unknown, distinct hashes places; all before ``oldest`` have left theirs."""
-        while len(hashes):
-            buckets = _buckets(hashes, len(self._keys))
-            taken = (self._lasts[buckets] >= max(oldest, 1)).view(np.uint64)[:, 0]
-            first, second = np.bitwise_count(taken).reshape(2, -1)
-            emptier = np.arange(len(hashes)) + np.where(first <= second, 0, len(hashes))
-            buckets, taken = buckets[emptier], taken[emptier]
-            full = taken == _ONES
-            if full.any():
-                self._leave_homeless(hashes[full], lasts[full])
-                fits = ~full
-                hashes, lasts, buckets, taken = (
-                    hashes[fits],
-                    lasts[fits],
-                    buckets[fits],
-                    taken[fits],
-                )
-            places = _first_free(taken)
-            self._keys[buckets, places] = hashes
-            self._lasts[buckets, places] = lasts
-            lost = self._keys[buckets, places] != hashes  # to another one of the same batch
-            hashes, lasts = hashes[lost], lasts[lost]
-        if len(self._homeless) * _HOMELESS_SHARE > self._keys.size:
-            self._make_room(oldest)
+    def _grow(self, hashes: Hashes, lasts: Offsets, oldest: int) -> None:
+        """Move into a larger table, these too."""
+        known = self._lasts >= oldest
+        hashes = np.concatenate((self._keys[known], hashes))
+        lasts = np.concatenate((self._lasts[known].astype(np.int64), lasts))
+        self._keys, self._lasts = _empty(round(len(self._keys) * _GROWTH) + 1)
+        for first in range(0, len(hashes), _MOVED_AT_ONCE):
+            some = slice(first, first + _MOVED_AT_ONCE)
+            moved = hashes[some]
+            self._insert(moved, lasts[some], self._buckets(moved), oldest)
 
-    def _leave_homeless(self, hashes: Hashes, lasts: Offsets) -> None:
-        self._homeless.update(zip(hashes.tolist(), lasts.tolist(), strict=True))
+    def _buckets(self, hashes: Hashes) -> Buckets:
+        """By the upper and by the lower half of each scattered hash."""
+        scattered = hashes * self._scatter
+        halves = np.empty((2, len(hashes)), np.uint64)
+        np.right_shift(scattered, np.uint64(32), out=halves[0])
+        np.bitwise_and(scattered, np.uint64(0xFFFFFFFF), out=halves[1])
+        halves *= np.uint64(len(self._keys))
+        halves >>= np.uint64(32)
+        return halves.view(np.int64)
 
-    def _make_room(self, oldest: int) -> None:
-        """Forget the homeless that fell out of the window; if it does not do, grow."""
-        homeless = {hash_: last for hash_, last in self._homeless.items() if last >= oldest}
-        self._homeless = homeless
-        if len(homeless) * _HOMELESS_SHARE * 2 <= self._keys.size:
-            return
-        known = self._lasts >= max(oldest, 1)
-        hashes, lasts = self._keys[known], self._lasts[known].astype(np.int64)
-        self._homeless = {}
-        self._keys, self._lasts = _empty(int(len(self._keys) * _GROWTH) + 1)
-        self._insert(
-            np.concatenate((hashes, np.array(list(homeless), np.uint64))),
-            np.concatenate((lasts, np.array(list(homeless.values()), np.int64))),
-            oldest,
-        )
+
+def _first_buckets(window: int) -> int:
+    """So few that growth ends at what the window needs."""
+    buckets = window / _FULL / _PLACES
+    while buckets > 100:
+        buckets /= _GROWTH
+    return int(buckets) + 1
 
 
 def _empty(buckets: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
@@ -173,12 +161,16 @@ def _empty(buckets: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
     return np.zeros(shape, np.uint64), np.zeros(shape, np.uint32)
 
 
-def _repeats(hashes: Hashes) -> tuple[NDArray[np.int64], ...] | None:
-    """None if they are distinct; else their order, and in it each one's first and last place."""
-    ordered = np.sort(hashes)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return None
+def _are_distinct(hashes: Hashes) -> bool:
+    """Whether they surely are, by their lower halves: those sort twice as fast."""
+    ordered = np.sort(hashes.astype(np.uint32))
+    return not (ordered[1:] == ordered[:-1]).any()
+
+
+def _repeats(hashes: Hashes) -> tuple[NDArray[np.int64], ...]:
+    """Their order, and in it each one's first and last place."""
     order = np.argsort(hashes, kind="stable")
+    ordered = hashes[order]
     changes = np.flatnonzero(ordered[1:] != ordered[:-1])
     return (
         order,
@@ -187,16 +179,19 @@ def _repeats(hashes: Hashes) -> tuple[NDArray[np.int64], ...] | None:
     )
 
 
-def _buckets(hashes: Hashes, count: int) -> NDArray[np.int64]:
-    """All first buckets, then all second ones: of the upper and of the lower half of each hash."""
-    halves = np.concatenate((hashes >> np.uint64(32), hashes & np.uint64(0xFFFFFFFF)))
-    halves *= np.uint64(count)
-    halves >>= np.uint64(32)
-    return halves.view(np.int64)
+def _bytes(places: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Eight booleans of a bucket as the bytes of one number."""
+    return places.view(np.uint64)[..., 0]
 
 
 def _first_free(taken: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """The first of eight places that is not taken; one at least is not."""
+    """The first of eight places that is not taken; 8 if there is none."""
     free = taken ^ _ONES
     lowest = free & (~free + np.uint64(1))
     return (np.bitwise_count(lowest - np.uint64(1)) >> 3).astype(np.int64)
+
+
+def _someones(hashes: Hashes, buckets: Buckets, turn: int) -> NDArray[np.int64]:
+    """A place in one of the two buckets of each, another one in each turn."""
+    luck = (hashes >> np.uint64(turn)).astype(np.int64)
+    return np.where(luck & 8, buckets[0], buckets[1]) * _PLACES + (luck & 7)
