@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pipeline.commands.dead_letter import dead_letter
+from pipeline.commands.events import check as events_check
+from pipeline.commands.events import tail
 from pipeline.commands.groups import Commands
 from pipeline.errors import SettingsError, UsageError
 from pipeline.settings import load
@@ -233,12 +235,13 @@ def status(as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def views(as_json: bool) -> None:
+@click.option("--json", "output", flag_value="json", help="For programs.")
+@click.option("--markdown", "output", flag_value="markdown", help="As docs/views.md has them.")
+def views(output: str | None) -> None:
     """List the views: every number, its parameters, columns and units."""
     from pipeline.views.command import views_command
 
-    views_command(load(), as_json)
+    views_command(load(), output or "table")
 
 
 def _complete_views(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -369,6 +372,8 @@ def settings(markdown: bool) -> None:
 
 
 cli.add_command(dead_letter)
+cli.add_command(tail)
+cli.add_command(events_check, "check")
 
 if __name__ == "__main__":
     main()

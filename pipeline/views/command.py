@@ -16,6 +16,7 @@ from pipeline.clickhouse.migrate import check as check_schema
 from pipeline.errors import StoreRefused, UsageError
 from pipeline.views import answers, catalogue, question
 from pipeline.views.call import call
+from pipeline.views.page import markdown
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -24,16 +25,18 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 160
 
 
-def views_command(settings: Settings, as_json: bool) -> None:
-    """Print the catalogue."""
+def views_command(settings: Settings, output: str) -> None:
+    """Print the catalogue, as ``table``, ``json`` or ``markdown``."""
     store = Store.connect(settings)
     try:
         check_schema(store)
         found = catalogue.read(store)
     finally:
         store.close()
-    if as_json:
+    if output == "json":
         answers.show_json([view.as_json() for view in found], sys.stdout)
+    elif output == "markdown":
+        sys.stdout.write(markdown(found))
     else:
         _show(found, _console())
 
