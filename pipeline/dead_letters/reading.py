@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 AT_ONCE = 500
 SILENCE_SECONDS = 30.0
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.1
+"""`consume` waits so long for a full lot, whatever it has."""
+
+_TO_THE_END = {"enable.partition.eof": True, "fetch.wait.max.ms": 50}
 
 
 class Found(NamedTuple):
@@ -51,7 +54,7 @@ def read(settings: Settings, selection: Selection, *, values: bool = True) -> Fo
         BrokerError: Kafka could not be reached, has no such topic, or stopped answering.
     """
     topic = settings.topic(DEAD_LETTER.name)
-    consumer = log_consumer(settings, **{"enable.partition.eof": True})
+    consumer = log_consumer(settings, **_TO_THE_END)
     shelf = _Shelf(selection, values)
     try:
         sources = partitions(consumer, settings, topic)

@@ -208,6 +208,8 @@ def dead_letters(kafka: KafkaBroker, topic: str) -> tuple[dict[str, Any], Counte
     copies: Counter[str] = Counter()
     for part in read_log(kafka, [topic]).values():
         for record in part.records:
+            if record.key.endswith(":retried"):  # that it was sent again: no dead letter
+                continue
             headers = {name: value.decode(errors="replace") for name, value in record.headers}
             found[record.key] = (headers, record.value)
             copies[record.key] += 1
