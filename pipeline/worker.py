@@ -146,8 +146,7 @@ class _Worker:
         def batches() -> BatchThread:
             return app.batches
 
-        window = rules.duplicate_window if rules.deduplicate else 0
-        rebuild = Rebuild(settings, window, instruments)
+        rebuild = Rebuild(settings, rules.duplicate_window, instruments)
         live = Live(Labels(settings.tenant_labels, settings.tenants_with_labels))
         work = Work(
             settings,
@@ -161,7 +160,7 @@ class _Worker:
             batches,
             self._fail,
         )
-        self._survey = Survey(work, live, flusher, batches, window)
+        self._survey = Survey(work, live, flusher, batches, rules.duplicate_window)
         return work
 
     def _server(self) -> Server:

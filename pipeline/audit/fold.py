@@ -14,6 +14,7 @@ from pipeline.audit.kafka import log_consumer
 from pipeline.audit.ledger import Counts, Log, Row
 from pipeline.audit.sums import QUARTER_SECONDS, ROLLUPS, Rollup
 from pipeline.errors import BrokerError
+from pipeline.facts.interface import remembered_from
 from pipeline.rules import rules_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Folder:
         self._rules = rules_of(settings)
         self.digest = self._rules.digest()
         self._consumer = log_consumer(settings, **{"enable.partition.eof": True})
+        self._readers: dict[Log, tuple[facts.Reader, int]] = {}
+        """How far each log was read, and by which reader."""
 
     def close(self) -> None:
         """Let go of Kafka."""
@@ -52,20 +55,33 @@ class Folder:
     def fold(self, log: Log, rows: Sequence[Row], first: int) -> Iterator[tuple[Row, facts.Facts]]:
         """Read the log over these rows, in order, and yield what each comes to.
 
-        Where duplicates are dropped, reading begins a window earlier, as far as there is a log.
+        Each one's duplicates may be of events up to a window before it: the ids of those are read
+        too, as far as Kafka has them. Rows that come next go on where the last ones ended.
         """
-        if not rows:
-            return
-        kind = log.topic.removeprefix(self._settings.topic_prefix)
-        reader = facts.reader(kind, self._rules, log.partition)
-        window = self._rules.duplicate_window if self._rules.deduplicate else 0
-        records = _Records(self._consumer, log, max(first, rows[0].a - window))
-        records.read_until(rows[0].a, reader, facts.Facts(reader.head))
+        reader, at = self._readers.get(log) or (self._reader(log), 0)
+        records: _Records | None = None
         for row in rows:
-            records.read_until(row.a, reader, facts.Facts(reader.head))
+            if row.a < at:  # rows overlap, which the ledger's check tells
+                reader, at, records = self._reader(log), 0, None
+            begin = max(at, first, remembered_from(row.a, self._rules.duplicate_window))
+            if records is None or begin > at:
+                records = _Records(self._consumer, log, begin)
+            for some in records.until(row.a):
+                reader.remember(some)
             into = facts.Facts(reader.head)
-            records.read_until(row.b, reader, into)
+            for some in records.until(row.b):
+                reader.read(some, into)
+            at = row.b
             yield row, into
+        self._readers[log] = reader, at
+
+    def window_is_whole(self, row: Row, first: int) -> bool:
+        """Say whether Kafka still has all that the chunk's duplicates may be of."""
+        return first <= remembered_from(row.a, self._rules.duplicate_window)
+
+    def _reader(self, log: Log) -> facts.Reader:
+        kind = log.topic.removeprefix(self._settings.topic_prefix)
+        return facts.reader(kind, self._rules, log.partition)
 
 
 class _Records:
@@ -78,13 +94,13 @@ class _Records:
         self._ended = False
         consumer.assign([TopicPartition(log.topic, log.partition, start)])
 
-    def read_until(self, end: int, reader: facts.Reader, into: facts.Facts) -> None:
-        """Read all records before ``end``. Raises BrokerError when nothing comes."""
+    def until(self, end: int) -> Iterator[list[Record]]:
+        """Yield all records before ``end``, some at a time. Raises BrokerError when none come."""
         while True:
             due = [record for record in self._held if record.offset < end]
             if due:
-                reader.read(due, into)
                 self._held = self._held[len(due) :]
+                yield due
             if self._held or self._ended:
                 return
             self._fetch()
@@ -126,9 +142,9 @@ class Folded:
     sums: dict[str, dict[Key, list[int]]] = field(default_factory=dict)
     """By kind: [events, measures …] by (quarter, finest key …)."""
 
-    def add(self, row: Row, one: facts.Facts) -> Counts:
-        """Take in a chunk; return its counts."""
-        counts = Counts(one.received, one.counted, one.duplicate, one.rejected, one.skipped)
+    def add(self, row: Row, one: facts.Facts) -> None:
+        """Take in a chunk."""
+        counts = counts_of(one)
         self.rows.append(row)
         self.counts = self.counts.plus(counts)
         for (minute, *key), events in one.outcomes.items():
@@ -137,7 +153,6 @@ class Folded:
         for rollup in ROLLUPS:
             if row.log.topic.endswith(rollup.kind):
                 _add_rows(self.sums.setdefault(rollup.kind, {}), rollup, one)
-        return counts
 
     def ranges(self) -> dict[Log, list[tuple[int, int]]]:
         """The offsets taken, adjoining chunks joined."""
@@ -149,6 +164,11 @@ class Folded:
             else:
                 ranges.append((row.a, row.b))
         return found
+
+
+def counts_of(one: facts.Facts) -> Counts:
+    """What a ledger row says of a chunk."""
+    return Counts(one.received, one.counted, one.duplicate, one.rejected, one.skipped)
 
 
 def _add_rows(into: dict[Key, list[int]], rollup: Rollup, one: facts.Facts) -> None:

@@ -37,7 +37,7 @@ class PythonReader:
     def __init__(self, topic: str, rules: Rules, partition: int) -> None:
         self.head: Head = HEADS[topic]
         self._decider = Decider(topic, rules, partition)
-        self._seen = Seen(rules.duplicate_window) if rules.deduplicate else None
+        self._seen = Seen(rules.duplicate_window) if rules.duplicate_window else None
         (event_type,) = ROWS[topic]
         self._fast = FastPath(topic, self.head, event_type, rules) if topic in MAKERS else None
 

@@ -35,9 +35,6 @@ class Rules:
     duplicate_window: int = 1_000_000
     """For how many offsets an event's id is remembered."""
 
-    deduplicate: bool = False
-    """Whether duplicates are dropped."""
-
     task_rule_set: int = 1
     """Which recipe actions are tasks (row A1 of the list of numbers)."""
 

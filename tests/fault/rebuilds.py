@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.transport import Fetched, Past
 
 HELD = "the rebuild is held"
+LOOK_SECONDS = 0.05
 _read = Past.read
 _slices = itertools.count()
 
@@ -21,12 +22,15 @@ def nothing(when: str, step: str) -> None:
     """Do nothing at the protocol's own steps."""
 
 
+def _holds() -> bool:
+    return Path(os.environ["HOLD_FILE"]).exists()
+
+
 async def _held(self: Past) -> list[Fetched]:
-    file = Path(os.environ["HOLD_FILE"])
-    if next(_slices) >= int(os.environ["HOLD_AFTER"]) and file.exists():
+    if next(_slices) >= int(os.environ["HOLD_AFTER"]) and _holds():
         print(HELD, flush=True)
-        while file.exists():
-            await asyncio.sleep(0.05)
+        while _holds():  # noqa: ASYNC110  # another process takes the file away
+            await asyncio.sleep(LOOK_SECONDS)
     return await _read(self)
 
 

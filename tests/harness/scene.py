@@ -31,6 +31,7 @@ SETTINGS = {
     "USAGE_INSERTS_PER_SECOND": "200",
     "USAGE_CHUNK_EVENTS": "2000",
     "USAGE_KEEP_MINUTE_ROWS": "0",
+    "USAGE_DUPLICATE_WINDOW": "100",
 }
 _numbers = itertools.count(1)
 
@@ -251,4 +252,4 @@ class Scene:
     @property
     def duplicate_window(self) -> int:
         """The window in which a repeated event is a duplicate; 0 where none is looked for."""
-        return 0
+        return int(self.environment()["USAGE_DUPLICATE_WINDOW"])
