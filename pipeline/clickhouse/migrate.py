@@ -4,7 +4,8 @@
 2. the lease is ours (:mod:`.lease`): one migrator at a time;
 3. what was applied is what this release knows: unchanged, and nothing newer;
 4. each missing migration, statement by statement; none that touches views while a chunk is open;
-5. the TTLs are those of the settings.
+5. the TTLs are those of the settings, and so are the views that end where they do;
+6. the zones are those of the installed tzdata.
 
 Killed anywhere and run again it ends the same: every statement may run twice (``IF NOT EXISTS``),
 and a migration is written down after its last one.
@@ -16,7 +17,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline import resources
-from pipeline.clickhouse import lease, retention, sql
+from pipeline.clickhouse import lease, retention, sql, zones
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.sql import Migration
 from pipeline.errors import MigrationError, StoreRefused
@@ -128,14 +129,19 @@ def _apply(
     for migration in missing:
         if done and migration.touches_views:
             _refuse_while_open(store, migration)
-        for statement in migration.statements(cluster):
+        for statement in migration.statements(cluster, settings.keep_minute_rows):
             held.renew()
             store.command(statement)
         held.renew()
         _record(store, migration)
-    for statement in retention.statements(store, settings, cluster):
+    for statement in (
+        *retention.statements(store, settings, cluster),
+        *retention.views(store, settings, known, cluster),
+    ):
         held.renew()
         store.command(statement)
+    if any(migration.name == "zones" for migration in known):
+        zones.load(store, held.renew)
     return missing
 
 

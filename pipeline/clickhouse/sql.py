@@ -23,7 +23,8 @@ _PIECE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ENGINE = re.compile(r"\{engine:(\w+)(\([^{}]*\))?\}")
-_PLACEHOLDER = re.compile(r"\{(?:cluster|window|engine:[^{}]*)\}")
+KEEP_MINUTE_ROWS = "{keep_minute_rows}"
+_PLACEHOLDER = re.compile(r"\{(?:cluster|window|keep_minute_rows|engine:[^{}]*)\}")
 _TOUCHES_VIEWS = re.compile(
     r"\b(MATERIALIZED\s+VIEW|MODIFY\s+QUERY|DROP|DETACH|ATTACH|RENAME|EXCHANGE|TRUNCATE)\b",
     re.IGNORECASE,
@@ -43,9 +44,17 @@ class Migration:
         """SHA-256 of the file, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def statements(self, cluster: str = "") -> list[str]:
+    def statements(self, cluster: str = "", keep_minute_rows: int = 0) -> list[str]:
         """The statements, without comments, filled in."""
-        return [fill_in(statement, cluster) for statement in split(self.text)]
+        return [fill_in(one, cluster, keep_minute_rows) for one in split(self.text)]
+
+    def of_minute_rows(self, cluster: str, keep_minute_rows: int) -> list[str]:
+        """Those statements that say how long minutes are kept: all make a view, or make it anew."""
+        return [
+            fill_in(one, cluster, keep_minute_rows)
+            for one in split(self.text)
+            if KEEP_MINUTE_ROWS in one
+        ]
 
     @property
     def touches_views(self) -> bool:
@@ -96,12 +105,16 @@ def split(text: str) -> list[str]:
     return [statement.strip() for statement in statements if statement.strip()]
 
 
-def fill_in(statement: str, cluster: str) -> str:
-    """Put ``ON CLUSTER``, engines and windows in: for one server, or for a cluster's name."""
+def fill_in(statement: str, cluster: str, keep_minute_rows: int = 0) -> str:
+    """Put ``ON CLUSTER``, engines and windows in: for one server, or for a cluster's name.
+
+    ``keep_minute_rows`` is in days; 0 is for good.
+    """
     replicated = "Replicated" if cluster else ""
     values = {
         "{cluster}": f" ON CLUSTER '{cluster}'" if cluster else "",
         "{window}": _window(cluster),
+        KEEP_MINUTE_ROWS: str(keep_minute_rows),
     }
 
     def value(match: re.Match[str]) -> str:

@@ -295,7 +295,7 @@ class TestRetention:
 
     def test_every_rollup_is_among_them(self, place: Place) -> None:
         place.migrate()
-        rollups = {name for name in place.tables() if name.endswith(("_1m", "_15m"))}
+        rollups = {name for name in place.tables() if name.endswith(("_1m", "_15m", "_1d"))}
         assert rollups == set(retention.wanted(place.settings)) | {
             "outcomes_1m",
             "live_1m",
