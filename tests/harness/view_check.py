@@ -6,11 +6,12 @@ import itertools
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from pipeline.clickhouse.client import Store
+from tests.contract.views import BUCKET
 from tests.contract.views import VIEWS as CONTRACT
 from tests.harness.view_world import ADMIN, CHANGES, FIRST, LAST, TENANTS, UNREGISTERED, ZONES
 from tests.oracle.views import VIEWS
@@ -89,13 +90,13 @@ def cases(view: str, count: int, seed: int = 1) -> list[dict[str, Any]]:
     raise AssertionError
 
 
-def select(store: Store, view: str, parameters: Mapping[str, Any]) -> Rows:
-    """The view's rows, of the contract's columns; instants in UTC."""
+def select(store: Store, view: str, parameters: Mapping[str, Any], topic_prefix: str = "") -> Rows:
+    """The view's rows, of the contract's columns; instants in UTC, topics without the prefix."""
     columns = ", ".join(f"`{name}`" for name in CONTRACT[view].columns)
     arguments = ", ".join(f"{name} = {_literal(value)}" for name, value in parameters.items())
     call = f"{view}({arguments})" if arguments else view
     rows = store.query(f"SELECT {columns} FROM {call}")
-    return [tuple(_in_utc(value) for value in row) for row in rows]
+    return [tuple(_plain(value, topic_prefix) for value in row) for row in rows]
 
 
 def _literal(value: Any) -> str:
@@ -107,52 +108,52 @@ def _literal(value: Any) -> str:
     return str(value)
 
 
-def _in_utc(value: Any) -> Any:
+def _plain(value: Any, topic_prefix: str) -> Any:
+    if isinstance(value, str) and topic_prefix:
+        return value.removeprefix(topic_prefix)
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
-def differences(store: Store, world: World, view: str, parameters: dict[str, Any]) -> Iterator[str]:
+def differences(
+    store: Store, world: World, view: str, parameters: dict[str, Any], topic_prefix: str = ""
+) -> Iterator[str]:
     """Yield lines for what is not as the oracle says."""
     due = VIEWS[view](world, **parameters)
-    found = select(store, view, parameters)
+    found = select(store, view, parameters, topic_prefix)
     yield from compare(view, due, found, f"{view}({parameters})")
 
 
 def compare(view: str, due: Rows, found: Rows, where: str) -> Iterator[str]:
     """Yield lines for rows that differ; in order where the view has one."""
-    first = next(iter(CONTRACT[view].columns))
+    columns = CONTRACT[view].columns
+    first = next(iter(columns))
     if first in ("month", "bucket", "rank"):
         leads = [row[0] for row in found]
         if leads != sorted(leads):
             yield f"{where}: not in order of {first}: {leads[:20]}"
-    due, found = sorted(due, key=_key), sorted(found, key=_key)
-    by_key = {_key(row): row for row in found}
+    by_key = {_key(row, columns): row for row in found}
     if len(by_key) != len(found):
         yield f"{where}: {len(found) - len(by_key)} rows have the same key as another"
-    keys = {_key(row) for row in due}
+    keys = {_key(row, columns): row for row in due}
     wrong = [
-        f"  due {row}, found {by_key.get(_key(row))}"
-        for row in due
-        if _key(row) not in by_key or not _same_row(row, by_key[_key(row)])
+        f"  due {row}, found {by_key.get(key)}"
+        for key, row in sorted(keys.items())
+        if key not in by_key or not _same_row(row, by_key[key])
     ]
-    wrong += [f"  not due: {row}" for key, row in by_key.items() if key not in keys]
+    wrong += [f"  not due: {row}" for key, row in sorted(by_key.items()) if key not in keys]
     if wrong:
         yield f"{where}: {len(wrong)} wrong ({len(due)} rows due, {len(found)} found)"
         yield from wrong[:SHOWN]
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    """What tells rows apart: the first column, and all texts and days."""
-    texts = (value for value in row if isinstance(value, (str, date)) and not _is_instant(value))
-    return (_text(row[0]), *map(str, texts))
-
-
-def _text(value: Any) -> str:
-    return f"{value:06d}" if isinstance(value, int) else str(value)
-
-
-def _is_instant(value: Any) -> bool:
-    return isinstance(value, datetime)
+def _key(row: Row, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """What tells rows apart: ranks, partitions, buckets, days and texts."""
+    kinds = zip(row, columns.items(), strict=False)
+    return tuple(
+        f"{value:06d}" if isinstance(value, int) else str(value)
+        for value, (name, kind) in kinds
+        if name in ("rank", "partition") or kind in ("String", "Date", BUCKET)
+    )
 
 
 def _same_row(due: Row, found: Row) -> bool:

@@ -133,8 +133,8 @@ def read(log: Iterable[Entry], window: int = WINDOW) -> Facts:
             seen[key] = entry.offset
             if before is not None and entry.offset - before <= window:
                 outcome = "duplicate"
-        tenant = "" if entry.event["subject"] == "*" else entry.event["subject"]
-        source = (entry.topic, entry.partition, entry.timestamp, tenant, entry.event["type"])
+        tenant, type_ = entry.event["subject"], entry.event["type"]
+        source = (entry.topic, entry.partition, entry.timestamp, tenant, type_)
         facts.outcomes.append(Outcome(*source, outcome, reason, time))
         if outcome == "counted":
             _add(facts, entry, time)

@@ -57,7 +57,7 @@ def ledger(world: World, since: datetime, until: datetime) -> Rows:
 
 
 def ledger_by_tenant(world: World, since: datetime, until: datetime) -> Rows:
-    """L3: the same by tenant and type; models and apps belong to no tenant, so to ''."""
+    """L3: the same by tenant and type; the tenant of models and apps is `*`."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for one in _outcomes(world, since, until):
         counts.setdefault((one.tenant, one.type), Counter())[one.outcome] += 1
