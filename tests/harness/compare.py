@@ -7,8 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.clickhouse.client import Store
+from tests.harness.contract import canonical_text
 from tests.harness.kafka_broker import KafkaBroker
 from tests.harness.recount import (
+    ENTITY_COLUMNS,
+    EVENT_KEY,
+    EVENT_MEASURES,
     OUTCOMES,
     REQUEST_KEY,
     REQUEST_MEASURES,
@@ -44,6 +48,12 @@ def differences(
         ("tasks_15m", "quarter", expected.tasks_15m),
     ):
         yield from _table(store, table, bucket, TASK_KEY, TASK_MEASURES, rows)
+    for table, bucket, rows in (
+        ("events_1m", "minute", expected.events_1m),
+        ("events_15m", "quarter", expected.events_15m),
+    ):
+        yield from _table(store, table, bucket, EVENT_KEY, EVENT_MEASURES, rows)
+    yield from _compare("entities", dict(expected.entities), _entities(store))
     since = max((key[0] for key in expected.outcomes), default=0) - LIVE_SECONDS
     yield from _compare("live_1m", _live_due(expected, since), _live(store, since))
     yield from _compare("outcomes_1m", dict(expected.outcomes), _outcomes(store, of))
@@ -73,6 +83,16 @@ def _table(
         for at, row in wanted.items()
     }
     yield from _compare(table, due, found)
+
+
+def _entities(store: Store) -> Counter[Key]:
+    columns = ", ".join(ENTITY_COLUMNS)
+    rows = store.query(
+        "SELECT toUnixTimestamp64Milli(time), toUnixTimestamp64Milli(arrival), partition, offset, "
+        f"element, tenant, {columns} FROM entities"
+    )
+    at = 6 + ENTITY_COLUMNS.index("attributes")
+    return Counter((*row[:at], canonical_text(row[at]), *row[at + 1 :]) for row in rows)
 
 
 def _live_due(expected: Expected, since: int) -> dict[Key, tuple[int, ...]]:

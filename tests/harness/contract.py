@@ -1,25 +1,35 @@
 """A slow, obvious reading of one record by the events' contract, independent of the program's.
 
-Only plain `json`, `decimal`, `datetime` and dictionaries. Covers the two types that are counted,
-in all three forms; what an event comes to is `Read`.
+Only plain `json`, `decimal`, `datetime` and dictionaries. Covers all types, in all three forms;
+what an event comes to is `Read`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from typing import Any, TypeGuard
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Self, TypeGuard
 
 REQUESTS = "usage.requests"
 RECIPE_ACTIONS = "usage.recipe-actions"
-TYPES = {REQUESTS: "usage.request.v1", RECIPE_ACTIONS: "usage.recipe_action.v1"}
+EVENTS = "usage.events"
+ENTITIES = "usage.entities"
+TYPES = {
+    REQUESTS: "usage.request.v1",
+    RECIPE_ACTIONS: "usage.recipe_action.v1",
+    EVENTS: "usage.event.v1",
+    ENTITIES: "usage.entity.v1",
+}
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_ELEMENTS = 10_000
+MAX_PROPERTIES_DEPTH = 8
 MAX_STRING = 1024
 TOO_EARLY_MS = 10 * 60 * 1000
 TOO_LATE_MS = 400 * 24 * 3600 * 1000
@@ -27,7 +37,30 @@ TOO_LATE_MS = 400 * 24 * 3600 * 1000
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
 )
+_EXACT = Context(prec=5000, rounding=ROUND_HALF_EVEN, Emax=10**15, Emin=-(10**15))
 _DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+
+class Number(Decimal):
+    """A JSON number that is no ordinary integer, with its text; beyond all ranges it is 10^99."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        try:
+            self = super().__new__(cls, text)
+        except InvalidOperation:  # an exponent of very many digits
+            small = "e-" in text.lower() or not re.search("[1-9].*e", text.lower())
+            self = super().__new__(cls, "0" if small else "-1e99" if text[0] == "-" else "1e99")
+        self.text = text
+        return self
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _integer_of(text: str) -> int | Number:
+    return int(text) if len(text) < 1000 else Number(text)
 
 
 @dataclass
@@ -98,8 +131,12 @@ def _parse(value: bytes) -> Any:
     if len(value) > MAX_BYTES or _depth(value) > MAX_DEPTH:
         raise Rejected("malformed")
     try:
-        document = json.loads(value.decode(), parse_float=Decimal, parse_constant=_no_constant)
-        _refuse_lone_surrogates(document)
+        text = value.decode()
+        document = json.loads(
+            text, parse_float=Number, parse_int=_integer_of, parse_constant=_no_constant
+        )
+        # As lists of pairs: of repeated names, too, all that stands there.
+        _refuse_lone_surrogates(json.loads(text, parse_int=str, object_pairs_hook=list))
     except ValueError as error:  # UnicodeError is one
         raise Rejected("malformed") from error
     return document
@@ -120,7 +157,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _refuse_lone_surrogates(document: Any) -> None:
-    json.dumps(document, ensure_ascii=False, default=str).encode()
+    json.dumps(document, ensure_ascii=False).encode()
 
 
 def _elements(topic: str, document: Any, timestamp: int) -> Iterator[Read]:
@@ -136,19 +173,19 @@ def _elements(topic: str, document: Any, timestamp: int) -> Iterator[Read]:
 def _binary_envelope(headers: dict[str, bytes], document: Any) -> dict[str, Any]:
     envelope: dict[str, Any] = {"data": document}
     for name, raw in headers.items():
-        if name.startswith("ce_") and name != "ce_datacontenttype":
+        if name.startswith("ce_") and name not in ("ce_datacontenttype", "ce_data"):
             try:
                 envelope[name[3:]] = raw.decode()
             except UnicodeError:
-                envelope["undecodable"] = True
+                envelope[name[3:]] = raw
     return envelope
 
 
 def _read(topic: str, event: dict[str, Any], timestamp: int, index: int | None) -> Read:
     read = Read("counted", index=index)
     read.tenant = event["subject"] if _is_text(event.get("subject"), 128) else ""
-    read.type = event["type"] if _is_text(event.get("type"), MAX_STRING) else ""
-    if read.tenant == "*":
+    read.type = event["type"] if isinstance(event.get("type"), str) else ""
+    if read.tenant == "*" and read.type != TYPES[ENTITIES]:
         read.tenant = ""
     try:
         _judge(topic, event, timestamp, read)
@@ -162,7 +199,7 @@ def _judge(topic: str, event: dict[str, Any], timestamp: int, read: Read) -> Non
     read.time_ms = _time_ms(event.get("time"), timestamp)
     if read.type != TYPES[topic]:
         raise Rejected("unknown_type")
-    read.data = _request(event["data"]) if topic == REQUESTS else _action(event["data"])
+    read.data = _DATA[topic](event["data"], read.tenant)
     if read.time_ms > timestamp + TOO_EARLY_MS:
         raise Rejected("too_early")
     if read.time_ms < timestamp - TOO_LATE_MS:
@@ -183,7 +220,7 @@ def _check_envelope(event: dict[str, Any], read: Read) -> None:
         and read.type
         and (media is None or (isinstance(media, str) and _media(media) == "application/json"))
         and isinstance(event.get("data"), dict)
-        and "undecodable" not in event
+        and not any(isinstance(value, bytes) for value in event.values())
     )
     if not good:
         raise Rejected("invalid_envelope")
@@ -201,6 +238,8 @@ def _time_ms(text: Any, timestamp: int) -> int:
     if match is None:
         raise Rejected("invalid_envelope")
     day, clock, fraction, zulu, sign, hours, minutes = match.groups()
+    if clock.startswith("24"):  # which some versions of Python take for the next day's midnight
+        raise Rejected("invalid_envelope")
     try:
         at = datetime.fromisoformat(f"{day}T{clock}+00:00")
         if not zulu:
@@ -212,10 +251,11 @@ def _time_ms(text: Any, timestamp: int) -> int:
     return int(at.timestamp()) * 1000 + int(((fraction or "") + "000")[:3])
 
 
-def _request(data: dict[str, Any]) -> dict[str, Any]:
+def _request(data: dict[str, Any], _: str) -> dict[str, Any]:
     cost = data.get("cost")
-    currency = _text(data, "currency") or "USD"
-    if cost is not None and not re.fullmatch("[A-Z]{3}", currency):
+    currency = "USD" if data.get("currency") is None else data["currency"]
+    right = isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency)
+    if cost is not None and not right:
         raise Rejected("invalid_data")
     for name in ("provider", "response_model", "error_type"):
         _text(data, name)
@@ -243,7 +283,7 @@ def _request(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _action(data: dict[str, Any]) -> dict[str, Any]:
+def _action(data: dict[str, Any], _: str) -> dict[str, Any]:
     kind = data.get("kind")
     outcome = data.get("outcome")
     if kind not in ("trigger", "control", "action", "call"):
@@ -268,6 +308,109 @@ def _action(data: dict[str, Any]) -> dict[str, Any]:
         "task": int(kind in ("action", "call") and outcome == "succeeded"),
         "failed": int(outcome == "failed"),
     }
+
+
+def _product_event(data: dict[str, Any], _: str) -> dict[str, Any]:
+    if _nesting(_object(data, "properties")) > MAX_PROPERTIES_DEPTH:
+        raise Rejected("invalid_data")
+    return {"user_id": _text(data, "user_id"), "name": _required(data, "name")}
+
+
+def _nesting(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max((_nesting(item) for item in value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max((_nesting(item) for item in value), default=0)
+    return 0
+
+
+ATTRIBUTES = {
+    "tenant": "name kind external_id subscription timezone billing_anchor_day",
+    "user": "name email role team_id",
+    "team": "name",
+    "agent": "name",
+    "service_account": "name",
+    "app": "name",
+    "token": "name owner_user_id service_account_id",
+    "model": "name",
+    "recipe": "name status recommended cloned_from",
+    "connection": "app status",
+}
+ATTRIBUTE_COLUMNS = sorted({name for names in ATTRIBUTES.values() for name in names.split()})
+
+
+def _entity(data: dict[str, Any], tenant: str) -> dict[str, Any]:
+    entity, entity_id = data.get("entity"), _required(data, "entity_id")
+    if not isinstance(entity, str) or entity not in ATTRIBUTES:
+        raise Rejected("invalid_data")
+    if not isinstance(data.get("deleted"), bool | None):
+        raise Rejected("invalid_data")
+    attributes = {k: v for k, v in _object(data, "attributes").items() if v is not None}
+    if (tenant == "*") != (entity in ("model", "app")):
+        raise Rejected("invalid_data")
+    if entity == "tenant":
+        _check_tenant(entity_id, tenant, attributes)
+    known = {name: attributes.get(name) for name in ATTRIBUTES[entity].split()}
+    return {
+        "entity": entity,
+        "entity_id": entity_id,
+        "deleted": int(bool(data.get("deleted"))),
+        "attributes": canonical(attributes),
+    } | {name: _column(name, known.get(name)) for name in ATTRIBUTE_COLUMNS}
+
+
+def _check_tenant(entity_id: str, tenant: str, attributes: dict[str, Any]) -> None:
+    zone, day = attributes.get("timezone"), attributes.get("billing_anchor_day", 1)
+    if entity_id != tenant or type(day) is not int or not 1 <= day <= 31:
+        raise Rejected("invalid_data")
+    if zone is not None and (not isinstance(zone, str) or zone not in zones()):
+        raise Rejected("invalid_data")
+
+
+def _column(name: str, value: Any) -> Any:
+    if name == "recommended":
+        return int(value is True)
+    if name == "billing_anchor_day":
+        return value or 0
+    return value or "" if isinstance(value, str | None) else canonical(value)
+
+
+def canonical(value: Any) -> str:
+    """Return JSON of a parsed value, always the same; numbers as they were sent."""
+    if isinstance(value, Number):
+        return value.text
+    if isinstance(value, dict):
+        inner = (f"{canonical(name)}:{canonical(value[name])}" for name in sorted(value))
+        return "{" + ",".join(inner) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    return json.dumps(value)
+
+
+def canonical_text(text: str) -> str:
+    """Return the same of JSON text."""
+    return canonical(json.loads(text, parse_float=Number, parse_int=_integer_of))
+
+
+@lru_cache(maxsize=1)
+def zones() -> frozenset[str]:
+    """Return the names of all zones in the ``tzdata`` package."""
+    return frozenset((resources.files("tzdata") / "zones").read_text().split())
+
+
+_DATA: dict[str, Callable[[dict[str, Any], str], dict[str, Any]]] = {
+    REQUESTS: _request,
+    RECIPE_ACTIONS: _action,
+    EVENTS: _product_event,
+    ENTITIES: _entity,
+}
+
+
+def _object(data: dict[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name)
+    if not isinstance(value, dict | None):
+        raise Rejected("invalid_data")
+    return value or {}
 
 
 def _text(data: dict[str, Any], name: str) -> str:
@@ -298,7 +441,7 @@ def _integer(
 
 
 def _is_number(value: Any) -> TypeGuard[int | Decimal]:
-    return type(value) in (int, Decimal)
+    return type(value) in (int, Decimal, Number)
 
 
 def _duration_us(data: dict[str, Any], *, required: bool) -> int:
@@ -307,17 +450,22 @@ def _duration_us(data: dict[str, Any], *, required: bool) -> int:
         return 0
     if not _is_number(value) or not 0 <= value <= 10**9:
         raise Rejected("invalid_data")
-    return int((Decimal(value) * 1000).to_integral_value(ROUND_HALF_EVEN))
+    return _scaled(value, 3)
 
 
 def _nanos(value: Any) -> int:
     if isinstance(value, str):
-        if len(value) > MAX_STRING or not _DECIMAL.fullmatch(value):
+        if not _DECIMAL.fullmatch(value):
             raise Rejected("invalid_data")
-        value = Decimal(value)
-    if not _is_number(value) or not 0 <= value < 10**9:
+        value = Number(value)
+    if not _is_number(value) or not 0 <= value < 10**9 or len(str(value)) > MAX_STRING:
         raise Rejected("invalid_data")
-    try:
-        return int((Decimal(value) * 10**9).to_integral_value(ROUND_HALF_EVEN))
-    except InvalidOperation as error:
-        raise Rejected("invalid_data") from error
+    return _scaled(value, 9)
+
+
+def _scaled(value: int | Decimal, places: int) -> int:
+    """Return the number times 10^places, rounded half-even; numbers have few thousand digits."""
+    if value < Decimal("1e-30"):
+        return 0
+    scaled = _EXACT.scaleb(Decimal(value), places)
+    return int(_EXACT.quantize(scaled, Decimal(1)))

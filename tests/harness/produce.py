@@ -16,12 +16,17 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from tests.harness.contract import TYPES
 from tests.harness.repeats import Repeats
+from tests.harness.things import entity, product_event
 
 REQUESTS = "usage.requests"
 RECIPE_ACTIONS = "usage.recipe-actions"
 EVENTS = "usage.events"
 ENTITIES = "usage.entities"
+_PAIR = (REQUESTS, REQUESTS, RECIPE_ACTIONS)
+MIX = (*_PAIR, EVENTS, *_PAIR, ENTITIES, REQUESTS, RECIPE_ACTIONS)
+"""The topics, in turn."""
 
 Event = dict[str, Any]
 Headers = list[tuple[str, str | bytes | None]]
@@ -87,10 +92,12 @@ class Traffic:
             "specversion": "1.0",
             "id": f"{self._serial}",
             "source": self._name,
-            "type": "usage.request.v1" if kind == REQUESTS else "usage.recipe_action.v1",
+            "type": TYPES[kind],
             "subject": tenant,
-            "data": self._request() if kind == REQUESTS else self._action(),
+            "data": self._data(kind, tenant),
         }
+        if event["data"].get("entity") in ("model", "app"):
+            event["subject"] = "*"
         if self._random.random() < 0.97:  # else: the record's timestamp is the event's time
             event["time"] = self._time(now)
         return event
@@ -102,6 +109,13 @@ class Traffic:
         shift = {"Z": 0, "+00:00": 0, "+05:45": 345, "-03:30": -210}[zone]
         at = datetime.fromtimestamp(now - back, UTC) + timedelta(minutes=shift)
         return at.strftime("%Y-%m-%dT%H:%M:%S.%f") + zone
+
+    def _data(self, kind: str, tenant: str) -> Event:
+        if kind == EVENTS:
+            return product_event(self._random)
+        if kind == ENTITIES:
+            return entity(self._random, tenant)
+        return self._request() if kind == REQUESTS else self._action()
 
     def _request(self) -> Event:
         pick, number = self._random.choice, self._random.randrange
@@ -238,10 +252,10 @@ class Sender:
         self._producer.poll(0)
 
     def send_traffic(self, traffic: Traffic, records: int) -> None:
-        """Send that many records, two thirds of them requests, and wait for the broker."""
+        """Send that many records, half of them requests, and wait for the broker."""
         now = time.time()
         for n in range(records):
-            kind = RECIPE_ACTIONS if n % 3 == 2 else REQUESTS
+            kind = MIX[n % len(MIX)]
             self.send(kind, *traffic.message(kind, now))
         self.flush()
 

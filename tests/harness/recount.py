@@ -14,7 +14,14 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from tests.harness.contract import REQUESTS, Read, read_record
+from tests.harness.contract import (
+    ATTRIBUTE_COLUMNS,
+    EVENTS,
+    RECIPE_ACTIONS,
+    REQUESTS,
+    Read,
+    read_record,
+)
 from tests.harness.kafka_broker import KafkaBroker
 
 SILENCE_SECONDS = 30
@@ -40,6 +47,9 @@ REQUEST_KEY = (
 REQUEST_MEASURES = ("requests", "failed", "duration_us", *TOKENS, "cost_nanos", "unpriced")
 TASK_KEY = ("tenant", "recipe_id", "app", "rule_set")
 TASK_MEASURES = ("actions", "tasks", "failed")
+EVENT_KEY = ("tenant", "user_id", "name")
+EVENT_MEASURES = ("events",)
+ENTITY_COLUMNS = ("entity", "entity_id", "deleted", "attributes", *ATTRIBUTE_COLUMNS)
 
 
 class Record(NamedTuple):
@@ -146,6 +156,10 @@ class Expected:
     requests_15m: dict[Key, Row] = field(default_factory=dict)
     tasks_1m: dict[Key, Row] = field(default_factory=dict)
     tasks_15m: dict[Key, Row] = field(default_factory=dict)
+    events_1m: dict[Key, Row] = field(default_factory=dict)
+    events_15m: dict[Key, Row] = field(default_factory=dict)
+    entities: Counter[Key] = field(default_factory=Counter)
+    """(time, arrival, partition, offset, element, tenant, `ENTITY_COLUMNS`) to rows; in ms."""
     outcomes: Counter[Key] = field(default_factory=Counter)
     """(arrival minute, topic, partition, tenant, type, outcome, reason) to events."""
     ledger: dict[tuple[str, int], Counter[str]] = field(default_factory=dict)
@@ -206,8 +220,14 @@ def _count(expected: Expected, part: PartitionLog, kind: str, record: Record, re
         expected.dead_letters[origin] = DeadLetter(read.reason, value)
     elif read.outcome == "counted" and kind == REQUESTS:
         _add_request(expected, read)
-    elif read.outcome == "counted":
+    elif read.outcome == "counted" and kind == RECIPE_ACTIONS:
         _add_action(expected, read)
+    elif read.outcome == "counted" and kind == EVENTS:
+        _add_product_event(expected, read)
+    elif read.outcome == "counted":
+        place = (part.partition, record.offset, read.index or 0)
+        columns = [read.data[name] for name in ENTITY_COLUMNS]
+        expected.entities[read.time_ms, record.timestamp, *place, read.tenant, *columns] += 1
 
 
 def _add_request(expected: Expected, read: Read) -> None:
@@ -229,6 +249,12 @@ def _add_action(expected: Expected, read: Read) -> None:
     measures = {"actions": 1, "tasks": data["task"], "failed": data["failed"]}
     key = tuple(data[name] for name in TASK_KEY)
     _add(expected.tasks_1m, expected.tasks_15m, read.time_ms, key, measures)
+
+
+def _add_product_event(expected: Expected, read: Read) -> None:
+    data: dict[str, Any] = {"tenant": read.tenant} | read.data
+    key = tuple(data[name] for name in EVENT_KEY)
+    _add(expected.events_1m, expected.events_15m, read.time_ms, key, {"events": 1})
 
 
 def _add(

@@ -72,7 +72,7 @@ def test_silent_when_all_is_well_and_while_a_worker_writes(
     code, report = audit(scene, Selection())
     assert (code, report["state"], findings(report)) == (0, "ok", [])
     exact = {check["name"]: check["compared"] for check in report["checks"]}
-    for table in ("outcomes_1m", "requests_15m", "tasks_15m"):
+    for table in ("outcomes_1m", "requests_15m", "tasks_15m", "events_15m", "entities"):
         keys = exact[f"recount: {table}"]
         assert keys.endswith(", 0 as the least they must hold")
         assert not keys.startswith("0 keys")
@@ -126,7 +126,10 @@ def _tables_damage(scene: Scene, store: Store) -> None:
     for table, kind in (
         ("requests_15m", "rollup"),
         ("tasks_15m", "rollup"),
+        ("events_15m", "rollup"),
+        ("entities", "rollup"),
         ("requests_1m", "tables"),
+        ("events_1m", "tables"),
         ("latency_1m", "tables"),
         ("latency_15m", "tables"),
         ("outcomes_1m", "outcomes"),
