@@ -107,7 +107,7 @@ class Engine:
             from chdb.session import Session
         except ImportError as error:
             raise StoreRefused(
-                "the embedded store needs chDB: pip install 'clickhouse-connect[chdb]'"
+                "the embedded store needs chDB: pip install 'usage-pipeline[embedded]'"
             ) from error
         self._open: Callable[[str], Any] = Session
         try:
