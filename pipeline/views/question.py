@@ -83,7 +83,10 @@ def _times(texts: Mapping[str, str], tz: str, now: datetime) -> dict[str, Value]
 
 
 def _instant(name: str, text: str, tz: str, end: datetime) -> datetime:
-    """``now``, ``30d`` before ``end``, epoch seconds, or ISO 8601 (without offset: in the zone)."""
+    """``now``, ``30d`` before ``end``, epoch seconds, or ISO 8601 (without offset: in the zone).
+
+    Seconds are cut off, as the views do.
+    """
     ago = _AGO.fullmatch(text)
     try:
         if text == "now":
@@ -95,7 +98,7 @@ def _instant(name: str, text: str, tz: str, end: datetime) -> datetime:
         else:
             at = datetime.fromisoformat(text)
             at = at if at.tzinfo else at.replace(tzinfo=zoneinfo.ZoneInfo(tz))
-        at = at.astimezone(UTC)
+        at = at.astimezone(UTC).replace(second=0, microsecond=0)
     except (ValueError, OverflowError):
         raise UsageError(
             f"{option(name)} {text!r} is no time: wanted is one like 2026-05-01, "

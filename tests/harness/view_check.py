@@ -64,7 +64,13 @@ LONGEST = {"minute": 2 * _DAY, "hour": 100 * _DAY}
 """Of a range at these grains: rows are compared one by one."""
 
 
-def cases(view: str, count: int, seed: int = 1) -> list[dict[str, Any]]:
+def cases(
+    view: str,
+    count: int,
+    seed: int = 1,
+    ranges: Sequence[tuple[datetime, datetime]] = RANGES,
+    instants: Sequence[datetime] = AS_OF,
+) -> list[dict[str, Any]]:
     """So many sets of parameters for a view, spread over the matrix."""
     names = CONTRACT[view].parameters
     rng = random.Random(f"{view} {seed}")
@@ -74,10 +80,10 @@ def cases(view: str, count: int, seed: int = 1) -> list[dict[str, Any]]:
     for number in itertools.count():
         case: dict[str, Any] = {}
         if set(names) >= _SINCE_UNTIL:
-            case["since"], case["until"] = RANGES[number % len(RANGES)]
+            case["since"], case["until"] = ranges[(seed + number) % len(ranges)]
         for name in names:
             if name == "as_of":
-                case[name] = AS_OF[number % len(AS_OF)]
+                case[name] = instants[(seed + number) % len(instants)]
             elif name not in case:
                 case[name] = rng.choice(PARAMETERS[name])
         if "grain" in case and case["until"] - case["since"] > LONGEST.get(
