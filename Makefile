@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra embedded
 
-.PHONY: help run test check faults soak bench lock docs clean python jdk prometheus
+.PHONY: help run test check faults soak bench lock docs clean python jdk prometheus producers
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -30,7 +30,7 @@ check: $(VENV)/dev.stamp ## format, lint, types, import direction, generated doc
 	$(BIN)/usage metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
 	$(BIN)/usage schemas --check
 
-faults: jdk $(VENV)/dev.stamp ## the long fault tests; needs Java 17 and Maven
+faults: jdk producers $(VENV)/dev.stamp ## the long tests: faults, and producers in all languages
 	$(BIN)/python -m pytest -m faults --timeout 1500 $(PYTEST_ARGS)
 
 soak: jdk $(VENV)/dev.stamp ## crashes over SEEDS=20 seeds, 30 million events, MINUTES=30 of faults; not in CI
@@ -62,6 +62,11 @@ jdk:
 prometheus:
 	@command -v prometheus >/dev/null && command -v promtool >/dev/null || { echo "The tests have a real Prometheus \
 	scrape a worker and check its rules: apt-get install prometheus, or brew install prometheus." >&2; exit 1; }
+
+producers:
+	@command -v kcat >/dev/null && command -v npm >/dev/null && command -v javac >/dev/null || { echo "The examples \
+	of producers are run as they stand: apt-get install kcat nodejs npm openjdk-17-jdk-headless, or brew install kcat \
+	node openjdk@17." >&2; exit 1; }
 
 # A stamp's age tells whether what it stands for is still installed.
 $(BIN)/python: | python
