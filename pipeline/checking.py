@@ -67,7 +67,7 @@ class Checker:
     events: int = 0
     wrong: int = 0
     repeated: int = 0
-    _seen: dict[tuple[str, str], str] = field(default_factory=dict)
+    _seen: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def check(self, file: str, values: Iterable[Value]) -> Iterator[Finding]:
         """What is wrong, in the file's order."""
@@ -77,7 +77,8 @@ class Checker:
             lines = _element_lines(value, len(verdicts))
             for index, verdict in enumerate(verdicts):
                 self.events += 1
-                reason, message = self._said(verdict, f"{file}:{lines[index]}", is_known)
+                where = f"{file}:{lines[index]}"
+                reason, message = self._said(verdict, where, topic, is_known)
                 if reason:
                     self.wrong += reason != DUPLICATE
                     self.repeated += reason == DUPLICATE
@@ -93,7 +94,7 @@ class Checker:
         found = TOPIC_OF.get(self.type or _type_of(value))
         return found or _ANY_TOPIC, found is not None
 
-    def _said(self, verdict: Verdict, where: str, is_known: bool) -> tuple[str, str]:
+    def _said(self, verdict: Verdict, where: str, topic: str, is_known: bool) -> tuple[str, str]:
         if isinstance(verdict, Rejection):
             if verdict.reason == UNKNOWN_TYPE and not is_known:
                 known = ", ".join(TOPIC_OF)
@@ -104,7 +105,7 @@ class Checker:
             return verdict.reason, verdict.message
         if self.type and verdict.type != self.type:
             return UNKNOWN_TYPE, f"type: found {shown(verdict.type)}, expected {self.type}."
-        identity = (verdict.source, verdict.id)
+        identity = (topic, verdict.source, verdict.id)
         first = self._seen.get(identity)
         if first is not None:
             return DUPLICATE, f"source and id are those of {first}: it would be dropped."

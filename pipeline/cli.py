@@ -18,6 +18,7 @@ from pipeline.commands.dead_letter import dead_letter
 from pipeline.commands.events import check as events_check
 from pipeline.commands.events import tail
 from pipeline.commands.groups import Commands
+from pipeline.commands.simulate import simulate
 from pipeline.errors import SettingsError, UsageError
 from pipeline.settings import load
 
@@ -148,40 +149,6 @@ def _report(outcomes: Iterable[Outcome]) -> None:
         problems += [f"{topic} {problem}" for problem in wrong]
     if problems:
         raise SettingsError("; ".join(problems))
-
-
-@cli.command()
-@click.option("--rate", type=float, default=200.0, show_default=True, help="Events per second.")
-@click.option("--duration", type=float, default=0.0, help="Seconds; 0: until it is stopped.")
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--tenants", type=int, default=24, show_default=True)
-@click.option("--speed", type=float, default=1.0, show_default=True, help="Of simulated time.")
-@click.option("--late", type=float, default=0.0, help="Share of late events, 0 to 1.")
-@click.option("--duplicates", type=float, default=0.0, help="Share of repeated events.")
-@click.option("--malformed", type=float, default=0.0, help="Share of broken events.")
-@click.option("--actions", type=float, default=0.35, show_default=True, help="Share of actions.")
-@click.option("--steady", is_flag=True, help="Without the day's curve.")
-def simulate(
-    rate: float,
-    duration: float,
-    seed: int,
-    tenants: int,
-    speed: float,
-    late: float,
-    duplicates: float,
-    malformed: float,
-    actions: float,
-    steady: bool,
-) -> None:
-    """Send a believable stream of events."""
-    from pipeline import simulate as process
-    from pipeline.simulate.stream import Options
-
-    options = Options(rate, late, duplicates, malformed, actions, steady)
-    simulation = process.Simulation(
-        seed=seed, tenants=tenants, duration=duration, speed=speed, options=options
-    )
-    process.main(load(), simulation)
 
 
 @cli.command()
@@ -373,6 +340,7 @@ def settings(markdown: bool) -> None:
 
 cli.add_command(dead_letter)
 cli.add_command(tail)
+cli.add_command(simulate)
 cli.add_command(events_check, "check")
 
 if __name__ == "__main__":

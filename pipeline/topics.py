@@ -114,6 +114,21 @@ def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome]
     ]
 
 
+def retentions(settings: Settings, names: Iterable[str]) -> dict[str, int]:
+    """For how many ms the topics (full names) keep records; -1 is for good.
+
+    Of the in-process broker, which forgets by size only, -1 too.
+
+    Raises:
+        BrokerError: Kafka could not be reached, or a topic does not exist.
+    """
+    admin = _admin(settings)
+    names = list(names)
+    if _run_id(_partition_counts(admin, settings)):
+        return dict.fromkeys(names, -1)
+    return {name: int(found["retention.ms"]) for name, found in _configs(admin, names).items()}
+
+
 def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
     """What tells a topic from one of the same name that was deleted: Kafka's id of it.
 

@@ -6,7 +6,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import TextIO
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Record
@@ -16,6 +17,9 @@ from pipeline.interrupts import Interrupts
 from pipeline.kafka import confluent_config
 from pipeline.settings import Settings
 from pipeline.simulate.stream import TOPICS, Message
+
+if TYPE_CHECKING:
+    from pipeline.simulate.truth import Truth
 
 FLUSH_SECONDS = 3.0
 FIRST_ANSWER_SECONDS = 10.0
@@ -28,7 +32,6 @@ _TUNING = {
     "batch.size": 262_144,
     "queue.buffering.max.messages": 200_000,
     "log_level": 2,  # a broker that is away would be reported twenty times a second; we say it once
-    "delivery.report.only.error": True,  # a callback per message would cost as much as sending it
 }
 
 
@@ -48,17 +51,31 @@ class Clock:
 class Sender:
     """A producer of messages that counts what it sent by kind.
 
+    Args:
+        settings: where Kafka is.
+        stamped: whether a record's timestamp is the message's time, not that of its sending.
+        truth: what is told of each record that Kafka has taken.
+
     Raises:
         BrokerError: from the constructor, if the broker does not answer or lacks a topic.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, stamped: bool = False, truth: Truth | None = None
+    ) -> None:
+        self._stamped = stamped
+        self._truth = truth
         self.sent: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self._names = {topic: settings.topic(topic) for topic in TOPICS}
         self._ready = False
         self._told: set[str] = set()
-        config = {**confluent_config(settings), **_TUNING, "error_cb": self._trouble}
+        config: dict[str, Any] = {
+            **confluent_config(settings),
+            **_TUNING,
+            "error_cb": self._trouble,
+            "delivery.report.only.error": truth is None,  # a callback costs as much as sending
+        }
         self._producer = Producer(config)
         for name in self._names.values():
             self._require(settings.kafka, name)
@@ -99,13 +116,15 @@ class Sender:
             raise BrokerError(f"Kafka did not take all of them: {why}")
 
     def _produce(self, message: Message, stop: Interrupts) -> None:
+        told = self._delivered if self._truth is None else partial(self._note, message)
         while not stop:
             try:
                 self._producer.produce(
                     self._names[message.topic],
                     message.value,
                     message.key,
-                    on_delivery=self._delivered,
+                    timestamp=message.at_ms if self._stamped else 0,  # 0: now
+                    on_delivery=told,
                 )
             except BufferError:  # the queue is full: the broker is slower than we are
                 self._producer.poll(0.1)
@@ -116,6 +135,11 @@ class Sender:
     def _delivered(self, error: KafkaError | None, _record: Record) -> None:
         if error is not None:
             self.failed[error.str()] += 1
+
+    def _note(self, message: Message, error: KafkaError | None, record: Record) -> None:
+        self._delivered(error, record)
+        if error is None and self._truth is not None:
+            self._truth.note(message, record)
 
     def _trouble(self, error: KafkaError) -> None:
         """Say each kind of trouble once; librdkafka goes on trying."""

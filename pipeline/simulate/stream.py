@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import NamedTuple
 
-from pipeline.simulate import shape
+from pipeline.simulate import entities, shape
+from pipeline.simulate.changes import Changes
 from pipeline.simulate.malformed import break_event
-from pipeline.simulate.recipes import Jobs
+from pipeline.simulate.product_events import ProductEvents
+from pipeline.simulate.recipes import Jobs, Recipe
 from pipeline.simulate.requests import Requests
 from pipeline.simulate.world import Tenant, World, seeded
 
@@ -25,7 +27,9 @@ REWEIGH_MS = 300_000
 
 REQUESTS = "usage.requests"
 RECIPE_ACTIONS = "usage.recipe-actions"
-TOPICS = (REQUESTS, RECIPE_ACTIONS)
+EVENTS = "usage.events"
+ENTITIES = "usage.entities"
+TOPICS = (ENTITIES, REQUESTS, RECIPE_ACTIONS, EVENTS)
 
 
 class Message(NamedTuple):
@@ -47,6 +51,8 @@ class Options:
     """What the stream is like. Shares are of all messages, each 0 to 1 and together at most 1.
 
     `rate` is events per second, the mean over a week; `steady` takes the day's curve away.
+    `actions`, `events` and `changes` are the shares of recipe actions, of product events and of
+    changes of entities, the rest are requests. `announce` sends all entities first, at the start.
     """
 
     rate: float = 200.0
@@ -55,6 +61,9 @@ class Options:
     malformed: float = 0.0
     actions: float = 0.35
     steady: bool = False
+    events: float = 0.08
+    changes: float = 0.002
+    announce: bool = False
 
 
 def stream(world: World, options: Options, *, run: str, start_ms: int) -> Iterator[list[Message]]:
@@ -70,6 +79,9 @@ class _Stream:
         self._rng = seeded(world.seed, "stream")
         self._requests = Requests(self._rng)
         self._jobs = Jobs(self._rng)
+        self._product_events = ProductEvents(self._rng)
+        self._changes = Changes(world)
+        self._at_once = max(1, min(RUNNING_JOBS, int(options.rate)))
         self._running: list[tuple[Tenant, Iterator[str]]] = []
         self._recent: list[Message] = []
         self._number = 0
@@ -78,6 +90,8 @@ class _Stream:
         self._weigh(start_ms)
 
     def blocks(self) -> Iterator[list[Message]]:
+        if self._options.announce:
+            yield from self._announced(int(self._now_ms))
         size = max(1, min(MAX_BLOCK, int(self._options.rate)))
         while True:
             now = int(self._now_ms)
@@ -87,6 +101,16 @@ class _Stream:
             if not self._options.steady:
                 per_ms *= self._busy * shape.breathing(now)
             yield [self._message(at) for at in self._times(size, per_ms)]
+
+    def _announced(self, at_ms: int) -> Iterator[list[Message]]:
+        things = entities.at_first(self._world)
+        while some := list(islice(things, MAX_BLOCK)):
+            yield [self._announcement(at_ms, thing) for thing in some]
+
+    def _announcement(self, at_ms: int, thing: entities.Thing) -> Message:
+        self._number += 1
+        text = self._text("entities", "entity", thing.tenant, at_ms, thing.data())
+        return Message(at_ms, ENTITIES, thing.tenant.encode(), text.encode(), "new")
 
     def _times(self, count: int, per_ms: float) -> Iterator[int]:
         """The next arrivals of a Poisson process, or evenly spaced ones."""
@@ -103,9 +127,12 @@ class _Stream:
         self._busy = self._weights[-1] / sum(tenant.weight for tenant in tenants)
         self._weighed_ms = now_ms
 
+    def _rank(self) -> int:
+        """Of a tenant, from 1: the busier, the likelier."""
+        return bisect(self._weights, self._rng.random() * self._weights[-1]) + 1
+
     def _tenant(self) -> Tenant:
-        weights = self._weights
-        return self._world.tenants[bisect(weights, self._rng.random() * weights[-1])]
+        return self._world.tenants[self._rank() - 1]
 
     def _message(self, at_ms: int) -> Message:
         options, rng = self._options, self._rng
@@ -117,12 +144,12 @@ class _Stream:
         dice -= options.duplicates
         late = 0 <= dice < options.late
         time_ms = at_ms - self._lateness_ms() if late else at_ms
-        topic, tenant, text = self._event(time_ms)
+        topic, key, text = self._event(time_ms)
         dice -= options.late
         if 0 <= dice < options.malformed:
             reason, value = break_event(rng, text)
-            return Message(at_ms, topic, tenant.key, value, "malformed", reason)
-        message = Message(at_ms, topic, tenant.key, text.encode(), "late" if late else "new")
+            return Message(at_ms, topic, key, value, "malformed", reason)
+        message = Message(at_ms, topic, key, text.encode(), "late" if late else "new")
         self._remember(message)
         return message
 
@@ -136,36 +163,54 @@ class _Stream:
         """Mostly minutes, sometimes hours: a gateway that was offline; at most two days."""
         return int(min(self._rng.lognormvariate(12.5, 1.5), 2 * 24 * shape.HOUR_MS))
 
-    def _event(self, time_ms: int) -> tuple[str, Tenant, str]:
-        """Topic, tenant and JSON text of the next event."""
-        if self._rng.random() < self._options.actions:
+    def _event(self, time_ms: int) -> tuple[str, bytes, str]:
+        """Topic, key and JSON text of the next event."""
+        options = self._options
+        dice = self._rng.random()
+        if dice < options.actions:
             tenant, data = self._next_action()
-            topic, source, kind = RECIPE_ACTIONS, "/simulator/recipes", "usage.recipe_action.v1"
-        else:
-            tenant = self._tenant()
-            weights = tenant.caller_weights
-            caller = tenant.callers[bisect(weights, self._rng.random() * weights[-1])]
-            data = self._requests.data(tenant, caller)
-            topic, source, kind = REQUESTS, "/simulator/gateway", "usage.request.v1"
-        text = (
-            f'{{"specversion":"1.0","id":"{self._run}-{self._number}","source":"{source}",'
-            f'"type":"{kind}","subject":"{tenant.id}","time":"{_rfc3339(time_ms)}","data":{data}}}'
+            text = self._text("recipes", "recipe_action", tenant.id, time_ms, data)
+            return RECIPE_ACTIONS, tenant.key, text
+        dice -= options.actions
+        rank = self._rank()
+        tenant = self._world.tenants[rank - 1]
+        if dice < options.changes:
+            data = self._changes.next(rank).data()
+            return ENTITIES, tenant.key, self._text("entities", "entity", tenant.id, time_ms, data)
+        weights = tenant.caller_weights
+        caller = tenant.callers[bisect(weights, self._rng.random() * weights[-1])]
+        if dice < options.changes + options.events:
+            data = self._product_events.data(tenant, caller.user)
+            return EVENTS, tenant.key, self._text("product", "event", tenant.id, time_ms, data)
+        data = self._requests.data(tenant, caller)
+        return REQUESTS, tenant.key, self._text("gateway", "request", tenant.id, time_ms, data)
+
+    def _text(self, source: str, kind: str, tenant: str, time_ms: int, data: str) -> str:
+        return (
+            f'{{"specversion":"1.0","id":"{self._run}-{self._number}",'
+            f'"source":"/simulator/{source}","type":"usage.{kind}.v1","subject":"{tenant}",'
+            f'"time":"{_rfc3339(time_ms)}","data":{data}}}'
         )
-        return topic, tenant, text
 
     def _next_action(self) -> tuple[Tenant, str]:
         """The next event of one of the jobs that run side by side."""
-        while len(self._running) < RUNNING_JOBS:
+        while len(self._running) < self._at_once:
             tenant = self._tenant()
-            weights = tenant.recipe_weights
-            recipe = tenant.recipes[bisect(weights, self._rng.random() * weights[-1])]
+            recipe = self._recipe(tenant)
             self._running.append((tenant, self._jobs.run(tenant.recipes, recipe)))
-        place = int(self._rng.random() * RUNNING_JOBS)
+        place = int(self._rng.random() * self._at_once)
         tenant, job = self._running[place]
         for data in job:
             return tenant, data
         del self._running[place]
         return self._next_action()
+
+    def _recipe(self, tenant: Tenant) -> Recipe:
+        """One that is not stopped; the first never is."""
+        weights = tenant.recipe_weights
+        recipe = tenant.recipes[bisect(weights, self._rng.random() * weights[-1])]
+        is_stopped = self._changes.is_stopped(tenant.id, recipe.id)
+        return tenant.recipes[0] if is_stopped else recipe
 
 
 def _rfc3339(time_ms: int) -> str:

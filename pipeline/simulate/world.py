@@ -26,6 +26,7 @@ class Caller:
 
     fragment: str
     uses: tuple[ModelUse, ...]
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,9 @@ def _callers(rng: Random, rank: int) -> tuple[Caller, ...]:
         user, token, team = f"u-{number:04d}", f"tok-{number:04d}", rng.choice(teams)
         person = (("user_id", user), ("team_id", team))
         for agent, uses in rng.sample(agents, rng.randint(1, 3)):
-            callers.append(Caller(_fragment(token, (*person, ("agent_id", agent))), uses))
+            callers.append(Caller(_fragment(token, (*person, ("agent_id", agent))), uses, user))
         if rng.random() < 0.2:  # straight to a model, without an agent
-            callers.append(Caller(_fragment(token, person), catalogue.WORKLOADS["assistant"]))
+            callers.append(Caller(_fragment(token, person), catalogue.WORKLOADS["assistant"], user))
     for number, (agent, uses) in enumerate(agents[:4], 1):
         callers.append(Caller(_fragment(f"svc-{number:02d}", (("agent_id", agent),)), uses))
     callers.append(Caller('"token_id":"svc-legacy"', catalogue.WORKLOADS["support"]))

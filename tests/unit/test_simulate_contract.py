@@ -15,7 +15,9 @@ from pipeline.simulate.stream import TOPICS, Message, Options, stream
 from pipeline.simulate.world import build_world
 
 START_MS = 1_780_315_200_000
-OPTIONS = Options(rate=1000, late=0.1, malformed=0.1, duplicates=0.05)
+OPTIONS = Options(
+    rate=1000, late=0.1, malformed=0.1, duplicates=0.05, actions=0.25, events=0.25, changes=0.25
+)
 
 
 class Record(NamedTuple):

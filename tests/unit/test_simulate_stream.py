@@ -73,7 +73,8 @@ def test_only_late_events_are_older_than_their_sending() -> None:
 
 
 def test_requests_are_believable() -> None:
-    found = [event(m)["data"] for m in messages(20_000, Options(rate=1000, actions=0))]
+    options = Options(rate=1000, actions=0, events=0, changes=0)
+    found = [event(m)["data"] for m in messages(20_000, options)]
     operations = Counter(data["operation"] for data in found)
     assert {"chat", "text_completion", "generate_content", "embeddings", "rerank"} <= set(
         operations
