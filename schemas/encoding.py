@@ -22,8 +22,9 @@ from schemas.envelope import (
     TIME_PATTERN,
     Envelope,
 )
+from schemas.fields import MAX_TEXT
 from schemas.product_event import MAX_PROPERTIES_DEPTH, ProductEvent
-from schemas.request import COST_BELOW, Request
+from schemas.request import COST_BELOW, COST_PATTERN, Request
 
 _ENCODER = msgspec.json.Encoder()
 _DECODERS = {data: msgspec.json.Decoder(Envelope[data]) for data in BY_CLASS}  # type: ignore[valid-type]
@@ -81,11 +82,12 @@ def encode(one: Envelope[Any]) -> bytes:
         raise InvalidEvent(f"type is {one.type!r}, expected {kind.name!r} for its data")
     try:
         value = _ENCODER.encode(one)
-        _DECODERS[kind.data].decode(value)
+        sent = _DECODERS[kind.data].decode(value)
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidEvent(f"{kind.name}: {error}") from error
-    _check_envelope(one)
-    _check_data(one)
+    _check_envelope(sent)
+    _check_data(sent)
+    _check_written(getattr(one.data, "cost", None))
     if len(value) > MAX_RECORD_BYTES:
         raise InvalidEvent(f"the event has {len(value):,} bytes, expected up to 1 MiB")
     return value
@@ -122,6 +124,14 @@ def _check_data(one: Envelope[Any]) -> None:
             _check_depth("attributes", attributes, MAX_DEPTH - _OUTSIDE)
             if one.data.entity == "tenant":
                 _check_tenant(one, attributes or {})
+
+
+def _check_written(cost: Any) -> None:
+    """Refuse what a Decimal can be read from, but JSON has no such number: ``+1``, ``1_000``."""
+    if isinstance(cost, str) and not (
+        len(cost) <= MAX_TEXT and re.fullmatch(COST_PATTERN[1:-1], cost)
+    ):
+        raise InvalidEvent(f"data.cost is {cost!r}, expected a Decimal, or a JSON number's text")
 
 
 def _check_tenant(one: Envelope[Entity], attributes: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from pipeline.facts import Facts, Rules, reader, reasons
-from schemas import TYPES, EventType
+from schemas import TYPES, Envelope, EventType, encoding
+from schemas.encoding import InvalidEvent
 from schemas.generate import json_schema
 from tests.harness import golden
 from tests.property import facts_strategies as make
@@ -132,6 +133,36 @@ def inside(event: dict[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
     for name in place:
         event = event.get(name, {})
     return event
+
+
+@every
+def test_what_python_encodes_counts_and_what_it_refuses_does_not(kind: EventType) -> None:
+    """Events built with every wrong value in every field; only a zone's name is not looked up."""
+    (full,) = [p for p in golden.payloads() if p.kind is kind and p.name == "full"]
+    for place in ((), ("data",), ("data", "attributes")):
+        for name in inside(json.loads(full.value), place):
+            for wrong in [*make.WRONG, *ALSO_WRONG]:
+                event = json.loads(full.value)
+                inside(event, place)[name] = json.loads(make.dumps(wrong), parse_int=integer)
+                value = encoded(kind, event)
+                inside(event, place)[name] = wrong
+                reason, message = verdict(kind, value or make.dumps(event).encode())
+                assert is_as_it_should_be(name, reason, value), (event, reason, message)
+
+
+def is_as_it_should_be(name: str, reason: str, value: bytes | None) -> bool:
+    if value is not None:
+        return not reason or reason in UNTIMELY or name == "timezone"
+    return bool(reason)
+
+
+def encoded(kind: EventType, event: dict[str, Any]) -> bytes | None:
+    """An event as a producer's code would build it, without regard for types; None: refused."""
+    try:
+        data = kind.data(**event["data"])
+        return encoding.encode(Envelope(**event | {"data": data}))
+    except (InvalidEvent, TypeError):
+        return None
 
 
 @every
