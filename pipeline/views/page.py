@@ -24,8 +24,8 @@ usage query billing_by_team --since 2026-05-01 --until 2026-06-01 --format csv
 eval "$(_USAGE_COMPLETE=bash_source usage)"   # completes views, options, zones; zsh_ and fish_ too
 ```
 
-Without options it is the last 30 days up to now, all tenants, UTC, by the day, 12 months, 3 periods,
-10 ranks. A time is `2026-05-01` or `2026-05-01T10:30` (both in `--tz`), one with an offset, seconds
+Without options it is the last 30 days up to now, all tenants, UTC, by the day, 12 months, 3
+periods, 10 ranks. A time is `2026-05-01` or `2026-05-01T10:30` (both in `--tz`), one with an offset, seconds
 since 1970, `now`, or how long ago (before `--until`): `90m`, `12h`, `30d`, `2w`.
 
 CSV and JSON are exact. JSON has money as strings, with nine decimals, and counts as numbers, in
