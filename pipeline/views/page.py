@@ -25,8 +25,8 @@ eval "$(_USAGE_COMPLETE=bash_source usage)"   # completes views, options, zones;
 ```
 
 Without options it is the last 30 days up to now, all tenants, UTC, by the day, 12 months, 3
-periods, 10 ranks. A time is `2026-05-01` or `2026-05-01T10:30` (both in `--tz`), one with an offset, seconds
-since 1970, `now`, or how long ago (before `--until`): `90m`, `12h`, `30d`, `2w`.
+periods, 10 ranks. A time is `2026-05-01` or `2026-05-01T10:30` (both in `--tz`), one with an
+offset, seconds since 1970, `now`, or how long ago (before `--until`): `90m`, `12h`, `30d`, `2w`.
 
 CSV and JSON are exact. JSON has money as strings, with nine decimals, and counts as numbers, in
 full (a parser that makes floats of them is exact up to 2^53); CSV has the rows alone, JSON also
