@@ -92,6 +92,20 @@ def test_paused_between_an_event_and_its_repeat(scene: Scene, point: str) -> Non
     assert pairs.laid.counted() == pairs.due
 
 
+def test_the_same_worker_reads_again_what_it_gave_up(scene: Scene) -> None:
+    """With the window that it had by then, each event would be a duplicate of itself."""
+    pairs = Pairs(scene)
+    pairs.laid.send(BEFORE)
+    zombie = scene.worker(**hooks.environment("before:intend", do="stop"))
+    await_paused(zombie)
+    scene.kafka.await_empty(scene.group)
+    zombie.resume()
+    scene.await_assigned(1)
+    pairs.laid.send(ALL)
+    scene.check()
+    assert pairs.laid.counted() == pairs.due
+
+
 def test_rebalanced_between_events_and_their_repeats(scene: Scene) -> None:
     """Partitions go to a worker that joins, and come back when it leaves."""
     scene.set_up(partitions=4)

@@ -16,7 +16,7 @@ def count_through_kills(scene: Scene, *, seed: int, events: int, kills: int) -> 
     still waits for the dead, some time), and some milliseconds more.
     """
     dice = random.Random(seed)
-    traffic = Traffic(seed)
+    traffic = Traffic(seed, bad=0.05, again=0.15)
     sender = scene.sender()
     portion = events // (kills + 1)
     for _ in range(2):

@@ -23,7 +23,7 @@ def lay_pairs(laid: Laid) -> dict[str, int]:
     laid.put(10 + W, structured("at W"))
     laid.put(11, structured("beyond W"))
     laid.put(11 + W + 1, structured("beyond W"))
-    laid.put(5, structured("renewed"))  # 40 is more than W behind 5, but not behind its repeat
+    laid.put(4, structured("renewed"))  # 40 is more than W behind 4, but not behind its repeat
     laid.put(22, structured("renewed"))
     laid.put(40, structured("renewed"))
     laid.put(12, refused("corrected"))
@@ -31,8 +31,10 @@ def lay_pairs(laid: Laid) -> dict[str, int]:
     laid.put(33, structured("corrected"))
     laid.put(13, batch("in a batch", "in a batch", "in two forms"))
     laid.put(29, binary("in two forms"))
-    laid.put(24, structured("at the edge"))
-    laid.put(25, structured("at the edge"))
+    laid.put(RESTART - W, structured("at both edges"))
+    laid.put(RESTART, structured("at both edges"))
+    laid.put(RESTART - 1, structured("neighbours"))
+    laid.put(RESTART + 1, structured("neighbours"))
     laid.put(7, structured("long gone"))
     laid.put(50, structured("long gone"))
     return {
@@ -42,7 +44,8 @@ def lay_pairs(laid: Laid) -> dict[str, int]:
         "corrected": 1,
         "in a batch": 1,
         "in two forms": 1,
-        "at the edge": 1,
+        "at both edges": 1,
+        "neighbours": 1,
         "long gone": 2,
     }
 
@@ -123,6 +126,7 @@ def test_retention_has_cut_into_the_window(scene: Scene) -> None:
     assert log[scene.topic(REQUESTS), 0].first == 15
 
 
+@pytest.mark.faults
 def test_no_window_reads_nothing_again(scene: Scene) -> None:
     scene.settings["USAGE_DUPLICATE_WINDOW"] = "0"
     scene.set_up(partitions=1)
