@@ -56,15 +56,13 @@ def mapped(span: Any) -> Mapped | None:
     """
     attributes: Mapping[str, Any] = span.attributes or {}
     tenant = _first(attributes, TENANT) or _first(span.resource.attributes, TENANT)
-    texts = {name: str(_first(attributes, where) or "") for name, where in _TEXTS.items()}
-    if not (tenant and texts["operation"] and texts["model"]):
+    fields = {name: _first(attributes, where) for name, where in (_TEXTS | _COUNTS).items()}
+    if not (tenant and fields["operation"] and fields["model"]):
         return None
-    counts = {name: _first(attributes, where) for name, where in _COUNTS.items()}
     data = Request(
         status_code=_status(span, attributes),
         duration_ms=max(span.end_time - span.start_time, 0) / 1_000_000,
-        **{name: text or None for name, text in texts.items()},
-        **counts,
+        **fields,
     )
     context = span.get_span_context()
     return Mapped(
