@@ -56,7 +56,10 @@ def mapped(span: Any) -> Mapped | None:
     """
     attributes: Mapping[str, Any] = span.attributes or {}
     tenant = _first(attributes, TENANT) or _first(span.resource.attributes, TENANT)
-    fields = {name: _first(attributes, where) for name, where in (_TEXTS | _COUNTS).items()}
+    fields: dict[str, Any] = {name: _first(attributes, where) for name, where in _COUNTS.items()}
+    for name, where in _TEXTS.items():
+        found = _first(attributes, where)
+        fields[name] = None if found is None else str(found)
     if not (tenant and fields["operation"] and fields["model"]):
         return None
     data = Request(
