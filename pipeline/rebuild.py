@@ -67,7 +67,7 @@ class Rebuild:
             return
         began, records = now(), 0
         log.info(
-            "reading %d offsets before the start of %d partitions again, for their ids",
+            "going to read %d offsets before the start of %d partitions again, for their ids",
             *(_offsets(waiting.values()), len(waiting)),
         )
         async with Past(self._settings, {s: p.seen_to for s, p in waiting.items()}) as past:
@@ -110,7 +110,7 @@ class Rebuild:
     def _say_end(self, seconds: float, records: int, left: Collection[Partition]) -> None:
         speed = records / max(seconds, 1e-3)
         if left:
-            log.info("gave up reading %d offsets of %d partitions", _offsets(left), len(left))
+            log.info("given up, with %d offsets of %d partitions left", _offsets(left), len(left))
         else:
             self._instruments.rebuilt(seconds)
         log.info("read %d records again in %.2f s, %.0f a second", records, seconds, speed)

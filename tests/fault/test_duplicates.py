@@ -173,7 +173,7 @@ def test_a_revocation_ends_a_rebuild_which_then_goes_on(scene: Scene, tmp_path: 
     other = scene.worker()
     until(lambda: len(scene.kafka.members(scene.group)) == 2, within=20, what="both in the group")
     scene.await_assigned(2, within=20)
-    assert "gave up reading" in held.process.output()
+    assert "given up, with " in held.process.output()
     held.release()
     held.repeat()
     held.check()

@@ -66,7 +66,10 @@ def test_pairs_around_a_restart(scene: Scene) -> None:
     assert watched.metric("usage_rebuild_records_total") == W
     assert watched.metric("usage_rebuild_remaining_records") == 0
     assert watched.metric("usage_duplicate_window_missing_offsets") == 0
-    assert f"reading {W} offsets before the start of 1 partitions again" in watched.process.output()
+    assert (
+        f"going to read {W} offsets before the start of 1 partitions again"
+        in watched.process.output()
+    )
     assert f"read {W} records again in " in watched.process.output()
 
 
