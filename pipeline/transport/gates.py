@@ -24,9 +24,24 @@ class Gates:
     opened: dict[TopicPartition, Gate] = field(default_factory=dict)
     readable: set[TopicPartition] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    shut: bool = True
+    """Whether none may be opened: from a revocation until the next assignment. What was on its way
+    to open one may come late, and would leave a gate to a partition that is another's."""
+
+    def shut_all(self) -> None:
+        """Read nothing any more, whoever opens what."""
+        self.close(list(self.opened))
+        self.shut = True
+
+    def begin(self) -> None:
+        """Let partitions be opened again; none is."""
+        self.shut_all()
+        self.shut = False
 
     def open(self, tp: TopicPartition, gate: Gate) -> None:
-        """Let a partition be read."""
+        """Let a partition be read, unless all are shut."""
+        if self.shut:
+            return
         self.opened[tp] = gate
         self.readable.add(tp)
         self.changed.set()

@@ -32,6 +32,8 @@ BUFFER_BYTES = 33_554_432
 """What is fetched ahead of all partitions together, as it came over the network."""
 LEAST_FETCH_BYTES, MOST_FETCH_BYTES = 65_536, 1_048_576
 WAIT_SECONDS = 0.2
+FETCH_MAX_WAIT_MS = 10
+"""One fetch at a time goes to a broker: one for the end of a log must not hold up all others."""
 SILENCE_SECONDS = 30.0
 RETRY_SECONDS = 0.5
 STOP_SECONDS = 3.0
@@ -126,6 +128,7 @@ class Past:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
             max_partition_fetch_bytes=min(MOST_FETCH_BYTES, max(LEAST_FETCH_BYTES, fetch_bytes)),
             fetch_max_bytes=BUFFER_BYTES,
             metadata_max_age_ms=60_000,

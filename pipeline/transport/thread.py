@@ -172,18 +172,21 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def hold_all(self, tps: Iterable[TopicPartition]) -> None:
         """Gate newly assigned partitions: nothing is fetched from wherever Kafka thinks we are."""
         assignment = self._ensure_consumer()._subscription.subscription.assignment
+        self._gates.begin()
         for tp in tps:
             assignment.state_value(tp).pause()
 
     def close_all(self) -> None:
-        """Gate everything."""
-        self._gates.close(list(self._gates.opened))
+        """Gate everything, until the next assignment."""
+        self._gates.shut_all()
         self._log_ends.clear()
 
     def _holds(self, lease: Lease, source: Source) -> bool:
         coordinator = self._coordinator
-        return lease.holds(coordinator.generation, coordinator.member_id) and (
-            TopicPartition(*source) in self._ensure_consumer().assignment()
+        return (
+            not self._gates.shut
+            and lease.holds(coordinator.generation, coordinator.member_id)
+            and TopicPartition(*source) in self._ensure_consumer().assignment()
         )
 
     def _open(self, source: Source, start: Start) -> None:
