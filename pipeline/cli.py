@@ -317,7 +317,13 @@ def schemas(check: bool, out: Path | None, release: bool) -> int:
     for path in files.write(folder):
         click.echo(path)
     if release:
-        click.echo(files.release())
+        try:
+            click.echo(files.release())
+        except FileExistsError as error:
+            raise click.ClickException(
+                f"{error.filename} is there: what a released version promised does not change; "
+                "raise CONTRACT in schemas/catalogue.py"
+            ) from error
     return 0
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from pipeline import topics
+from pipeline.cli import cli
 from pipeline.facts import Rules, reasons
 from schemas import TYPES, EventType, envelope, recipe_action
 from schemas.catalogue import CONTRACT, DEAD_LETTER_TOPIC
@@ -50,6 +52,19 @@ def test_what_is_stale_is_named(tmp_path: Path) -> None:
         "json/usage.event.v0.json",
         "json/usage.event.v1.json",
     ]
+
+
+def test_the_command_writes_them_and_tells_the_stale_from_the_fresh(tmp_path: Path) -> None:
+    def usage(*arguments: str) -> Any:
+        command = ["schemas", "--out", str(tmp_path), *arguments]
+        return CliRunner().invoke(cli, command, standalone_mode=False)
+
+    missing = usage("--check")
+    assert missing.return_value == 1
+    assert "asyncapi.json is stale: `usage schemas` writes it" in missing.stderr
+    assert "json/usage.event.v1.json\n" in usage().stdout
+    assert usage("--check").return_value == 0
+    assert "raise CONTRACT" in str(usage("--release").exception)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
