@@ -1,11 +1,12 @@
-"""Many events of the common form at a time: one pass over them per column."""
+"""Many events of the common form at a time: a pass per check, and a pass per column."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.facts.bulk_costs import costs
+from pipeline.facts.bulk_decimals import scaled
 from pipeline.facts.json_values import within_depth
 from pipeline.facts.recipe_actions import is_task
 from pipeline.facts.requests import is_currency
@@ -13,67 +14,89 @@ from schemas.product_event import MAX_PROPERTIES_DEPTH
 from schemas.recipe_action import KINDS, OUTCOMES
 from schemas.request import DEFAULT_CURRENCY
 
-_NEAR_HALF = 0.5 - 1e-5
-"""A double's microseconds nearer to a half than this may round otherwise than its decimal; up to
-``common.MAX_MS`` both roundings of the double come to less than 10^-6 of one."""
+Values = list[Any] | NDArray[Any]
+"""Of one column."""
 
 
-class Columns(NamedTuple):
-    """Of many events of a type."""
+class Bulk(Protocol):
+    """Many events of a type."""
 
-    lists: list[list[Any]]
-    """The head's columns but for the first two, minute and tenant."""
     odd: set[int]
-    """The places that must be decided one by one after all; their values mean nothing."""
+    """The places that must be decided one by one after all."""
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        """``data``: what the type's decoder makes of them."""
+
+    def columns(self, rule_set: int) -> list[Values]:
+        """The head's but for the first two, minute and tenant; where there is nothing odd."""
 
 
-Make = Callable[[Sequence[Any], int], Columns]
-
-
-def requests(data: Sequence[Any], rule_set: int) -> Columns:  # noqa: ARG001 - as for all types
+class Requests:
     """Of CommonRequest."""
-    durations, odd = _microseconds([d.duration_ms for d in data])
-    nanos, unpriced, invalid = costs([d.cost for d in data])
-    odd.update(invalid)
-    currencies = _currencies([d.currency for d in data], unpriced, odd)
-    lists: list[list[Any]] = [
-        [d.team_id or "" for d in data],
-        [d.agent_id or "" for d in data],
-        [d.token_id or "" for d in data],
-        [d.user_id or "" for d in data],
-        [d.model for d in data],
-        [d.operation for d in data],
-        [1 if d.status_code >= 400 else 0 for d in data],
-        durations,
-        [d.input_tokens or 0 for d in data],
-        [d.output_tokens or 0 for d in data],
-        [d.cache_read_input_tokens or 0 for d in data],
-        [d.cache_creation_input_tokens or 0 for d in data],
-        [d.reasoning_output_tokens or 0 for d in data],
-        nanos,
-        currencies,
-    ]
-    return Columns(lists, odd)
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        self._data = data
+        self._durations, unclear = scaled([d.duration_ms for d in data], 1000.0)
+        self._nanos, unpriced, odd_costs = costs([d.cost for d in data])
+        self.odd = {*unclear, *odd_costs}
+        self._currencies = _currencies([d.currency for d in data], unpriced, self.odd)
+
+    def columns(self, rule_set: int) -> list[Values]:  # noqa: ARG002 - as for all types
+        """See ``Bulk``."""
+        data = self._data
+        return [
+            [d.team_id or "" for d in data],
+            [d.agent_id or "" for d in data],
+            [d.token_id or "" for d in data],
+            [d.user_id or "" for d in data],
+            [d.model for d in data],
+            [d.operation for d in data],
+            [1 if d.status_code >= 400 else 0 for d in data],
+            self._durations,
+            [d.input_tokens or 0 for d in data],
+            [d.output_tokens or 0 for d in data],
+            [d.cache_read_input_tokens or 0 for d in data],
+            [d.cache_creation_input_tokens or 0 for d in data],
+            [d.reasoning_output_tokens or 0 for d in data],
+            self._nanos,
+            self._currencies,
+        ]
 
 
-def recipe_actions(data: Sequence[Any], rule_set: int) -> Columns:
+class RecipeActions:
     """Of CommonRecipeAction."""
-    _, odd = _microseconds([0.0 if d.duration_ms is None else d.duration_ms for d in data])
-    lists: list[list[Any]] = [
-        [d.recipe_id for d in data],
-        [d.app or "" for d in data],
-        [rule_set] * len(data),
-        [_TASKS[d.kind, d.outcome] for d in data],
-        [1 if d.outcome == "failed" else 0 for d in data],
-    ]
-    return Columns(lists, odd)
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        self._data = data
+        durations = [0.0 if d.duration_ms is None else d.duration_ms for d in data]
+        self.odd = set(scaled(durations, 1000.0).unclear)
+
+    def columns(self, rule_set: int) -> list[Values]:
+        """See ``Bulk``."""
+        data = self._data
+        return [
+            [d.recipe_id for d in data],
+            [d.app or "" for d in data],
+            [rule_set] * len(data),
+            [_TASKS[d.kind, d.outcome] for d in data],
+            [1 if d.outcome == "failed" else 0 for d in data],
+        ]
 
 
-def product_events(data: Sequence[Any], rule_set: int) -> Columns:  # noqa: ARG001 - as for all
+class ProductEvents:
     """Of CommonProductEvent."""
-    lists: list[list[Any]] = [[d.user_id or "" for d in data], [d.name for d in data]]
-    odd = {at for at, d in enumerate(data) if d.properties and not _is_shallow(bytes(d.properties))}
-    return Columns(lists, odd)
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        self._data = data
+        self.odd = {
+            place
+            for place, d in enumerate(data)
+            if d.properties and not _is_shallow(bytes(d.properties))
+        }
+
+    def columns(self, rule_set: int) -> list[Values]:  # noqa: ARG002 - as for all types
+        """See ``Bulk``."""
+        return [[d.user_id or "" for d in self._data], [d.name for d in self._data]]
 
 
 def _is_shallow(properties: bytes) -> bool:
@@ -82,20 +105,15 @@ def _is_shallow(properties: bytes) -> bool:
 
 
 _TASKS = {(kind, outcome): int(is_task(kind, outcome)) for kind in KINDS for outcome in OUTCOMES}
-
-
-def _microseconds(milliseconds: list[float]) -> tuple[list[int], set[int]]:
-    """Whole microseconds, and the places where a double does not tell."""
-    exact = np.array(milliseconds) * 1000.0
-    rounded = np.rint(exact)
-    unclear = (np.abs(exact - rounded) > _NEAR_HALF) | np.signbit(exact)
-    odd = set(np.flatnonzero(unclear).tolist()) if unclear.any() else set()
-    return rounded.astype(np.int64).tolist(), odd
+_ONLY_DEFAULT = frozenset({DEFAULT_CURRENCY})
 
 
 def _currencies(found: list[str | None], unpriced: list[int], odd: set[int]) -> list[str]:
     """The column; the places of what is no currency are added to ``odd``."""
-    wrong = {name for name in set(found) if name is not None and not is_currency(name)}
+    names = set(found)
+    if not unpriced and names == _ONLY_DEFAULT:
+        return found  # type: ignore[return-value]
+    wrong = {name for name in names if name is not None and not is_currency(name)}
     if wrong:
         odd.update(place for place, name in enumerate(found) if name in wrong)
     currencies = [name or DEFAULT_CURRENCY for name in found]
@@ -104,9 +122,9 @@ def _currencies(found: list[str | None], unpriced: list[int], odd: set[int]) -> 
     return currencies
 
 
-MAKERS: Mapping[str, Make] = {
-    "usage.requests": requests,
-    "usage.recipe-actions": recipe_actions,
-    "usage.events": product_events,
+BULKS: Mapping[str, type[Bulk]] = {
+    "usage.requests": Requests,
+    "usage.recipe-actions": RecipeActions,
+    "usage.events": ProductEvents,
 }
 """By topic."""

@@ -4,6 +4,7 @@ The types here accept less than the contract, never more: a record that they ref
 of ``decide``, which says what it comes to.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -14,9 +15,10 @@ from msgspec import Meta, Raw, Struct
 from pipeline.facts.forms import Form, form_of
 from pipeline.facts.interface import Record
 from pipeline.facts.json_values import within_depth
+from pipeline.facts.requests import COST_DIGITS
 from pipeline.facts.rules import Rules
 from schemas.envelope import Identifier, Tenant
-from schemas.fields import MAX_INTEGER, Count, OptionalText, Text
+from schemas.fields import MAX_INTEGER, MAX_TEXT, Count, OptionalText, Text
 
 Type = TypeVar("Type")
 Data = TypeVar("Data")
@@ -24,8 +26,15 @@ Data = TypeVar("Data")
 MAX_MS = 1_000_000
 """Durations up to this, in ms, are exact to a microsecond when read as doubles."""
 
+MAX_COST = 10**COST_DIGITS
+"""Costs are below it."""
+
 Duration = Annotated[float, Meta(ge=0, le=MAX_MS)]
 """It may be -0.0 where the number was negative but too small for a double."""
+
+
+Cost = Annotated[float, Meta(ge=0, lt=MAX_COST)] | Annotated[str, Meta(max_length=MAX_TEXT)] | None
+"""Numbers as doubles; how many characters one had is not kept."""
 
 
 class CommonRequest(Struct, gc=False):
@@ -44,7 +53,7 @@ class CommonRequest(Struct, gc=False):
     cache_read_input_tokens: Count = None
     cache_creation_input_tokens: Count = None
     reasoning_output_tokens: Count = None
-    cost: Raw = Raw()
+    cost: Cost = None
     currency: str | None = None
     provider: OptionalText = None
     response_model: OptionalText = None
@@ -75,6 +84,14 @@ class CommonProductEvent(Struct, gc=False):
     properties: Raw = Raw()
 
 
+class KnownRequest(CommonRequest, forbid_unknown_fields=True, gc=False):
+    """One without fields that we do not know."""
+
+
+class KnownRecipeAction(CommonRecipeAction, forbid_unknown_fields=True, gc=False):
+    """One without fields that we do not know."""
+
+
 class CommonEvent(Struct, Generic[Type, Data], gc=False):
     """A structured event of one type. Field by field as ``schemas.envelope.Envelope``."""
 
@@ -88,23 +105,42 @@ class CommonEvent(Struct, Generic[Type, Data], gc=False):
     datacontenttype: Literal["application/json"] | None = None
 
 
+class KnownEvent(CommonEvent[Type, Data], forbid_unknown_fields=True, gc=False):
+    """One without attributes that we do not know."""
+
+
 Events = list[CommonEvent[str, Any] | None]
 
-DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    "usage.requests": msgspec.json.Decoder(CommonEvent[Literal["usage.request.v1"], CommonRequest]),
-    "usage.recipe-actions": msgspec.json.Decoder(
+Decoder = msgspec.json.Decoder[Any]
+
+DECODERS: dict[str, Decoder] = {
+    "usage.requests": Decoder(CommonEvent[Literal["usage.request.v1"], CommonRequest]),
+    "usage.recipe-actions": Decoder(
         CommonEvent[Literal["usage.recipe_action.v1"], CommonRecipeAction]
     ),
-    "usage.events": msgspec.json.Decoder(
-        CommonEvent[Literal["usage.event.v1"], CommonProductEvent]
-    ),
+    "usage.events": Decoder(CommonEvent[Literal["usage.event.v1"], CommonProductEvent]),
 }
 """By topic."""
+
+STRICT_DECODERS: dict[str, Decoder] = {
+    "usage.requests": Decoder(KnownEvent[Literal["usage.request.v1"], KnownRequest]),
+    "usage.recipe-actions": Decoder(
+        KnownEvent[Literal["usage.recipe_action.v1"], KnownRecipeAction]
+    ),
+}
+"""Those that skip nothing: what they let through is UTF-8, and nests as deep as its type."""
 
 _STRUCTURED = ("content-type", b"application/cloudevents+json")
 _ORDINARY_CONTAINERS = 2  # the event and its data
 _TOGETHER = 128
 """Values looked at together: the copy stays in the processor's cache, and off the page faults."""
+_PAUSE = 16
+"""For so many batches nothing is decoded strictly after one in which that failed often."""
+_OFTEN = 16
+"""One in so many."""
+_STRIDE = 128
+_LONG_NUMBER = re.compile(rb"[0-9.eE+-]{8}")
+"""A number of more than MAX_TEXT characters, by every 128th of them."""
 
 
 class CommonForm:
@@ -112,6 +148,8 @@ class CommonForm:
 
     def __init__(self, topic: str, rules: Rules) -> None:
         self._decoder = DECODERS[topic]
+        self._strict = STRICT_DECODERS.get(topic)
+        self._pause = 0
         self._rules = rules
 
     def decode(self, records: Sequence[Record], values: Sequence[bytes]) -> Events:
@@ -119,22 +157,42 @@ class CommonForm:
 
         ``values`` are the records'; empty for a tombstone.
         """
-        survey = _survey(values)
-        seen = self._seen(values, survey)
-        for place, record in enumerate(records):
-            if record.headers and not _is_structured(record, values[place]):
-                seen[place] = b""
-        events = _decode_each(self._decoder.decode, seen)
-        if not self._surely_shallow(values, events, survey):
-            self._drop_deep(values, events)
+        seen = self._of_fit_length(values)
+        _drop_other_forms(records, seen)
+        if self._strict is None or self._pause:
+            self._pause = max(0, self._pause - 1)
+            return self._decode_leniently(seen)
+        events = _decode_each(self._strict.decode, seen)
+        if None in events:
+            rest = [place for place, event in enumerate(events) if event is None]
+            for place, event in zip(
+                rest, self._decode_leniently([seen[place] for place in rest]), strict=True
+            ):
+                events[place] = event
+            if len(rest) * _OFTEN > len(values):
+                self._pause = _PAUSE
         return events
 
-    def _seen(self, values: Sequence[bytes], survey: "_Survey") -> list[bytes | str]:
-        """What the decoder may see; it lets invalid UTF-8 pass where it skips unknown fields."""
+    def _of_fit_length(self, values: Sequence[bytes]) -> list[bytes]:
+        """The values; empty where one is too long, or may hold a number that is."""
         limit = self._rules.max_record_bytes
-        if survey.ascii and survey.longest <= limit:
+        if max(map(len, values)) <= min(limit, MAX_TEXT):
             return list(values)
-        return [b"" if len(value) > limit else _unicode(value) for value in values]
+        return [
+            b"" if len(value) > limit or _LONG_NUMBER.search(value[::_STRIDE]) else value
+            for value in values
+        ]
+
+    def _decode_leniently(self, values: Sequence[bytes]) -> Events:
+        """Unknown fields are skipped: the decoder lets invalid UTF-8 and any depth pass there."""
+        survey = _survey(values)
+        seen = values if survey.ascii else [_unicode(value) for value in values]
+        events = _decode_each(self._decoder.decode, seen)
+        if not self._surely_shallow(values, events, survey):
+            for place, value in enumerate(values):
+                if not within_depth(value, self._rules.max_depth):
+                    events[place] = None
+        return events
 
     def _surely_shallow(self, values: Sequence[bytes], events: Events, survey: "_Survey") -> bool:
         """Whether no event nests too deep, told from all of them together.
@@ -149,17 +207,11 @@ class CommonForm:
         spare = containers - _ORDINARY_CONTAINERS * common
         return spare + _ORDINARY_CONTAINERS <= self._rules.max_depth
 
-    def _drop_deep(self, values: Sequence[bytes], events: Events) -> None:
-        for place, value in enumerate(values):
-            if not within_depth(value, self._rules.max_depth):
-                events[place] = None
-
 
 class _Survey(NamedTuple):
     """What can be told of many values from their bytes alone."""
 
     ascii: bool
-    longest: int
     containers: int
     """How many containers begin in all of them together, at the most."""
 
@@ -173,7 +225,27 @@ def _survey(values: Sequence[bytes]) -> _Survey:
         containers += int(np.count_nonzero(octets == ord("{")))
         if b"[" in text:
             containers += int(np.count_nonzero(octets == ord("[")))
-    return _Survey(is_ascii, max(map(len, values)), containers)
+    return _Survey(is_ascii, containers)
+
+
+def _drop_other_forms(records: Sequence[Record], values: list[bytes]) -> None:
+    """Empty the values of records whose headers say another form than structured.
+
+    Where they do not say, an object is structured, and nothing else is decoded.
+    """
+    headers = [record.headers for record in records]
+    first = headers[0]
+    if headers.count(first) == len(headers) and _may_be_structured(first):
+        return
+    for place, one in enumerate(headers):
+        if one and not _may_be_structured(one):
+            values[place] = b""
+
+
+def _may_be_structured(headers: Sequence[tuple[str, bytes]]) -> bool:
+    if not headers or (len(headers) == 1 and headers[0] == _STRUCTURED):
+        return True
+    return form_of(headers, b"{") is Form.STRUCTURED
 
 
 def _unicode(value: bytes) -> bytes | str:
@@ -182,13 +254,6 @@ def _unicode(value: bytes) -> bytes | str:
         return value if value.isascii() else value.decode()
     except UnicodeDecodeError:
         return b""
-
-
-def _is_structured(record: Record, value: bytes) -> bool:
-    headers = record.headers
-    if len(headers) == 1 and headers[0] == _STRUCTURED:
-        return True
-    return form_of(headers, value) is Form.STRUCTURED
 
 
 def _decode_each(decode: Any, values: Iterable[bytes | str]) -> Events:

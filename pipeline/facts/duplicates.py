@@ -20,6 +20,7 @@ Buckets = NDArray[np.int64]
 _PLACES = 8
 _ONES = np.uint64(0x0101010101010101)  # eight booleans, seen as one number
 _GROWTH = 1.5
+_FEW_BUCKETS = 1000  # 96 KB
 _FULL = 0.8
 """What share of the places a window of one event per offset takes in the end."""
 _ROUNDS = 24
@@ -150,7 +151,7 @@ class Window:
 def _first_buckets(window: int) -> int:
     """So few that growth ends at what the window needs."""
     buckets = window / _FULL / _PLACES
-    while buckets > 100:
+    while buckets > _FEW_BUCKETS:
         buckets /= _GROWTH
     return int(buckets) + 1
 
@@ -188,7 +189,8 @@ def _first_free(taken: NDArray[np.uint64]) -> NDArray[np.int64]:
     """The first of eight places that is not taken; 8 if there is none."""
     free = taken ^ _ONES
     lowest = free & (~free + np.uint64(1))
-    return (np.bitwise_count(lowest - np.uint64(1)) >> 3).astype(np.int64)
+    places: NDArray[np.int64] = np.bitwise_count(lowest - np.uint64(1)).astype(np.int64) >> 3
+    return places
 
 
 def _someones(hashes: Hashes, buckets: Buckets, turn: int) -> NDArray[np.int64]:

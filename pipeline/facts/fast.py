@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.facts.bulk_columns import MAKERS
+from pipeline.facts.bulk_columns import BULKS, Values
 from pipeline.facts.bulk_times import Instants, instants
 from pipeline.facts.common import CommonForm, Events
 from pipeline.facts.interface import Facts, Head, Outcome, Record, widened
@@ -26,8 +26,8 @@ _FAR = 2**53
 class Common(NamedTuple):
     """What the records of the common form come to; everything but ``others`` has one for each."""
 
-    columns: list[list[Any]]
-    """The head's, one row per record of the common form, in order."""
+    columns: list[Values]
+    """The head's, one row per record of the common form, in order; empty where only ids count."""
     tenants: list[str]
     times: Instants
     """Of the events."""
@@ -37,6 +37,8 @@ class Common(NamedTuple):
     ids: list[str]
     type: str
     """Of them all."""
+    places: Instants
+    """Of their records among all that were read."""
     others: list[int]
     """The places, in order, of the records that must be decided one by one."""
 
@@ -46,12 +48,13 @@ class Common(NamedTuple):
         lists = (self.tenants, self.sources, self.ids)
         tenants, sources, ids = (list(compress(items, chosen)) for items in lists)
         return self._replace(
-            columns=[list(compress(column, chosen)) for column in self.columns],
+            columns=[_chosen(column, which) for column in self.columns],
             tenants=tenants,
             times=self.times[which],
             arrivals=self.arrivals[which],
             sources=sources,
             ids=ids,
+            places=self.places[which],
         )
 
     def account(self, into: Facts) -> None:
@@ -80,10 +83,15 @@ class Common(NamedTuple):
         return {(at, name, type_, outcome, ""): n for (at, name), n in pairs}
 
 
+def _chosen(column: Values, which: NDArray[np.bool_]) -> Values:
+    return column[which] if isinstance(column, np.ndarray) else list(compress(column, which))
+
+
 def nothing(head: Head, count: int) -> Common:
     """All of so many records are to be decided one by one."""
     none = np.empty(0, np.int64)
-    return Common([[] for _ in head.columns], [], none, none, [], [], "", list(range(count)))
+    columns: list[Values] = [[] for _ in head.columns]
+    return Common(columns, [], none, none, [], [], "", none, list(range(count)))
 
 
 class FastPath:
@@ -94,12 +102,18 @@ class FastPath:
         self._type = event_type
         self._rules = rules
         self._form = CommonForm(topic, rules)
-        self._make = MAKERS[topic]
+        self._bulk = BULKS[topic]
 
-    def read(self, records: Sequence[Record], values: Sequence[bytes]) -> Common:
+    def read(
+        self,
+        records: Sequence[Record],
+        values: Sequence[bytes],
+        arrivals: Instants,
+        *,
+        with_columns: bool = True,
+    ) -> Common:
         """What the common ones of ``records`` come to; a tombstone's value is empty."""
-        arrivals = np.array([record.timestamp for record in records], np.int64)
-        if np.abs(arrivals).max() > _FAR:
+        if max(int(arrivals.max()), -int(arrivals.min())) > _FAR:
             return nothing(self._head, len(records))
         events = self._form.decode(records, values)
         others: list[int] = []
@@ -108,38 +122,44 @@ class FastPath:
                 others = [place for place, event in enumerate(events) if event is None]
             if len(others) == len(events):
                 return nothing(self._head, len(records))
-            odd, common = self._columns(events, arrivals, others)
+            odd, common = self._common(events, arrivals, others, with_columns)
             if not odd:
                 return common
             for place in odd:
                 events[place] = None
 
-    def _columns(
-        self, events: Events, arrivals: Instants, others: list[int]
+    def _common(
+        self, events: Events, arrivals: Instants, others: list[int], with_columns: bool
     ) -> tuple[list[int], Common]:
-        """The places that turn out unusual after all; if there are none, the columns."""
-        places = np.delete(np.arange(len(events)), others) if others else None
-        found: list[Any] = [event for event in events if event is not None] if others else events
-        if places is not None:
+        """The places that turn out unusual after all; what they come to if there are none."""
+        found: list[Any] = events
+        places = np.arange(len(events))
+        if others:
+            found = [event for event in events if event is not None]
+            places = np.delete(places, others)
             arrivals = arrivals[places]
-        lists, odd = self._make([event.data for event in found], self._rules.task_rule_set)
+        bulk = self._bulk([event.data for event in found])
         times, invalid = instants([event.time for event in found], arrivals)
-        odd.update(invalid, self._untimely(times, arrivals))
+        odd = bulk.odd.union(invalid, self._untimely(times, arrivals))
         tenants = [event.subject for event in found]
         if NOBODY in tenants:
             odd.update(place for place, tenant in enumerate(tenants) if tenant == NOBODY)
-        minutes: list[int] = (times // 60_000 * 60).tolist()
+        columns: list[Values] = []
+        if with_columns and not odd:
+            minutes = times // 60_000 * 60
+            columns = [minutes, tenants, *bulk.columns(self._rules.task_rule_set)]
         common = Common(
-            [minutes, tenants, *lists],
+            columns,
             tenants,
             times,
             arrivals,
             [event.source for event in found],
             [event.id for event in found],
             self._type,
+            places,
             others,
         )
-        return [place if places is None else int(places[place]) for place in odd], common
+        return [int(places[place]) for place in odd], common
 
     def _untimely(self, times: Instants, arrivals: Instants) -> list[int]:
         ahead = times - arrivals

@@ -1,16 +1,18 @@
 """The reader of a partition: records in, columns and rejections out."""
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
 
 from pipeline.facts import heads
-from pipeline.facts.bulk_columns import MAKERS
+from pipeline.facts.bulk_columns import BULKS
+from pipeline.facts.bulk_times import Instants
 from pipeline.facts.decide import ROWS, Counted, Decider, Verdict
 from pipeline.facts.fast import Common, FastPath, nothing
 from pipeline.facts.interface import Facts, Head, Reader, Record, widened
 from pipeline.facts.rules import Rules
-from pipeline.facts.seen import NONE, Alone, Identified, Repeated, Seen
+from pipeline.facts.seen import NONE, Alone, Repeated, Seen
 from pipeline.facts.times import arrival_minute
 
 HEADS = {
@@ -39,48 +41,45 @@ class PythonReader:
         self._decider = Decider(topic, rules, partition)
         self._seen = Seen(rules.duplicate_window) if rules.duplicate_window else None
         (event_type,) = ROWS[topic]
-        self._fast = FastPath(topic, self.head, event_type, rules) if topic in MAKERS else None
+        self._fast = FastPath(topic, self.head, event_type, rules) if topic in BULKS else None
 
     def read(self, records: Sequence[Record], into: Facts) -> None:
         """See ``Reader``."""
         for first in range(0, len(records), AT_ONCE):
             self._read_some(records[first : first + AT_ONCE], into)
 
+    def remember(self, records: Sequence[Record]) -> None:
+        """See ``Reader``."""
+        if self._seen is None:
+            return
+        for first in range(0, len(records), AT_ONCE):
+            some = records[first : first + AT_ONCE]
+            common = self._read_fast(some, _values(some), _arrivals(some), with_columns=False)
+            self._repeated(some, common, self._decide(some, common.others))
+
     def _read_some(self, records: Sequence[Record], into: Facts) -> None:
-        arrivals = [record.timestamp for record in records]
-        into.arrival = widened(into.arrival, min(arrivals), max(arrivals))
-        values = [record.value or b"" for record in records]
+        arrivals, values = _arrivals(records), _values(records)
+        into.arrival = widened(into.arrival, int(arrivals.min()), int(arrivals.max()))
         into.size_bytes += sum(map(len, values))
-        common = self._read_fast(records, values)
+        common = self._read_fast(records, values, arrivals, with_columns=True)
         alone = self._decide(records, common.others)
         repeated = self._repeated(records, common, alone)
         if repeated.common.any():
             common.chosen(repeated.common).drop(into)
-            fresh = ~repeated.common
-            places = np.delete(np.arange(len(records)), common.others)[fresh]
-            common = common.chosen(fresh)
-        else:
-            places = None
-        common.account(into)
+            common = common.chosen(~repeated.common)
         done = 0
-        for before, place in enumerate(common.others):
-            upto = place - before if places is None else int(np.searchsorted(places, place))
+        for place in common.others:
+            upto = int(np.searchsorted(common.places, place))
             _extend(into, common, done, upto)
             done = upto
             self._add(records[place], alone[place], repeated.alone, into)
-        _extend(into, common, done, len(common.columns[0]))
-
-    def remember(self, records: Sequence[Record]) -> None:
-        """See ``Reader``."""
-        for first in range(0, len(records), AT_ONCE):
-            some = records[first : first + AT_ONCE]
-            common = self._read_fast(some, [record.value or b"" for record in some])
-            self._repeated(some, common, self._decide(some, common.others))
+        _extend(into, common, done, len(common.tenants))
+        common.account(into)  # after the columns: they have the tenants hashed by now
 
     def _repeated(self, records: Sequence[Record], common: Common, alone: Alone) -> Repeated:
         if self._seen is None:
             return NONE
-        return self._seen.repeated(records, Identified(common.sources, common.ids, alone))
+        return self._seen.repeated(records, common, alone)
 
     def _decide(self, records: Sequence[Record], places: Sequence[int]) -> Alone:
         found: dict[int, Sequence[Verdict]] = {}
@@ -91,11 +90,18 @@ class PythonReader:
             )
         return found
 
-    def _read_fast(self, records: Sequence[Record], values: Sequence[bytes]) -> Common:
+    def _read_fast(
+        self,
+        records: Sequence[Record],
+        values: Sequence[bytes],
+        arrivals: Instants,
+        *,
+        with_columns: bool,
+    ) -> Common:
         if self._fast is None:  # entities: they are few
             return nothing(self.head, len(records))
         try:
-            return self._fast.read(records, values)
+            return self._fast.read(records, values, arrivals, with_columns=with_columns)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - our own failure: each is tried alone, most will count
@@ -128,9 +134,18 @@ class PythonReader:
 
 def _extend(into: Facts, common: Common, first: int, end: int) -> None:
     """Add the common rows from ``first`` to before ``end``."""
-    if first == 0 and end == len(common.columns[0]):
+    if first == 0 and end == len(common.tenants):
         for column, new in zip(into.columns, common.columns, strict=True):
             column.extend(new)
     elif first < end:
         for column, new in zip(into.columns, common.columns, strict=True):
             column.extend(new[first:end])
+
+
+def _arrivals(records: Sequence[Record]) -> Instants:
+    return np.frombuffer(array("q", [record.timestamp for record in records]), np.int64)
+
+
+def _values(records: Sequence[Record]) -> list[bytes]:
+    """Of each record; empty for a tombstone."""
+    return [record.value or b"" for record in records]

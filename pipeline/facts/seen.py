@@ -8,20 +8,12 @@ from numpy.typing import NDArray
 
 from pipeline.facts.decide import Counted, Verdict
 from pipeline.facts.duplicates import Offsets, Window
+from pipeline.facts.fast import Common
 from pipeline.facts.identities import identities
 from pipeline.facts.interface import Record
 
 Alone = Mapping[int, Sequence[Verdict]]
 """What the records that were decided one by one come to, by place, in order."""
-
-
-class Identified(NamedTuple):
-    """The valid events of some records."""
-
-    sources: Sequence[str]
-    """Of the common form, one such event per record; so for ``ids``."""
-    ids: Sequence[str]
-    alone: Alone
 
 
 class Repeated(NamedTuple):
@@ -42,30 +34,29 @@ class Seen:
     def __init__(self, window: int) -> None:
         self._window = Window(window)
 
-    def repeated(self, records: Sequence[Record], found: Identified) -> Repeated:
-        """Which of the events of ``records`` are duplicates; all are known from now on."""
+    def repeated(self, records: Sequence[Record], common: Common, alone: Alone) -> Repeated:
+        """Which of the valid events of ``records`` are duplicates; from now on all are known."""
         verdicts = [
             (place, verdict)
-            for place, several in found.alone.items()
+            for place, several in alone.items()
             for verdict in several
             if isinstance(verdict, Counted)
         ]
-        sources = [*found.sources, *(verdict.source for _, verdict in verdicts)]
-        ids = [*found.ids, *(verdict.id for _, verdict in verdicts)]
+        sources = [*common.sources, *(verdict.source for _, verdict in verdicts)]
+        ids = [*common.ids, *(verdict.id for _, verdict in verdicts)]
         if not ids:
             return NONE
         offsets = _offsets(records)
         hashes = identities(sources, ids)
-        if not found.alone:
+        if not alone:
             return Repeated(self._window.repeated(hashes, offsets), set())
-        common = np.delete(np.arange(len(records)), list(found.alone))
-        places = np.concatenate((common, np.array([place for place, _ in verdicts], np.int64)))
+        places = np.concatenate((common.places, [place for place, _ in verdicts])).astype(np.int64)
         order = np.argsort(places, kind="stable")
         repeated = np.empty(len(ids), np.bool_)
         repeated[order] = self._window.repeated(hashes[order], offsets[places[order]])
-        late = repeated[len(common) :].tolist()
-        alone = {id(verdict) for (_, verdict), is_ in zip(verdicts, late, strict=True) if is_}
-        return Repeated(repeated[: len(common)], alone)
+        count = len(common.ids)
+        late = zip(verdicts, repeated[count:].tolist(), strict=True)
+        return Repeated(repeated[:count], {id(verdict) for (_, verdict), is_ in late if is_})
 
 
 def _offsets(records: Sequence[Record]) -> Offsets:

@@ -19,7 +19,7 @@ from pipeline.facts import (
     Rules,
     reader,
 )
-from pipeline.facts.bulk_columns import MAKERS
+from pipeline.facts.bulk_columns import BULKS
 from tests.property import facts_strategies as make
 from tests.property.facts_model import PARTITION, Out, Rec, model
 
@@ -35,7 +35,7 @@ FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(Healt
 
 def read(topic: str, *batches: Sequence[Rec]) -> Facts:
     facts = Facts(HEADS[topic])
-    one = reader(topic, Rules(), PARTITION)
+    one = reader(topic, Rules(duplicate_window=0), PARTITION)  # duplicates: test_duplicates
     for batch in batches:
         one.read(batch, facts)
     return facts
@@ -126,7 +126,7 @@ def plain(event: dict[str, object]) -> Rec:
 tombstones = st.builds(Rec, st.just(0), st.just(make.NOW), st.just(()), st.none())
 
 
-@pytest.mark.parametrize("topic", MAKERS)
+@pytest.mark.parametrize("topic", BULKS)
 def test_the_fast_path_gives_what_the_slow_one_gives(
     topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

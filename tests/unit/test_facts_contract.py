@@ -40,7 +40,7 @@ def action(**data: Any) -> dict[str, Any]:
 
 def read(*records: Rec, topic: str = "usage.requests", rules: Rules | None = None) -> Facts:
     facts = Facts(REQUESTS if topic == "usage.requests" else RECIPE_ACTIONS)
-    reader(topic, rules or Rules()).read(records, facts)
+    reader(topic, rules or Rules(duplicate_window=0)).read(records, facts)
     return facts
 
 
@@ -374,7 +374,7 @@ def test_a_record_that_our_code_fails_on_is_set_aside_alone(
         return sound(digits, kept)
 
     monkeypatch.setattr(decimals, "_rounded", broken)
-    facts = read(Rec(GOOD), Rec(literal("cost", "7.77e-4")), Rec(GOOD))
+    facts = read(Rec(GOOD), Rec(literal("cost", '"7.77e-4"')), Rec(GOOD))
     assert (facts.counted, facts.rejected) == (2, 1)
     (rejection,) = facts.rejections
     assert (rejection.reason, rejection.tenant) == ("internal", "acme")
@@ -383,5 +383,5 @@ def test_a_record_that_our_code_fails_on_is_set_aside_alone(
 
 def test_the_digest_follows_every_rule() -> None:
     assert Rules().digest() == Rules().digest()
-    others = [Rules(too_early_seconds=1), Rules(contract="x"), Rules(task_rule_set=2)]
+    others = [Rules(too_early_seconds=1), Rules(contract="x"), Rules(duplicate_window=2)]
     assert len({rules.digest() for rules in [Rules(), *others]}) == 4
