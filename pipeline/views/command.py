@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +21,7 @@ from pipeline.views.page import markdown
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
+    from pipeline.views.call import Value
     from pipeline.views.catalogue import View
 
 PIPE_WIDTH = 160
@@ -58,11 +60,11 @@ def query_command(
         view = catalogue.find(views, name)
         values = question.values(view, given, now)
         view = catalogue.described(store, view)
-        columns = [column.name for column in view.columns]
-        rows = _ask(store, f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
+        rows = _ask(store, view, values)
         fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")
     finally:
         store.close()
+    columns = [column.name for column in view.columns]
     if output == "csv":
         answers.as_csv(columns, rows, sys.stdout)
     elif output == "json":
@@ -77,11 +79,18 @@ def query_command(
         _show_answer(view, rows, fresh, _console())
 
 
-def _ask(store: Store, statement: str) -> list[tuple[Any, ...]]:
+def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[Sequence[Any]]:
+    """The rows; buckets in the zone that was asked for, whatever the driver makes of them."""
     try:
-        return store.query(statement)
+        rows = store.query(f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
     except StoreRefused as error:
         raise UsageError(f"the store does not answer that: {error.message}") from error
+    zone = ZoneInfo(str(values.get("tz", "UTC")))
+    local = {n for n, column in enumerate(view.columns) if column.type == "DateTime(tz)"}
+    return [
+        [value.astimezone(zone) if n in local else value for n, value in enumerate(row)]
+        for row in rows
+    ]
 
 
 def _show(views: list[View], console: Console) -> None:

@@ -25,7 +25,8 @@ ORDER = (
 
 _PARAMETER = re.compile(r"\{\s*([A-Za-z_]\w*)\s*:\s*([^{}]+?)\s*\}")
 _VIEW = re.compile(
-    r"CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\s+(?:IF\s+NOT\s+EXISTS\s+)?`?([A-Za-z]\w*)", re.IGNORECASE
+    r"CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\s+(?:IF\s+NOT\s+EXISTS\s+)?`?(?!IF\s)([A-Za-z]\w*)",
+    re.IGNORECASE,
 )
 """Names that begin with ``_`` are parts of other views, and not for people."""
 

@@ -1,0 +1,612 @@
+"""One example of every number, worked out by hand: for the person who asked for it.
+
+Each test tells a short story in a few events, and says in words and figures what must come out.
+Nothing here computes what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.migrate import migrate
+from tests.contract.views import VIEWS
+from tests.harness.store import EmbeddedStore
+from tests.harness.view_check import select
+from tests.harness.view_store import empty, fill
+from tests.integration.clickhouse_parts import new_database, settings_for
+from tests.oracle.log import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS, Entry
+
+TYPES = {
+    REQUESTS: "usage.request.v1",
+    RECIPE_ACTIONS: "usage.recipe_action.v1",
+    EVENTS: "usage.event.v1",
+    ENTITIES: "usage.entity.v1",
+}
+MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
+
+
+def at(text: str) -> datetime:
+    """Read a time in UTC: ``2026-05-01 10:07``."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class Story:
+    """Events as they are told; asking a view first sends what was told so far."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._log: list[Entry] = []
+        self._sent = False
+
+    def request(self, tenant: str, time: str, **data: Any) -> None:
+        """A request of a chat model that took 100 ms and went well, but for what is said."""
+        usual = {"operation": "chat", "model": "m", "status_code": 200, "duration_ms": 100}
+        self._tell(REQUESTS, tenant, time, usual | data)
+
+    def action(self, tenant: str, time: str, **data: Any) -> None:
+        """A recipe's action that succeeded, but for what is said."""
+        usual = {"recipe_id": "r", "job_id": "j", "step": 1, "kind": "action"}
+        self._tell(RECIPE_ACTIONS, tenant, time, usual | {"outcome": "succeeded"} | data)
+
+    def product_event(self, tenant: str, time: str, name: str) -> None:
+        """Something that happened in the product."""
+        self._tell(EVENTS, tenant, time, {"name": name})
+
+    def registered(self, entity: str, tenant: str, entity_id: str, since: str, **is_: Any) -> None:
+        """How a thing stands from a time on."""
+        data = {"entity": entity, "entity_id": entity_id, "attributes": is_}
+        self._tell(ENTITIES, tenant, since, data)
+
+    def customer(self, tenant: str, since: str = "2026-01-01 00:00", **is_: Any) -> None:
+        """A customer's account."""
+        self.registered("tenant", tenant, tenant, since, **is_)
+
+    def deleted(self, entity: str, tenant: str, entity_id: str, since: str) -> None:
+        """A thing is gone from a time on."""
+        data = {"entity": entity, "entity_id": entity_id, "deleted": True}
+        self._tell(ENTITIES, tenant, since, data)
+
+    def ask(self, view: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """The view's rows; ``since``, ``until``, ``as_of`` as texts in UTC."""
+        if not self._sent:
+            fill(self._store, self._log)
+            self._sent = True
+        instants = {n: at(v) for n, v in parameters.items() if n in ("since", "until", "as_of")}
+        return select(self._store, view, parameters | instants)
+
+    def _tell(self, topic: str, tenant: str, time: str, data: dict[str, Any]) -> None:
+        number = len(self._log)
+        ms = int(at(time).timestamp() * 1000)
+        event = {
+            "specversion": "1.0",
+            "id": str(number),
+            "source": "//told",
+            "type": TYPES[topic],
+            "subject": tenant,
+            "data": data,
+        }
+        self._log.append(Entry(topic, 0, number, ms, event))
+
+
+@pytest.fixture(scope="module")
+def tables(store: EmbeddedStore) -> Iterator[Store]:
+    """Provide the pipeline's tables and views."""
+    connected = new_database(store.port)
+    migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
+    yield connected
+    connected.command(f"DROP DATABASE {connected.database}")
+    connected.close()
+
+
+@pytest.fixture
+def story(tables: Store) -> Story:
+    """Provide a story with nothing told yet."""
+    empty(tables)
+    return Story(tables)
+
+
+# Embedded partner: usage metrics ---------------------------------------------------------------
+
+
+def test_a1_tasks_by_calendar_month(story: Story) -> None:
+    """Acme's recipe ran in May: its trigger and its control flow are no tasks; two actions are, one
+    of them with 200 items; so is the call of another recipe; a failed step and a skipped one are
+    not. Rerun in July, the action counts again. The partner's own account counts nowhere. June had
+    none: 0. September 2020 is before anything was counted: not available.
+
+    The last event is of July, so May and June are closed, July is not.
+    """
+    story.customer("acme")
+    story.customer("partner", kind="admin")
+    story.action("acme", "2026-05-03 09:00", kind="trigger")
+    story.action("acme", "2026-05-03 09:00", kind="control")
+    story.action("acme", "2026-05-03 09:01", kind="action")
+    story.action("acme", "2026-05-03 09:01", kind="action", items=200)
+    story.action("acme", "2026-05-03 09:02", kind="call")
+    story.action("acme", "2026-05-03 09:03", kind="action", outcome="failed")
+    story.action("acme", "2026-05-03 09:04", kind="action", outcome="skipped")
+    story.action("acme", "2026-07-03 09:01", kind="action", rerun=True)
+    story.action("partner", "2026-05-04 09:00")
+    rows = story.ask(
+        "tasks_by_month", since="2026-05-01 00:00", until="2026-08-01 00:00", tz="UTC", tenant=""
+    )
+    assert rows == [(MAY, 3, 1, 1), (JUNE, 0, 1, 1), (JULY, 1, 1, 0)]
+    rows = story.ask(
+        "tasks_by_month", since="2020-09-01 00:00", until="2020-11-01 00:00", tz="UTC", tenant=""
+    )
+    assert rows == [(date(2020, 9, 1), None, 0, 1), (date(2020, 10, 1), 0, 1, 1)]
+
+
+def test_a2_top_three_customers(story: Story) -> None:
+    """Of the last 12 months as of 15 May 2026: they begin on 1 June 2025. Beta had three tasks,
+    acme and zeta two each: the tie goes to acme, by its id. Delta's five were in May 2025: too old.
+    """
+    for tenant, name in (("acme", "Acme Ltd"), ("beta", "Beta Inc"), ("zeta", ""), ("delta", "D")):
+        story.customer(tenant, "2025-01-01 00:00", name=name)
+    for tenant, times in {"beta": 3, "acme": 2, "zeta": 2}.items():
+        for day in range(1, times + 1):
+            story.action(tenant, f"2026-02-0{day} 12:00")
+    for day in range(1, 6):
+        story.action("delta", f"2025-05-3{day % 2} 12:00")
+    rows = story.ask("top_customers", as_of="2026-05-15 00:00", months=12, tz="UTC", k=3)
+    assert rows == [(1, "beta", "Beta Inc", 3), (2, "acme", "Acme Ltd", 2), (3, "zeta", "zeta", 2)]
+
+
+def test_a3_monthly_usage_for_programs(story: Story) -> None:
+    """Acme had two tasks in May and one in June, in Kolkata's calendar: there, 31 May 18:30 UTC is
+    already June. By recipe: one of each in May. July has begun, so both months are closed.
+    """
+    story.customer("acme", external_id="C-7", name="Acme Ltd")
+    story.registered("recipe", "acme", "r1", "2026-01-01 00:00", name="Sync orders")
+    story.action("acme", "2026-05-31 18:29", recipe_id="r1")
+    story.action("acme", "2026-05-10 00:00", recipe_id="r2")
+    story.action("acme", "2026-05-31 18:30", recipe_id="r1")
+    story.request("acme", "2026-06-30 18:30")
+    asked = {
+        "since": "2026-04-30 18:30",
+        "until": "2026-06-30 18:30",
+        "tz": "Asia/Kolkata",
+        "tenant": "acme",
+    }
+    assert sorted(story.ask("monthly_usage", **asked)) == [
+        ("acme", "C-7", "Acme Ltd", MAY, 2, 1),
+        ("acme", "C-7", "Acme Ltd", JUNE, 1, 1),
+    ]
+    assert sorted(story.ask("monthly_usage_by_recipe", **asked)) == [
+        ("acme", "r1", "Sync orders", MAY, 1),
+        ("acme", "r1", "Sync orders", JUNE, 1),
+        ("acme", "r2", "r2", MAY, 1),
+    ]
+
+
+def test_a4_connections(story: Story) -> None:
+    """Acme has two connections; a third was disconnected, a fourth deleted. Those of the partner's
+    own account, of a deleted customer and of an account nobody registered do not count: 2.
+    """
+    story.customer("acme")
+    story.customer("partner", kind="admin")
+    story.customer("gone")
+    story.deleted("tenant", "gone", "gone", "2026-05-05 00:00")
+    for tenant, ids in {"acme": "abcd", "partner": "p", "gone": "g", "stranger": "s"}.items():
+        for one in ids:
+            story.registered("connection", tenant, one, "2026-05-01 00:00", status="connected")
+    story.registered("connection", "acme", "c", "2026-05-02 00:00", status="disconnected")
+    story.deleted("connection", "acme", "d", "2026-05-02 00:00")
+    rows = story.ask(
+        "connections_by_month", as_of="2026-05-20 00:00", months=1, tz="UTC", tenant=""
+    )
+    assert rows == [(MAY, 2)]
+
+
+def test_a5_connections_trend(story: Story) -> None:
+    """One connection was made in April, one in June, when the first was deleted: at the end of
+    April 1, of May 1, and now, in the middle of June, 1; before April none.
+    """
+    story.customer("acme")
+    story.registered("connection", "acme", "a", "2026-04-10 00:00", status="connected")
+    story.registered("connection", "acme", "b", "2026-06-01 00:00", status="connected")
+    story.registered("connection", "acme", "c", "2026-06-20 00:00", status="connected")
+    story.deleted("connection", "acme", "a", "2026-06-02 00:00")
+    rows = story.ask(
+        "connections_by_month", as_of="2026-06-15 00:00", months=6, tz="UTC", tenant=""
+    )
+    months = [date(2026, month, 1) for month in range(1, 7)]
+    assert rows == list(zip(months, [0, 0, 0, 1, 1, 1], strict=True))
+
+
+def test_a6_most_popular_apps(story: Story) -> None:
+    """Salesforce has three connections in two accounts, jira and slack one each: jira comes first,
+    by its id.
+    """
+    story.customer("acme")
+    story.customer("beta")
+    story.registered("app", "*", "salesforce", "2026-01-01 00:00", name="Salesforce")
+    connections = [("acme", "salesforce"), ("acme", "salesforce"), ("beta", "salesforce")]
+    for n, (tenant, app) in enumerate([*connections, ("beta", "slack"), ("acme", "jira")]):
+        story.registered(
+            "connection", tenant, f"c{n}", "2026-05-01 00:00", app=app, status="connected"
+        )
+    assert story.ask("top_apps", as_of="2026-05-20 00:00", k=10, tenant="") == [
+        (1, "salesforce", "Salesforce", 3),
+        (2, "jira", "jira", 1),
+        (3, "slack", "slack", 1),
+    ]
+
+
+def test_a7_customers_and_their_trend(story: Story) -> None:
+    """Acme came in March; beta, whose subscription has expired, in April; gone came in March and
+    left in May. The partner itself is no customer: 2 in March, 3 in April, 2 in May.
+    """
+    story.customer("acme", "2026-03-01 00:00", subscription="active")
+    story.customer("beta", "2026-04-01 00:00", subscription="expired")
+    story.customer("gone", "2026-03-02 00:00")
+    story.customer("partner", "2026-03-01 00:00", kind="admin")
+    story.deleted("tenant", "gone", "gone", "2026-05-02 00:00")
+    rows = story.ask("customers_by_month", as_of="2026-05-20 00:00", months=3, tz="UTC")
+    assert rows == [(date(2026, 3, 1), 2), (date(2026, 4, 1), 3), (MAY, 2)]
+
+
+def test_a8_a_customers_page(story: Story) -> None:
+    """Acme had two tasks in May (and one in April), has one connection, one of its two recipes
+    runs, and two of its three users are still there. It was last seen by a product event.
+    """
+    story.customer("acme", name="Acme Ltd", external_id="C-7", subscription="active")
+    story.action("acme", "2026-04-30 23:59")
+    story.action("acme", "2026-05-01 00:00")
+    story.action("acme", "2026-05-02 00:00")
+    story.request("acme", "2026-05-03 00:00")
+    story.product_event("acme", "2026-05-04 10:07", "login")
+    story.registered("connection", "acme", "c", "2026-05-01 00:00", status="connected")
+    story.registered("recipe", "acme", "r1", "2026-05-01 00:00", status="running")
+    story.registered("recipe", "acme", "r2", "2026-05-01 00:00", status="stopped")
+    for user in ("ann", "bob", "cid"):
+        story.registered("user", "acme", user, "2026-05-01 00:00", name=user.title())
+    story.deleted("user", "acme", "cid", "2026-05-02 00:00")
+    assert story.ask("customers", as_of="2026-05-20 00:00", tz="UTC") == [
+        ("acme", "Acme Ltd", "C-7", "active", 2, 1, 1, 2, at("2026-05-04 10:07"))
+    ]
+
+
+def test_a9_active_recipes(story: Story) -> None:
+    """Two recipes of acme ran at the end of April; one was stopped in May. The partner's own recipe
+    does not count.
+    """
+    story.customer("acme")
+    story.customer("partner", kind="admin")
+    for tenant, recipe in (("acme", "r1"), ("acme", "r2"), ("partner", "r3")):
+        story.registered("recipe", tenant, recipe, "2026-04-01 00:00", status="running")
+    story.registered("recipe", "acme", "r2", "2026-05-01 00:00", status="stopped")
+    rows = story.ask(
+        "active_recipes_by_month", as_of="2026-05-20 00:00", months=2, tz="UTC", tenant=""
+    )
+    assert rows == [(date(2026, 4, 1), 2), (MAY, 1)]
+
+
+def test_a10_recommended_recipes(story: Story) -> None:
+    """The partner recommends two recipes. Customers cloned *orders* twice (one clone was deleted
+    later: it still counts) and *leads* once; the partner's own clone of *leads* does not count. A
+    recipe nobody cloned, and one that is not recommended, are not in the list.
+    """
+    story.customer("acme")
+    story.customer("beta")
+    story.customer("partner", kind="admin")
+    for recipe, is_recommended in (("orders", 1), ("leads", 1), ("unloved", 1), ("plain", 0)):
+        story.registered(
+            "recipe",
+            "partner",
+            recipe,
+            "2026-01-01 00:00",
+            name=recipe.title(),
+            recommended=bool(is_recommended),
+        )
+    clones = [("acme", "orders"), ("beta", "orders"), ("beta", "leads"), ("partner", "leads")]
+    for n, (tenant, origin) in enumerate([*clones, ("acme", "plain")]):
+        story.registered("recipe", tenant, f"clone-{n}", "2026-02-01 00:00", cloned_from=origin)
+    story.deleted("recipe", "acme", "clone-0", "2026-03-01 00:00")
+    assert story.ask("recommended_recipes", as_of="2026-05-20 00:00", k=5) == [
+        (1, "orders", "Orders", 2),
+        (2, "leads", "Leads", 1),
+    ]
+
+
+# Telemetry -------------------------------------------------------------------------------------
+
+MAY_UTC = {"since": "2026-05-01 00:00", "until": "2026-06-01 00:00", "tenant": ""}
+
+
+def test_c1_interactions_users_and_cost(story: Story) -> None:
+    """Four requests in May, a failed one among them, by two users and by nobody: 4 interactions, 2
+    active users (Ann of acme and Ann of beta are two). They cost 0.1 and 0.2 dollars, exactly 0.3,
+    and 5 euros; one had no price.
+    """
+    story.request("acme", "2026-05-01 00:00", user_id="ann", cost="0.1")
+    story.request("acme", "2026-05-02 00:00", user_id="ann", cost="0.2", status_code=500)
+    story.request("beta", "2026-05-03 00:00", user_id="ann", cost=5, currency="EUR")
+    story.request("acme", "2026-05-31 23:59")
+    story.request("acme", "2026-06-01 00:00", user_id="bob", cost=1)
+    assert story.ask("telemetry_summary", **MAY_UTC) == [(4, 2)]
+    assert sorted(story.ask("billing_by_tenant", **MAY_UTC)) == [
+        ("acme", "", Decimal(0), 1),
+        ("acme", "USD", Decimal("0.3"), 0),
+        ("beta", "EUR", Decimal(5), 0),
+    ]
+
+
+def test_c2_usage_trend(story: Story) -> None:
+    """By ISO week, in New York, over the change of clocks on 8 March 2026: that week begins on
+    Monday 2 March at 05:00 UTC, the next on the 9th at 04:00 UTC. Ann had an interaction in each
+    of them, at the last and the first moment; the third week is empty.
+    """
+    story.request("acme", "2026-03-09 03:59", user_id="ann", cost=1)
+    story.request("acme", "2026-03-09 04:00", user_id="ann", cost=2)
+    asked = {
+        "since": "2026-03-04 00:00",
+        "until": "2026-03-17 00:00",
+        "tz": "America/New_York",
+        "grain": "week",
+        "tenant": "acme",
+    }
+    weeks = [at("2026-03-02 05:00"), at("2026-03-09 04:00"), at("2026-03-16 04:00")]
+    assert story.ask("usage_trend", **asked) == [
+        (weeks[0], 1, 1),
+        (weeks[1], 1, 1),
+        (weeks[2], 0, 0),
+    ]
+    assert story.ask("cost_trend", **asked) == [
+        (weeks[0], "USD", Decimal(1)),
+        (weeks[1], "USD", Decimal(2)),
+    ]
+
+
+def test_c3_by_agent_and_by_team(story: Story) -> None:
+    """Ann used the agent *helper* twice; one request named no agent, nor user: that is a group of
+    its own. The agent *idle* was never used, and stands there with zeros.
+    """
+    story.customer("acme")
+    story.registered("agent", "acme", "helper", "2026-01-01 00:00", name="Helper")
+    story.registered("agent", "acme", "idle", "2026-01-01 00:00", name="Idle")
+    story.registered("team", "acme", "sales", "2026-01-01 00:00", name="Sales")
+    tokens = {"input_tokens": 100, "output_tokens": 10}
+    for _ in range(2):
+        story.request(
+            "acme", "2026-05-02 00:00", user_id="ann", agent_id="helper", team_id="sales", **tokens
+        )
+    story.request("acme", "2026-05-02 00:00", **tokens)
+    assert sorted(story.ask("usage_by_agent", **MAY_UTC)) == [
+        ("acme", "", "unattributed", 1, 0, 100, 10, 110),
+        ("acme", "helper", "Helper", 2, 1, 200, 20, 220),
+        ("acme", "idle", "Idle", 0, 0, 0, 0, 0),
+    ]
+    assert sorted(story.ask("usage_by_team", **MAY_UTC)) == [
+        ("acme", "", "unattributed", 1, 0, 100, 10, 110),
+        ("acme", "sales", "Sales", 2, 1, 200, 20, 220),
+    ]
+
+
+def test_c4_users(story: Story) -> None:
+    """In May Ann had three interactions on two days, 1.5 a day; Bob was last seen in April: he
+    stopped; Cid never came. Dan, whom nobody registered, came once.
+    """
+    story.customer("acme")
+    for user in ("ann", "bob", "cid"):
+        email = f"{user}@example.com"
+        story.registered(
+            "user",
+            "acme",
+            user,
+            "2026-01-01 00:00",
+            name=user.title(),
+            email=email,
+            team_id="sales",
+        )
+    for user, time in (
+        ("bob", "2026-04-02 08:00"),
+        ("ann", "2026-04-01 09:00"),
+        ("ann", "2026-05-02 10:00"),
+        ("ann", "2026-05-02 11:00"),
+        ("ann", "2026-05-04 12:00"),
+        ("dan", "2026-05-05 13:00"),
+    ):
+        story.request("acme", time, user_id=user)
+    ann = at("2026-04-01 09:00"), at("2026-05-04 12:00")
+    bob, dan = at("2026-04-02 08:00"), at("2026-05-05 13:00")
+    assert sorted(story.ask("user_activity", **MAY_UTC, tz="UTC")) == [
+        ("acme", "ann", "Ann", "ann@example.com", "sales", 3, 2, 1.5, *ann, "active"),
+        ("acme", "bob", "Bob", "bob@example.com", "sales", 0, 0, None, bob, bob, "stopped"),
+        ("acme", "cid", "Cid", "cid@example.com", "sales", 0, 0, None, None, None, "never"),
+        ("acme", "dan", "dan", "", "", 1, 1, 1.0, dan, dan, "active"),
+    ]
+
+
+def test_c5_billing(story: Story) -> None:
+    """Acme is billed from the 31st, in Kolkata: as of 10 March its period began on 28 February,
+    which has no 31st, that is on the 27th at 18:30 UTC. In it acme cost 3 dollars: 1 of sales, 2 of
+    no team; one request had no price. The parts add up to the whole.
+    """
+    story.customer("acme", timezone="Asia/Kolkata", billing_anchor_day=31)
+    story.registered("team", "acme", "sales", "2026-01-01 00:00", name="Sales")
+    story.request("acme", "2026-02-27 18:29", cost=100)
+    story.request("acme", "2026-02-27 18:30", cost=1, team_id="sales", agent_id="helper")
+    story.request("acme", "2026-03-05 00:00", cost=2)
+    story.request("acme", "2026-03-06 00:00", agent_id="helper")
+    start, end = at("2026-02-27 18:30"), at("2026-03-30 18:30")
+    assert story.ask("billing_periods", as_of="2026-03-10 00:00", periods=1, tenant="acme") == [
+        ("acme", date(2026, 2, 28), start, end, 0)
+    ]
+    period = {"since": "2026-02-27 18:30", "until": "2026-03-30 18:30", "tenant": "acme"}
+    assert sorted(story.ask("billing_by_tenant", **period)) == [
+        ("acme", "", Decimal(0), 1),
+        ("acme", "USD", Decimal(3), 0),
+    ]
+    assert sorted(story.ask("billing_by_team", **period)) == [
+        ("acme", "", "unattributed", "", Decimal(0), 1),
+        ("acme", "", "unattributed", "USD", Decimal(2), 0),
+        ("acme", "sales", "Sales", "USD", Decimal(1), 0),
+    ]
+    assert sorted(story.ask("billing_by_agent", **period)) == [
+        ("acme", "", "unattributed", "USD", Decimal(2), 0),
+        ("acme", "helper", "helper", "", Decimal(0), 1),
+        ("acme", "helper", "helper", "USD", Decimal(1), 0),
+    ]
+
+
+# Usage dashboard -------------------------------------------------------------------------------
+
+HOUR = {"since": "2026-05-01 10:00", "until": "2026-05-01 11:00"}
+
+
+def totals(row: tuple[Any, ...]) -> dict[str, Any]:
+    """A row of the summary by its columns' names."""
+    return dict(zip(VIEWS["request_summary"].columns, row, strict=True))
+
+
+def test_d1_scope(story: Story) -> None:
+    """Acme had two requests, beta one. A global administrator asks for all and sees 3; asked for
+    one organization, or for one token, the others' are not in it.
+    """
+    story.request("acme", "2026-05-01 10:00", token_id="t1")
+    story.request("acme", "2026-05-01 10:01", token_id="t2")
+    story.request("beta", "2026-05-01 10:02", token_id="t1")
+
+    def requests(tenant: str, token: str) -> int:
+        [row] = story.ask("request_summary", **HOUR, tenant=tenant, token=token)
+        return int(row[0])
+
+    assert requests("", "") == 3
+    assert requests("acme", "") == 2
+    assert requests("acme", "t1") == 1
+    assert requests("", "t1") == 2
+    assert requests("acm", "") == 0
+
+
+def test_d2_time_frames(story: Story) -> None:
+    """Three requests, one failed, at 10:00, 10:00 and 10:03, asked for in minutes: 2, 0, 0, 1; in
+    an hour: 3; in days of Kathmandu, where 18:15 UTC is midnight: all on 1 May.
+    """
+    story.request("acme", "2026-05-01 10:00", input_tokens=1)
+    story.request("acme", "2026-05-01 10:00", input_tokens=2, output_tokens=5, status_code=404)
+    story.request("acme", "2026-05-01 10:03", input_tokens=4)
+    whom = {"tenant": "acme", "token": ""}
+    minutes = story.ask(
+        "requests_over_time",
+        since="2026-05-01 10:00",
+        until="2026-05-01 10:04",
+        tz="UTC",
+        grain="minute",
+        **whom,
+    )
+    assert minutes == [
+        (at("2026-05-01 10:00"), 2, 1, 3, 5),
+        (at("2026-05-01 10:01"), 0, 0, 0, 0),
+        (at("2026-05-01 10:02"), 0, 0, 0, 0),
+        (at("2026-05-01 10:03"), 1, 0, 4, 0),
+    ]
+    hours = story.ask("requests_over_time", **HOUR, tz="UTC", grain="hour", **whom)
+    assert hours == [(at("2026-05-01 10:00"), 3, 1, 7, 5)]
+    days = story.ask(
+        "requests_over_time",
+        since="2026-04-30 18:15",
+        until="2026-05-01 18:16",
+        tz="Asia/Kathmandu",
+        grain="day",
+        **whom,
+    )
+    assert days == [(at("2026-04-30 18:15"), 3, 1, 7, 5), (at("2026-05-01 18:15"), 0, 0, 0, 0)]
+
+
+def test_d3_total_and_failed_requests(story: Story) -> None:
+    """Five requests; those with status 400 and 503 failed, 399 did not."""
+    for status in (200, 201, 399, 400, 503):
+        story.request("acme", "2026-05-01 10:30", status_code=status)
+    [row] = story.ask("request_summary", **HOUR, tenant="", token="")
+    assert (totals(row)["requests"], totals(row)["failed_requests"]) == (5, 2)
+
+
+def test_d4_response_times(story: Story) -> None:
+    """Completions took 100, 200 and 600 ms (the last one failed): 300 on average, half of them up
+    to 200 within 5 %. There were no embeddings: no value, not 0. A reranking is neither.
+    """
+    story.request("acme", "2026-05-01 10:00", operation="chat", duration_ms=100)
+    story.request("acme", "2026-05-01 10:00", operation="text_completion", duration_ms=200)
+    story.request(
+        "acme",
+        "2026-05-01 10:00",
+        operation="generate_content",
+        duration_ms=600,
+        status_code=500,
+    )
+    story.request("acme", "2026-05-01 10:00", operation="rerank", duration_ms=9999)
+    [row] = story.ask("request_summary", **HOUR, tenant="", token="")
+    times = totals(row)
+    assert times["completion_ms_avg"] == 300
+    assert times["completion_ms_p50"] == pytest.approx(200, rel=0.05)
+    assert [times[f"embedding_ms_{name}"] for name in ("avg", "p50", "p95", "p99")] == [None] * 4
+
+
+def test_d5_tokens(story: Story) -> None:
+    """1,000 tokens went in, 400 of them from a cache and 50 into it; 200 came out, 150 of them of
+    reasoning: 1,200 in all, the parts shown but not added again.
+    """
+    story.request(
+        "acme",
+        "2026-05-01 10:00",
+        input_tokens=1000,
+        cache_read_input_tokens=400,
+        cache_creation_input_tokens=50,
+        output_tokens=200,
+        reasoning_output_tokens=150,
+    )
+    [row] = story.ask("request_summary", **HOUR, tenant="", token="")
+    assert row[-6:] == (1000, 200, 1200, 400, 50, 150)
+
+
+def test_d6_the_table(story: Story) -> None:
+    """Acme had three requests, beta one. Within acme, token t1 (Ann's, of the service account *ci*)
+    had two, and one came without a token. Within t1, Ann and Bob had one each: Ann comes first.
+    """
+    story.customer("acme", name="Acme Ltd")
+    story.registered("user", "acme", "ann", "2026-01-01 00:00", email="ann@example.com")
+    story.registered("service_account", "acme", "ci", "2026-01-01 00:00", name="CI")
+    story.registered(
+        "token",
+        "acme",
+        "t1",
+        "2026-01-01 00:00",
+        name="Build",
+        owner_user_id="ann",
+        service_account_id="ci",
+    )
+    tokens = {"input_tokens": 10, "output_tokens": 1}
+    story.request("acme", "2026-05-01 10:00", token_id="t1", user_id="bob", **tokens)
+    story.request("acme", "2026-05-01 10:00", token_id="t1", user_id="ann", **tokens)
+    story.request("acme", "2026-05-01 10:00", **tokens)
+    story.request("beta", "2026-05-01 10:00", **tokens)
+    assert story.ask("top_tenants", **HOUR, k=10) == [
+        (1, "acme", "Acme Ltd", 3, 30, 3, 33),
+        (2, "beta", "beta", 1, 10, 1, 11),
+    ]
+    assert story.ask("top_tokens", **HOUR, k=10, tenant="acme") == [
+        (1, "acme", "t1", "Build", 2, 20, 2, 22, "ann@example.com", "CI"),
+        (2, "acme", "", "unattributed", 1, 10, 1, 11, "", ""),
+    ]
+    assert story.ask("top_users", **HOUR, k=1, tenant="acme", token="t1") == [
+        (1, "acme", "ann", 1, 10, 1, 11)
+    ]
+
+
+def test_d7_requests_by_model(story: Story) -> None:
+    """Of the two models in the catalogue one was asked twice, the other never; a third, which is
+    not in the catalogue, once.
+    """
+    story.registered("model", "*", "large", "2026-01-01 00:00", name="Large")
+    story.registered("model", "*", "small", "2026-01-01 00:00", name="Small")
+    for model in ("large", "large", "other"):
+        story.request("acme", "2026-05-01 10:00", model=model)
+    rows = story.ask("requests_by_model", **HOUR, tenant="", token="")
+    assert sorted(rows) == [("large", "Large", 2), ("other", "other", 1), ("small", "Small", 0)]

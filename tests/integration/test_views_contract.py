@@ -1,0 +1,149 @@
+"""The deployed views are those of the contract, and say of themselves what people need to know."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.migrate import migrate
+from pipeline.settings import Settings
+from pipeline.views import catalogue
+from pipeline.views.catalogue import View
+from pipeline.views.command import query_command, views_command
+from pipeline.views.page import markdown
+from pipeline.views.sources import shipped
+from tests.contract.views import FLAG, TYPES, VIEWS
+from tests.harness.process import usage
+from tests.harness.store import EmbeddedStore, url_at
+from tests.integration.clickhouse_parts import new_database, settings_for
+
+PAGE = Path(__file__).parents[2] / "docs" / "views.md"
+
+
+@pytest.fixture(scope="module")
+def deployed(store: EmbeddedStore) -> Iterator[Store]:
+    """Provide a migrated database."""
+    connected = new_database(store.port)
+    migrate(connected, settings_for(store.port, connected.database))
+    yield connected
+    connected.command(f"DROP DATABASE {connected.database}")
+    connected.close()
+
+
+@pytest.fixture(scope="module")
+def views(deployed: Store) -> dict[str, View]:
+    """Provide the catalogue."""
+    return {view.name: view for view in catalogue.read(deployed)}
+
+
+def test_there_are_just_the_views_of_the_contract(views: dict[str, View]) -> None:
+    assert set(views) == set(VIEWS)
+    assert set(shipped()) == set(VIEWS)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_parameters(views: dict[str, View], name: str) -> None:
+    found = {parameter.name: parameter.type for parameter in views[name].parameters}
+    assert tuple(found) == VIEWS[name].parameters
+    for parameter, kind in found.items():
+        if TYPES[parameter] == "an integer":
+            assert kind.startswith(("UInt", "Int"))
+        else:
+            assert kind == TYPES[parameter]
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_columns(views: dict[str, View], name: str) -> None:
+    found = views[name].columns
+    due = VIEWS[name].columns
+    assert [column.name for column in found][: len(due)] == list(due)
+    for column in found[: len(due)]:
+        kind = due[column.name].format(tz="tz")
+        allowed = {kind, "UInt8"} if kind == FLAG else {kind}
+        assert column.type in allowed, column
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_comments(views: dict[str, View], name: str) -> None:
+    view = views[name]
+    assert view.rows == VIEWS[name].rows
+    assert len(view.sentence) > 20
+    assert set(view.units) <= {column.name for column in view.columns}
+
+
+def test_the_page_is_fresh(views: dict[str, View]) -> None:
+    due = markdown(list(views.values()))
+    assert PAGE.read_text(encoding="utf-8") == due, "stale: usage views --markdown > docs/views.md"
+
+
+@pytest.fixture
+def settings(deployed: Store, store: EmbeddedStore) -> Settings:
+    """Provide the settings of the deployed database."""
+    return settings_for(store.port, deployed.database)
+
+
+def asked(
+    settings: Settings, capsys: pytest.CaptureFixture[str], view: str, output: str, **given: str
+) -> str:
+    """What `usage query` prints."""
+    query_command(settings, view, given, output, datetime.now(UTC))
+    return capsys.readouterr().out
+
+
+def test_the_catalogue_is_printed(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    views_command(settings, "json")
+    printed = {view["name"]: view for view in json.loads(capsys.readouterr().out)}
+    assert set(printed) == set(VIEWS)
+    assert printed["billing_by_tenant"]["rows"] == ["C1", "C5"]
+    assert {"name": "since", "type": "DateTime('UTC')"} in printed["usage_trend"]["parameters"]
+    assert printed["usage_trend"]["columns"][0]["type"] == "DateTime(tz)"
+
+
+@pytest.mark.parametrize("name", ["top_customers", "billing_periods", "ledger_gaps", "top_users"])
+def test_views_answer_with_its_defaults(
+    settings: Settings, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    answer = json.loads(asked(settings, capsys, name, "json"))
+    assert set(answer["parameters"]) == set(VIEWS[name].parameters)
+    for row in answer["rows"]:
+        assert list(row)[: len(VIEWS[name].columns)] == list(VIEWS[name].columns)
+
+
+def test_a_question_in_a_zone_and_its_formats(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"since": "2026-05-01", "until": "2026-05-03", "tz": "Asia/Kolkata"}
+    answer = json.loads(asked(settings, capsys, "usage_trend", "json", **given))
+    assert answer["parameters"]["since"] == "2026-04-30T18:30:00+00:00"
+    assert answer["rows"] == [
+        {"bucket": f"2026-05-0{day}T00:00:00+05:30", "interactions": 0, "active_users": 0}
+        for day in (1, 2)
+    ]
+    text = asked(settings, capsys, "usage_trend", "csv", **given)
+    assert list(csv.reader(io.StringIO(text)))[1] == ["2026-05-01T00:00:00+05:30", "0", "0"]
+    assert "interactions" in asked(settings, capsys, "usage_trend", "table", **given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["usage_trends"], "there is no view 'usage_trends', did you mean 'usage_trend'?"),
+        (["usage_trend", "--k", "3"], "usage_trend takes no --k; it takes --since, --until, --tz"),
+        (["usage_trend", "--tz", "Asia/Calcuta"], "did you mean 'Asia/Calcutta'?"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    deployed: Store, store: EmbeddedStore, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    environment = {"USAGE_CLICKHOUSE": url_at(store.port, deployed.database)}
+    process = usage("query", "query", *arguments, environment=environment, folder=tmp_path)
+    assert process.wait(60) == 64
+    assert sentence in process.output()
+    assert "Traceback" not in process.output()
