@@ -1,0 +1,181 @@
+"""Windows are made whole before partitions are opened (`pipeline.rebuild`), over a log by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, Self
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pipeline import rebuild
+from pipeline.chunks import Plan, Source
+from pipeline.facts.interface import Facts, Head, Record
+from pipeline.partitions import Partition
+from pipeline.rebuild import Rebuild
+from pipeline.settings import load
+from pipeline.takeover import Taken
+from pipeline.telemetry.instruments import Instruments
+from pipeline.transport import Fetched
+
+ONE, OTHER = Source("usage.requests", 1), Source("usage.requests", 2)
+W = 10
+
+
+class Reader:
+    """Keeps the offsets that it was shown."""
+
+    head = Head("offsets_in", ())
+
+    def __init__(self) -> None:
+        self.remembered: list[int] = []
+
+    def read(self, records: Sequence[Record], into: Facts) -> None:
+        raise NotImplementedError
+
+    def remember(self, records: Sequence[Record]) -> None:
+        self.remembered += [record.offset for record in records]
+
+
+class FakePast:
+    """Two records of each partition at a time, then none for ever."""
+
+    first = 0
+    starts: Mapping[Source, int]
+    slices = 100
+
+    def __init__(self, _: object, starts: Mapping[Source, int]) -> None:
+        FakePast.starts = dict(starts)
+        self._at = dict(starts)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def read(self) -> list[Fetched]:
+        if not FakePast.slices:
+            await asyncio.Event().wait()
+        FakePast.slices -= 1
+        batches = []
+        for source, at in self._at.items():
+            start = max(at, FakePast.first)
+            records: list[Any] = [SimpleNamespace(offset=n) for n in (start, start + 1)]
+            batches.append(Fetched(source, 0, start, start + 2, records))
+            self._at[source] = start + 2
+        return batches
+
+    def finish(self, source: Source) -> None:
+        del self._at[source]
+
+
+@pytest.fixture(autouse=True)
+def past(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rebuild, "Past", FakePast)
+    monkeypatch.setattr(FakePast, "first", 0)
+    monkeypatch.setattr(FakePast, "slices", 100)
+
+
+def made(window: int = W) -> Rebuild:
+    return Rebuild(load({}), window, Instruments(CollectorRegistry()))
+
+
+def partition(
+    source: Source, start: int, seen_from: int, replay_to: int | None = None
+) -> tuple[Partition, Reader]:
+    reader = Reader()
+    return Partition(source, "incarnation", reader, Plan(start, replay_to), seen_from), reader
+
+
+def run(one: Rebuild, *partitions: Partition, within: float = 10) -> list[list[Source]]:
+    """Run it; return what was opened together, in order."""
+    opened: list[list[Source]] = []
+
+    async def open_(some: Sequence[Partition]) -> None:
+        opened.append([p.source for p in some])
+
+    async def go() -> None:
+        await asyncio.wait_for(one.run(partitions, open_, lambda: None), within)
+
+    asyncio.run(go())
+    return opened
+
+
+def taken(start: int, first: int, replay_to: int | None = None) -> Taken:
+    return Taken(ONE, "incarnation", Plan(start, replay_to), first)
+
+
+@pytest.mark.parametrize(
+    ("start", "log_first", "window", "first"),
+    [
+        (100, 0, W, 90),
+        (5, 0, W, 0),
+        (100, 90, W, 90),
+        (100, 95, W, 95),
+        (100, 100, W, 100),
+        (100, 0, 0, 100),
+        (0, 0, W, 0),
+    ],
+)
+def test_where_a_reader_must_begin(start: int, log_first: int, window: int, first: int) -> None:
+    assert made(window).first(taken(start, log_first)) == first
+
+
+def test_what_kafka_has_deleted_of_the_window_is_said_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made().first(taken(100, 90))
+    made().first(taken(5, 0))
+    assert not caplog.records
+    made().first(taken(100, 95))
+    assert "usage.requests[1]: Kafka has deleted offsets 90 to 94 of the 10" in caplog.text
+    assert "open chunk" not in caplog.text
+    made().first(taken(100, 95, replay_to=110))
+    assert "open chunk" in caplog.text
+
+
+def test_each_partition_is_opened_as_soon_as_its_own_window_is_whole() -> None:
+    small, small_reader = partition(ONE, 20, 17)
+    large, large_reader = partition(OTHER, 20, 10)
+    ready, _ = partition(Source("usage.requests", 3), 20, 20)
+    replay, _ = partition(Source("usage.requests", 4), 20, 20, replay_to=25)
+    opened = run(made(), large, ready, small, replay)
+    assert opened == [[replay.source, ready.source], [ONE], [OTHER]]
+    assert small_reader.remembered == [17, 18, 19]
+    assert large_reader.remembered == list(range(10, 20))
+
+
+def test_what_is_deleted_meanwhile_is_said_and_passed_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    FakePast.first = 16
+    one, reader = partition(ONE, 20, 10)
+    run(made(), one)
+    assert reader.remembered == [16, 17, 18, 19]
+    assert (one.is_ready, one.unseen(W)) == (True, 6)
+    assert "deleted offsets 10 to 15" in caplog.text
+
+
+def test_everything_is_deleted_meanwhile() -> None:
+    FakePast.first = 30
+    one, reader = partition(ONE, 20, 10)
+    assert run(made(), one) == [[], [ONE]]
+    assert reader.remembered == []
+
+
+def test_a_cancelled_rebuild_goes_on_where_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    FakePast.slices = 3
+    one, reader = partition(ONE, 20, 10)
+    with pytest.raises(TimeoutError):
+        run(made(), one, within=0.05)
+    assert (one.is_ready, one.to_remember) == (False, 4)
+    assert "given up, with 4 offsets of 1 partitions left" in caplog.text
+    FakePast.slices = 100
+    run(made(), one)
+    assert FakePast.starts == {ONE: 16}
+    assert reader.remembered == list(range(10, 20))
