@@ -12,15 +12,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import live, page, scaling, scrape, throughput
+from tests.bench import live, page, rebuild, scaling, scrape, throughput, views
 from tests.bench.bed import FULL, QUICK, Bed
 
 BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "cpu": throughput.cpu,
     "partitions": throughput.partitions,
     "catch-up": scaling.catch_up,
+    "rebuild": rebuild.rebuild,
     "freshness": live.freshness,
     "scrape": scrape.scrape,
+    "views": views.views,
 }
 
 
@@ -30,11 +32,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few events, one run each")
     parser.add_argument("--only", choices=BENCHES, action="append", help="may be repeated")
     parser.add_argument("--events", type=int, help="preloaded events, instead of 4 million")
+    parser.add_argument("--rows", type=int, help="of the views' rollup, instead of 100 million")
     parser.add_argument("--runs", type=int, help="of each measurement, instead of 3")
     asked = parser.parse_args()
     scale = QUICK if asked.quick else FULL
     if asked.events:
         scale = dataclasses.replace(scale, events=asked.events)
+    if asked.rows:
+        scale = dataclasses.replace(scale, view_rows=asked.rows)
     if asked.runs:
         scale = dataclasses.replace(scale, runs=asked.runs)
     with tempfile.TemporaryDirectory(prefix="usage-bench-") as folder:
@@ -65,6 +70,7 @@ def _run(name: str, bed: Bed, options: str) -> None:
 
 def _options(asked: argparse.Namespace) -> str:
     events = f" --events {asked.events}" if asked.events else ""
+    events += f" --rows {asked.rows}" if asked.rows else ""
     return events + (f" --runs {asked.runs}" if asked.runs else "")
 
 

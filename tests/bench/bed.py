@@ -39,10 +39,12 @@ class Scale:
     runs: int
     faust_events: int
     live_seconds: int
+    view_rows: int
+    """Of the largest rollup."""
 
 
-FULL = Scale(False, 4_000_000, 3, 20_000, 30)
-QUICK = Scale(True, 300_000, 1, 8_000, 8)
+FULL = Scale(False, 4_000_000, 3, 20_000, 30, 100_000_000)
+QUICK = Scale(True, 300_000, 1, 8_000, 8, 1_000_000)
 
 
 class Bed:

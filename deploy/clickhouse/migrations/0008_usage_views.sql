@@ -149,6 +149,7 @@ FROM
                 concat('unknown grain `', {grain:String}, '`: it is minute, hour, day, week or month')) = 0
             AND throwIf({grain:String} = 'minute' AND first < last AND last - first > 60000000,
                 'more than 1,000,000 minutes: ask for a shorter range, or for a coarser grain') = 0
+            AND throwIf({tz:String} = '', 'no time zone: name one, such as UTC') = 0
     )
 );
 
@@ -443,6 +444,7 @@ FROM
             0 AS is_seen, toDateTime(0, 'UTC') AS first_at, toDateTime(0, 'UTC') AS last_at, 0 AS listed
         FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
         WHERE user_id != ''
+            AND throwIf({tz:String} = '', 'no time zone: name one, such as UTC') = 0
         GROUP BY tenant, user_id
         UNION ALL
         SELECT
