@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OPEN_SECONDS = 20
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 15.0
 TRIES = 5
 AT_ONCE = 500
 BYTES_AT_ONCE = 8 * 1_048_576
@@ -65,9 +65,10 @@ class Resender:
                 "transaction.timeout.ms": OPEN_SECONDS * 1000,
                 "message.max.bytes": MAX_BYTES,
                 "compression.type": "lz4",
-                "log_level": 2,
+                "log_level": 0,
             }
         )
+        _kafka(lambda: self._producer.list_topics(topic, TIMEOUT_SECONDS), "answer", tries=1)
         _kafka(lambda: self._producer.init_transactions(TIMEOUT_SECONDS), "begin")
 
     def send(self, plans: Sequence[Plan]) -> Iterator[Sent]:
@@ -95,7 +96,7 @@ class Resender:
         delivery = _Delivery()
         for number, one in enumerate(records):
             _kafka(partial(self._produce_one, one, delivery.noting(number)), "send")
-        left = self._producer.flush(TIMEOUT_SECONDS)
+        left = _kafka(lambda: self._producer.flush(TIMEOUT_SECONDS), "take them", tries=1)
         if delivery.errors or left:
             errors = [error.str() for error in delivery.errors]
             why = errors[0] if errors else f"{left} records were not acknowledged in time"
@@ -168,13 +169,18 @@ def _portions(plans: Sequence[Plan]) -> Iterator[list[Plan]]:
         yield portion
 
 
-def _kafka(call: Callable[[], T], what: str) -> T:
+def _kafka(call: Callable[[], T], what: str, tries: int = TRIES) -> T:
     """Call Kafka, again where it says that this may help."""
-    for left in range(TRIES - 1, -1, -1):
+    for left in range(tries - 1, -1, -1):
         try:
             return call()
-        except KafkaException as error:
-            reason = error.args[0]
+        except (KafkaException, SystemError) as error:
+            # What is fatal for the producer is raised amid its callbacks, which makes it a
+            # SystemError of the interpreter's.
+            cause = error.__cause__ if isinstance(error, SystemError) else error
+            if not isinstance(cause, KafkaException):
+                raise
+            reason = cause.args[0]
             if not (reason.retriable() and left):
                 raise BrokerError(_words(reason, what)) from error
     raise AssertionError
@@ -183,4 +189,4 @@ def _kafka(call: Callable[[], T], what: str) -> T:
 def _words(reason: KafkaError, what: str) -> str:
     if reason.code() in {KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH}:  # noqa: SLF001
         return "another `usage dead-letter retry` has begun; see with `list` what was sent"
-    return f"Kafka refused to {what} the transaction: {reason.str()}"
+    return f"Kafka did not {what}: {reason.str()}"

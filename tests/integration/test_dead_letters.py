@@ -8,9 +8,17 @@ import time
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from pipeline.chunks import Source
+from pipeline.cli import cli
+from pipeline.dead_letters.letter import parse
+from pipeline.dead_letters.plan import Plan
+from pipeline.dead_letters.retry import Resender
+from pipeline.errors import BrokerError
 from tests.fault.hooks import environment
 from tests.harness.produce import BATCH, REQUESTS, STRUCTURED, Headers
+from tests.harness.recount import read_log
 from tests.harness.scene import DEAD_LETTER, Scene
 
 pytestmark = pytest.mark.timeout(180)
@@ -43,8 +51,17 @@ def encoded(*events: dict[str, Any]) -> bytes:
     return json.dumps(events[0] if len(events) == 1 else events).encode()
 
 
+def dead_letter(scene: Scene, *arguments: str) -> Result:
+    """Run the command here: a process for each would take most of the test's time."""
+    done = CliRunner().invoke(
+        cli, ["dead-letter", *arguments], env=scene.environment(), standalone_mode=False
+    )
+    assert done.exception is None, done.exception
+    return done
+
+
 def listed(scene: Scene, *options: str) -> list[dict[str, Any]]:
-    output = scene.run("dead-letter", "list", "--json", *options)
+    output = dead_letter(scene, "list", "--json", *options).stdout
     return [json.loads(line) for line in output.splitlines()]
 
 
@@ -114,22 +131,23 @@ def test_corrected_events_count_once_whatever_their_form(scene: Scene) -> None:
         (("--since", "1h", "--limit", "1"), origins[3:]),
     ):
         assert [one["origin"] for one in listed(scene, *options)] == chosen
-    shown = scene.run("dead-letter", "show", origins[1], origins[3])
+    shown = dead_letter(scene, "show", origins[1], origins[3]).stdout
     for text in ("data.duration_ms", "traceparent", '"duration_ms": -1', "ff 22 7d", "malformed"):
         assert text in shown
-    assert "4 dead letters" in scene.run("dead-letter", "list")
+    assert "4 dead letters" in dead_letter(scene, "list").stdout
 
-    export = scene.run("dead-letter", "export")
-    lines = [json.loads(line) for line in export.splitlines() if line.startswith("{")]
+    export = dead_letter(scene, "export").stdout
+    lines = [json.loads(line) for line in export.splitlines()]
     file = scene.folder / "corrected.ndjson"
     file.write_text("".join(f"{json.dumps(corrected(line))}\n" for line in lines))
-    as_it_was = scene.start("dead-letter", "retry", "--all")
-    assert as_it_was.wait() == 1, "what would be rejected again is refused"
-    assert "data.status_code: found the string '200'" in as_it_was.output()
-    assert "4 would be sent" in scene.run("dead-letter", "retry", "--file", str(file), "--dry-run")
+    as_it_was = dead_letter(scene, "retry", "--all")
+    assert as_it_was.return_value == 1, "what would be rejected again is refused"
+    assert "data.status_code: found the string '200'" in as_it_was.output
+    dry = dead_letter(scene, "retry", "--file", str(file), "--dry-run")
+    assert "4 would be sent" in dry.stderr
     assert requests(scene) == {"good": 2}
 
-    assert "4 sent" in scene.run("dead-letter", "retry", "--file", str(file))
+    assert "4 sent" in dead_letter(scene, "retry", "--file", str(file)).stderr
     scene.settle()
     once = {"good": 2, "corrected": 1, "binary": 1, "element": 1, "once malformed": 1}
     assert requests(scene) == once
@@ -142,16 +160,14 @@ def test_corrected_events_count_once_whatever_their_form(scene: Scene) -> None:
     assert headers["ce_time"].decode() == letters[1]["time"], "when it first arrived"
     assert headers["traceparent"] == b"00-1"
     assert headers["dl_retry_of"].decode() == origins[1]
-    second = scene.start("dead-letter", "retry", "--file", str(file))
-    assert second.wait() == 1, "they are named, and were sent before"
-    assert "0 sent, 0 refused, 4 were sent before" in second.output()
-    assert "0 sent" in scene.run("dead-letter", "retry", "--all")
-    scene.check()
+    second = dead_letter(scene, "retry", "--file", str(file))
+    assert second.return_value == 1, "they are named, and were sent before"
+    assert "0 sent, 0 refused, 4 were sent before" in second.stderr
+    assert dead_letter(scene, "retry", "--all").return_value == 0
 
-    scene.run("dead-letter", "retry", "--again", "--file", str(file))
-    scene.settle()
-    assert requests(scene) == once, "a second copy is a duplicate"
+    dead_letter(scene, "retry", "--again", "--file", str(file))
     scene.check()
+    assert requests(scene) == once, "a second copy is a duplicate"
 
 
 def test_a_retry_that_dies_sends_all_or_nothing(scene: Scene) -> None:
@@ -174,10 +190,12 @@ def test_a_retry_that_dies_sends_all_or_nothing(scene: Scene) -> None:
         was_sent = step == "retry_commit"
         [letter] = [one for one in listed(scene) if one["origin"] == key]
         assert (letter["retried_at"] is not None) == was_sent
-        again = scene.start(*retry)
-        assert again.wait() == int(was_sent), again.tail()
+        assert dead_letter(scene, *retry[1:]).return_value == int(was_sent)
     scene.check()
     assert requests(scene) == dict.fromkeys(steps, 1)
+    log = scene.settle()[scene.topic(REQUESTS), 0]
+    sent = [dict(record.headers).get("dl_retry_of") for record in log.records]
+    assert sent.count(None) == len(steps) == len(sent) - len(steps), "none was sent twice"
 
 
 def test_a_tombstone_takes_a_dead_letter_away_and_a_newer_one_replaces_it(scene: Scene) -> None:
@@ -204,9 +222,29 @@ def test_a_tombstone_takes_a_dead_letter_away_and_a_newer_one_replaces_it(scene:
     assert [one["message"] for one in listed(scene)] == ["first"]
     file = scene.folder / "corrected.ndjson"
     file.write_text(json.dumps({"origin": origin(scene, 0, 0), "value": event("1")}))
-    scene.run("dead-letter", "retry", "--file", str(file))
+    dead_letter(scene, "retry", "--file", str(file))
     put(0, "second", b"{")
     sender.flush()
     [one] = listed(scene)
     assert one["message"] == "second"
     assert one["retried_offset"] == 0
+
+
+def test_a_second_retry_ends_the_first(scene: Scene) -> None:
+    scene.partitions = 1
+    scene.create_topics()
+    scene.kafka.create_topics([scene.topic(DEAD_LETTER)], 1, {"cleanup.policy": "compact"})
+    rejected = b"{"
+    names = ("reason", "message", "topic", "partition", "offset", "timestamp")
+    texts = ("malformed", "m", scene.topic(REQUESTS), "0", "0", "1000")
+    headers = [(f"dl_{n}", t.encode()) for n, t in zip(names, texts, strict=True)]
+    letter = parse(origin(scene, 0, 0), headers, rejected, Source(scene.topic(DEAD_LETTER), 0))
+    assert letter is not None
+    plan = Plan(letter, rejected, [], "acme")
+    first = Resender(scene.loaded())
+    second = Resender(scene.loaded())
+    with pytest.raises(BrokerError, match="another `usage dead-letter retry` has begun"):
+        list(first.send([plan]))
+    assert [offset for some in second.send([plan]) for _, offset in some]
+    log = read_log(scene.kafka, [scene.topic(REQUESTS)])
+    assert sum(len(part.records) for part in log.values()) == 1
