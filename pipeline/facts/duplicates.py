@@ -130,12 +130,14 @@ class Window:
         """Move into a larger table, these too."""
         known = self._lasts >= oldest
         hashes = np.concatenate((self._keys[known], hashes))
-        lasts = np.concatenate((self._lasts[known].astype(np.int64), lasts))
-        self._keys, self._lasts = _empty(round(len(self._keys) * _GROWTH) + 1)
+        kept = np.concatenate((self._lasts[known], lasts.astype(np.uint32)))
+        buckets = round(len(self._keys) * _GROWTH) + 1
+        self._keys, self._lasts = _empty(0)  # before there is a larger one
+        self._keys, self._lasts = _empty(buckets)
         for first in range(0, len(hashes), _MOVED_AT_ONCE):
-            some = slice(first, first + _MOVED_AT_ONCE)
-            moved = hashes[some]
-            self._insert(moved, lasts[some], self._buckets(moved), oldest)
+            moved = hashes[first : first + _MOVED_AT_ONCE]
+            lasts = kept[first : first + _MOVED_AT_ONCE].astype(np.int64)
+            self._insert(moved, lasts, self._buckets(moved), oldest)
 
     def _buckets(self, hashes: Hashes) -> Buckets:
         """By the upper and by the lower half of each scattered hash."""

@@ -5,6 +5,7 @@ duplicate is then a pure function of the log, collisions included. The UTF-8 byt
 words of 8; each word is mixed with a constant of its place, and the sum is mixed once more.
 """
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,17 +42,26 @@ def hashes(texts: Sequence[str]) -> Hashes:
 def _words(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """A row of words per text, filled up with zeros, which add nothing; the lengths in bytes."""
     line = "".join(texts).encode()
-    lengths = np.fromiter(map(len, texts), np.uint64, len(texts))
-    if len(line) == lengths.sum():
-        width = _whole(int(lengths.max()))
-        if int(lengths.min()) != width:
-            line = "".join([text.ljust(width, "\0") for text in texts]).encode()
-    else:  # not ASCII
+    lengths = np.frombuffer(array("Q", list(map(len, texts))), np.uint64)
+    if len(line) != lengths.sum():  # not ASCII
         parts = [text.encode() for text in texts]
-        lengths = np.fromiter(map(len, parts), np.uint64, len(parts))
+        lengths = np.frombuffer(array("Q", list(map(len, parts))), np.uint64)
         width = _whole(int(lengths.max()))
         line = b"".join([part.ljust(width, b"\0") for part in parts])
-    return np.frombuffer(line, "<u8").reshape(len(texts), -1), lengths
+        return _read(line, width), lengths
+    longest = int(lengths.max())
+    width = _whole(longest)
+    if int(lengths.min()) < longest:
+        line = "".join([text.ljust(width, "\0") for text in texts]).encode()
+    elif longest < width:
+        filled = np.zeros((len(texts), width), np.uint8)
+        filled[:, :longest] = np.frombuffer(line, np.uint8).reshape(-1, longest)
+        line = filled.tobytes()
+    return _read(line, width), lengths
+
+
+def _read(line: bytes, width: int) -> NDArray[np.uint64]:
+    return np.frombuffer(line, "<u8").reshape(-1, width // _WORD)
 
 
 def _whole(length: int) -> int:

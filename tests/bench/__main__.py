@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import live, page, rebuild, scaling, scrape, throughput, views
+from tests.bench import dedupe, live, page, rebuild, scaling, scrape, throughput, views
 from tests.bench.bed import FULL, QUICK, Bed
 
 BENCHES: dict[str, Callable[[Bed], list[str]]] = {
@@ -20,6 +20,7 @@ BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "partitions": throughput.partitions,
     "catch-up": scaling.catch_up,
     "rebuild": rebuild.rebuild,
+    "dedupe": dedupe.dedupe,
     "freshness": live.freshness,
     "scrape": scrape.scrape,
     "views": views.views,
