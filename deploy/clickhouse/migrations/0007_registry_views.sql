@@ -36,6 +36,7 @@ FROM
                         AND ({tenant:String} = '' OR tenant = {tenant:String})
                     GROUP BY entity, tenant
                     HAVING min(partition) < max(partition)
+                    SETTINGS optimize_aggregation_in_order = 1
                 )
             GROUP BY tenant, moment
             HAVING min(partition) < max(partition)
@@ -137,7 +138,10 @@ FROM
     GROUP BY tenant
 );
 
--- The time of the newest counted event of all, to the quarter hour: no month ends within one.
+-- The time of the newest counted event of all, to the quarter hour: no month ends within one. The rollups know
+-- theirs from their partitions; the change log has a projection of one row per part for it.
+ALTER TABLE entities{cluster} ADD PROJECTION IF NOT EXISTS newest (SELECT max(time));
+
 CREATE VIEW IF NOT EXISTS _newest{cluster} AS
 SELECT max(quarter) AS newest
 FROM
@@ -203,7 +207,7 @@ WITH
     throwIf(
         {months:UInt32} > 1 + dateDiff('month', toDate('1970-01-01'), this_month),
         'months reaches back before January 1970; ask for fewer'
-    ) AS refused,
+    ) + throwIf({tz:String} = '', 'no time zone: name one, such as UTC') AS refused,
     addMonths(this_month, 1 - toInt64({months:UInt32})) AS first_month,
     range({months:UInt32} + refused) AS places
 SELECT addMonths(first_month, place) AS month, toUInt64(counts[place + 1]) AS things
@@ -280,6 +284,7 @@ FROM
     GROUP BY month
     UNION ALL
     SELECT arrayJoin(arrayMap(n -> addMonths(first, n), range(toUInt64(length)))) AS month, 0 AS tasks
+    WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0
 )
 GROUP BY month
 ORDER BY month
@@ -291,12 +296,12 @@ tasks tasks';
 CREATE VIEW IF NOT EXISTS top_customers{cluster} AS
 SELECT
     row_number() OVER (ORDER BY tasks DESC, counted.tenant) AS rank,
-    counted.tenant AS tenant,
+    CAST(counted.tenant, 'String') AS tenant,
     if(registered.name = '', counted.tenant, registered.name) AS name,
     tasks
 FROM
 (
-    SELECT CAST(tenant, 'String') AS tenant, sum(tasks) AS tasks
+    SELECT tenant, sum(tasks) AS tasks
     FROM _tasks(
         since = toUnixTimestamp(toDateTime(
             addMonths(
@@ -308,6 +313,7 @@ FROM
         until = {as_of:DateTime('UTC')},
         tenant = ''
     )
+    WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0
     GROUP BY tenant
     HAVING tasks > 0
 ) AS counted
@@ -325,7 +331,7 @@ tasks tasks';
 -- A3.
 CREATE VIEW IF NOT EXISTS monthly_usage{cluster} AS
 SELECT
-    counted.tenant AS tenant,
+    CAST(counted.tenant, 'String') AS tenant,
     registered.external_id AS external_id,
     if(registered.name = '', counted.tenant, registered.name) AS name,
     month,
@@ -334,10 +340,11 @@ SELECT
 FROM
 (
     SELECT
-        CAST(tenant, 'String') AS tenant,
+        tenant,
         toStartOfMonth(toTimeZone(at, {tz:String})) AS month,
         sum(tasks) AS tasks
     FROM _tasks(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
+    WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0
     GROUP BY tenant, month
     HAVING tasks > 0 AND month >= '2020-10-01'
 ) AS counted
@@ -354,8 +361,8 @@ tasks tasks';
 
 CREATE VIEW IF NOT EXISTS monthly_usage_by_recipe{cluster} AS
 SELECT
-    counted.tenant AS tenant,
-    counted.recipe_id AS recipe_id,
+    CAST(counted.tenant, 'String') AS tenant,
+    CAST(counted.recipe_id, 'String') AS recipe_id,
     multiIf(
         named.name != '', named.name,
         counted.recipe_id = '', 'unattributed',
@@ -366,11 +373,12 @@ SELECT
 FROM
 (
     SELECT
-        CAST(tenant, 'String') AS tenant,
-        CAST(recipe_id, 'String') AS recipe_id,
+        tenant,
+        recipe_id,
         toStartOfMonth(toTimeZone(at, {tz:String})) AS month,
         sum(tasks) AS tasks
     FROM _tasks(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
+    WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0
     GROUP BY tenant, recipe_id, month
     HAVING tasks > 0 AND month >= '2020-10-01'
 ) AS counted
@@ -493,7 +501,7 @@ FROM
         tenant, true AS listed, name AS named, external_id AS external, subscription AS subscribed,
         0 AS tasks, 0 AS connected, 0 AS running, 0 AS known, toDateTime(0, 'UTC') AS seen
     FROM _tenants(as_of = {as_of:DateTime('UTC')}, tenant = '')
-    WHERE customer
+    WHERE customer AND (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0
     UNION ALL
     SELECT tenant, false, '', '', '', sum(tasks), 0, 0, 0, toDateTime(0, 'UTC')
     FROM _tasks(
