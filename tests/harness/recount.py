@@ -71,6 +71,8 @@ class PartitionLog:
     first: int
     last: int
     records: list[Record]
+    deleted_to: int = 0
+    """Nobody who read on from here could know what stood before it."""
 
     @property
     def due(self) -> int:
@@ -80,7 +82,7 @@ class PartitionLog:
     def without(self, a: int, b: int) -> PartitionLog:
         """Return the log as it would count had ``[a, b)`` been lost."""
         kept = [record for record in self.records if not a <= record.offset < b]
-        return PartitionLog(self.topic, self.partition, self.first, self.last, kept)
+        return PartitionLog(self.topic, self.partition, self.first, self.last, kept, b)
 
 
 Log = dict[tuple[str, int], PartitionLog]
@@ -182,8 +184,11 @@ def recount(logs: Iterable[Log], prefix: str, duplicate_window: int = 0) -> Expe
 
 
 def _count_partition(expected: Expected, part: PartitionLog, kind: str, window: int) -> None:
-    seen = _Seen(window)
+    seen, last = _Seen(window), -1
     for record in part.records:
+        if record.offset >= part.deleted_to > last:
+            seen = _Seen(window)
+        last = record.offset
         for read in read_record(kind, record.value, record.headers, record.timestamp):
             if read.outcome == "counted" and seen.repeats(read.identity, record.offset):
                 read.outcome = "duplicate"
