@@ -198,4 +198,5 @@ def _first_free(taken: NDArray[np.uint64]) -> NDArray[np.int64]:
 def _someones(hashes: Hashes, buckets: Buckets, turn: int) -> NDArray[np.int64]:
     """A place in one of the two buckets of each, another one in each turn."""
     luck = (hashes >> np.uint64(turn)).astype(np.int64)
-    return np.where(luck & 8, buckets[0], buckets[1]) * _PLACES + (luck & 7)
+    places: NDArray[np.int64] = np.where(luck & 8, buckets[0], buckets[1]) * _PLACES + (luck & 7)
+    return places
