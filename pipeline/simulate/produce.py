@@ -116,14 +116,15 @@ class Sender:
             raise BrokerError(f"Kafka did not take all of them: {why}")
 
     def _produce(self, message: Message, stop: Interrupts) -> None:
-        told = self._delivered if self._truth is None else partial(self._note, message)
+        sent_ms = message.at_ms if self._stamped else time.time_ns() // 1_000_000
+        told = self._delivered if self._truth is None else partial(self._note, message, sent_ms)
         while not stop:
             try:
                 self._producer.produce(
                     self._names[message.topic],
                     message.value,
                     message.key,
-                    timestamp=message.at_ms if self._stamped else 0,  # 0: now
+                    timestamp=sent_ms,
                     on_delivery=told,
                 )
             except BufferError:  # the queue is full: the broker is slower than we are
@@ -136,10 +137,12 @@ class Sender:
         if error is not None:
             self.failed[error.str()] += 1
 
-    def _note(self, message: Message, error: KafkaError | None, record: Record) -> None:
+    def _note(
+        self, message: Message, sent_ms: int, error: KafkaError | None, record: Record
+    ) -> None:
         self._delivered(error, record)
         if error is None and self._truth is not None:
-            self._truth.note(message, record)
+            self._truth.note(message, sent_ms, record)
 
     def _trouble(self, error: KafkaError) -> None:
         """Say each kind of trouble once; librdkafka goes on trying."""

@@ -13,12 +13,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
+
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from confluent_kafka import Message as Record
 
     from pipeline.simulate.stream import Message
+
+IN_PROCESS_MS = 1234
+"""What the in-process broker answers for every record; it keeps the one that it was sent."""
 
 
 class Truth:
@@ -45,19 +50,22 @@ class Truth:
         if self._file is not None:
             self._file.close()
 
-    def note(self, message: Message, record: Record) -> None:
-        """Write down a record that Kafka has taken."""
+    def note(self, message: Message, sent_ms: int, record: Record) -> None:
+        """Write down a record that Kafka has taken; ``sent_ms`` is the timestamp it was given."""
         if self._file is not None:
-            self._file.write(line(message, record))
+            self._file.write(line(message, sent_ms, record))
 
 
-def line(message: Message, record: Record) -> str:
+def line(message: Message, sent_ms: int, record: Record) -> str:
     """The line of one record."""
+    kind, appended_ms = record.timestamp()
+    if kind == TIMESTAMP_LOG_APPEND_TIME and appended_ms != IN_PROCESS_MS:
+        sent_ms = appended_ms
     content: dict[str, Any] = {
         "topic": record.topic(),
         "partition": record.partition(),
         "offset": record.offset(),
-        "timestamp": record.timestamp()[1],
+        "timestamp": sent_ms,
         "kind": message.kind,
         "duplicate": message.kind == "duplicate",
     }

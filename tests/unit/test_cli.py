@@ -20,9 +20,11 @@ def usage(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command() -> None:
     done = usage("--help")
     assert done.returncode == 0
-    for command in (
-        "broker migrate rewind run settings simulate store topics worker".split()  # noqa: SIM905
-    ):
+    commands = """
+        audit broker check dead-letter metrics migrate rewind run settings simulate status store
+        tail topics worker
+    """
+    for command in commands.split():
         assert f"\n  {command} " in done.stdout
 
 
