@@ -15,7 +15,9 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipeline import topics
+from pipeline.chunks import Source
 from pipeline.settings import load
+from pipeline.transport import Past
 from tests.harness.process import Process, free_port, usage
 
 TOPIC = "usage.requests"
@@ -146,3 +148,27 @@ async def change_of_members(broker: Broker) -> None:
             await fetch(first, [])
         found = await first._coordinator.fetch_committed_offsets([mine])
         assert found == {mine: named}
+
+
+def test_what_lies_before_a_start_can_be_read_again(broker: Broker) -> None:
+    """As workers do for the ids of events, beside the group."""
+    found = asyncio.run(read_again(broker, Source(TOPIC, 4), 4000))
+    assert found == [b"again %d" % n for n in range(4000)]
+
+
+async def read_again(broker: Broker, source: Source, records: int) -> list[bytes]:
+    """Send records; return what the partition holds from the first of them on."""
+    async with AIOKafkaProducer(bootstrap_servers=broker.address) as producer:
+        sent = [
+            await producer.send(source.topic, b"again %d" % n, partition=source.partition)
+            for n in range(records)
+        ]
+        first = (await sent[0]).offset
+        await producer.flush()
+    found: list[bytes] = []
+    async with Past(load(broker.environment), {source: first}) as past:
+        while len(found) < records:
+            for batch in await past.read():
+                assert batch.start == first + len(found)
+                found += [record.value for record in batch.records]
+    return found
