@@ -155,7 +155,7 @@ class Settings:
         "1000000",
         kinds.integer(0, 100_000_000),
         "Offsets of a partition within which a repeated `source` and `id` is a duplicate; 0: none "
-        "is looked for. A worker needs up to 15 bytes for each, in each of its partitions, and "
+        "is looked for. A worker needs up to 20 bytes for each, in each of its partitions, and "
         "reads them again when it takes a partition up.",
     )
     override_rules: bool = _setting(
