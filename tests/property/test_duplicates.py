@@ -176,3 +176,23 @@ def test_the_window_through_growth_and_a_moving_base(pool: int, window: int, far
         found = one.repeated(np.array(hashes, np.uint64), np.array(offsets, np.int64))
         assert found.tolist() == due
         offset += seeded.choice([0, 1, 1, 10, window, window + 1, far])
+
+
+def test_a_crowded_window_forgets_nobody() -> None:
+    """Full of single records, then of batches, so that it must grow while ids fall out of it."""
+    seeded, window = random.Random(11), 40_000
+    one, offset = Window(window), 0
+    log: list[int] = []
+    last: dict[int, int] = {}
+    for turn in range(90):
+        due, offsets = [], []
+        for _ in range(2000):
+            is_new = seeded.random() < 0.7 or not log
+            back = min(len(log), seeded.choice([10, window, window + 200, 2 * window]))
+            log.append(seeded.getrandbits(64) if is_new else log[-seeded.randint(1, back)])
+            due.append(log[-1] in last and offset - last[log[-1]] <= window)
+            last[log[-1]] = offset
+            offsets.append(offset)
+            offset += 1 if turn < 45 else seeded.random() < 0.3
+        hashes = np.array(log[-2000:], np.uint64)
+        assert one.repeated(hashes, np.array(offsets)).tolist() == due
