@@ -339,7 +339,9 @@ def mutated(draw: st.DrawFn, topic: str) -> Rec:
     target = draw(st.sampled_from(targets))
     name = draw(st.sampled_from(sorted(target)))
     how = draw(st.sampled_from(["replace", "replace", "drop", "bytes", "cut", "repeat"]))
-    if how == "replace":
+    if how == "replace" and name == "properties":
+        target[name] = draw(st.one_of(st.integers(7, 10).map(nested), st.sampled_from(WRONG)))
+    elif how == "replace":
         target[name] = draw(st.sampled_from(WRONG))
     elif how == "drop":
         del target[name]
