@@ -168,6 +168,21 @@ def test_corrected_events_count_once_whatever_their_form(scene: Scene) -> None:
     dead_letter(scene, "retry", "--again", "--file", str(file))
     scene.check()
     assert requests(scene) == once, "a second copy is a duplicate"
+    sets_aside_what_the_topic_cannot_take(scene)
+
+
+def sets_aside_what_the_topic_cannot_take(scene: Scene) -> None:
+    """Compressed, a source topic takes it."""
+    size = 6 << 20
+    sender = scene.sender(**{"message.max.bytes": str(2 * size)})
+    sender.send(REQUESTS, "acme", b" " * size, [], 0)
+    sender.flush()
+    scene.settle()
+    [cut] = [one for one in listed(scene) if one["size_bytes"] == size]
+    assert cut["reason"] == "malformed"
+    refused = dead_letter(scene, "retry", "--force", cut["origin"])
+    assert refused.return_value == 1
+    assert "of its 6,291,456 bytes are kept" in refused.stdout
 
 
 def test_a_retry_that_dies_sends_all_or_nothing(scene: Scene) -> None:
