@@ -1,7 +1,7 @@
 """The program ``usage`` as it is installed: the command line, where its libraries are there too.
 
-The base install is for producers and brings `schemas` only; who then types ``usage`` is told what to
-install instead of being shown a traceback.
+The base install is for producers and brings `schemas` only; who then types ``usage`` is told what
+to install instead of being shown a traceback.
 """
 
 from __future__ import annotations
