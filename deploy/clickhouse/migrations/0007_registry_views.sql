@@ -71,72 +71,72 @@ FROM
 WHERE stands;
 
 -- The names of all things of one kind before as_of, deleted ones too: the name, else the id. A deletion
--- without attributes keeps the last name there was.
+-- without attributes keeps the last name there was. The last row of each partition first, then of those.
 CREATE VIEW IF NOT EXISTS _names{cluster} AS
 SELECT
     tenant, entity_id,
     multiIf(
         entity_id = '', 'unattributed',
-        last.2 != '', last.2,
-        last.1 AND known != '', known,
+        argMax(name, place) != '', argMax(name, place),
+        argMax(bare, place) AND argMax(named, named_place) != '', argMax(named, named_place),
         entity_id
     ) AS name
 FROM
 (
+    WITH
+        toUInt128(toUnixTimestamp64Milli(time)) AS at,
+        bitShiftLeft(at, 80) + bitShiftLeft(toUInt128(offset), 16) + element AS place_in_partition,
+        bitShiftLeft(at, 80) + bitShiftLeft(toUInt128(toUnixTimestamp64Milli(arrival)), 32) + partition AS place_
     SELECT
         tenant, entity_id,
-        argMax((deleted AND attributes IN ('', '{}'), name), (time, holds, offset, element)) AS last,
-        argMaxIf(name, (time, holds, offset, element), name != '') AS known
-    FROM
-    (
-        SELECT
-            tenant, entity_id, time, offset, element, deleted, attributes, name,
-            (entity, tenant, entity_id, time, partition) NOT IN
-            (
-                SELECT entity, tenant, entity_id, time, partition
-                FROM _overruled(entity = {entity:String}, tenant = {tenant:String})
-            ) AS holds
-        FROM entities
-        WHERE entity = {entity:String}
-            AND time < toStartOfMinute({as_of:DateTime('UTC')})
-            AND ({tenant:String} = '' OR tenant = {tenant:String})
-    )
-    GROUP BY tenant, entity_id
-);
+        argMax(place_, place_in_partition) AS place,
+        argMax(entities.name, place_in_partition) AS name,
+        argMax(deleted AND attributes = '{}', place_in_partition) AS bare,
+        argMaxIf(place_, place_in_partition, entities.name != '') AS named_place,
+        argMaxIf(entities.name, place_in_partition, entities.name != '') AS named
+    FROM entities
+    WHERE entity = {entity:String}
+        AND time < toStartOfMinute({as_of:DateTime('UTC')})
+        AND ({tenant:String} = '' OR tenant = {tenant:String})
+    GROUP BY tenant, entity_id, partition
+)
+GROUP BY tenant, entity_id;
 
 -- Every tenant that was registered before as_of, deleted ones too.
 CREATE VIEW IF NOT EXISTS _tenants{cluster} AS
 SELECT
     tenant,
-    multiIf(last.4 != '', last.4, last.1 AND last.3 AND known != '', known, tenant) AS name,
+    argMax(state, place) AS last,
+    multiIf(
+        last.3 != '', last.3,
+        last.4 AND argMax(named, named_place) != '', argMax(named, named_place),
+        tenant
+    ) AS name,
     last.5 AS external_id,
     last.6 AS subscription,
     last.2 = 'admin' AS admin,
     NOT last.1 AND NOT admin AS customer
 FROM
 (
+    WITH
+        toUInt128(toUnixTimestamp64Milli(time)) AS at,
+        bitShiftLeft(at, 80) + bitShiftLeft(toUInt128(offset), 16) + element AS place_in_partition,
+        bitShiftLeft(at, 80) + bitShiftLeft(toUInt128(toUnixTimestamp64Milli(arrival)), 32) + partition AS place_
     SELECT
         tenant,
-        argMax(state, (time, arrival, partition)) AS last,
-        argMaxIf(named, (time, arrival, partition), named != '') AS known
-    FROM
-    (
-        SELECT
-            tenant, time, partition,
-            argMax(
-                (deleted, kind, attributes IN ('', '{}'), name, external_id, subscription),
-                (offset, element)
-            ) AS state,
-            argMaxIf(name, (offset, element), name != '') AS named,
-            argMax(arrival, (offset, element)) AS arrival
-        FROM entities
-        WHERE entity = 'tenant'
-            AND time < toStartOfMinute({as_of:DateTime('UTC')})
-            AND ({tenant:String} = '' OR tenant = {tenant:String})
-        GROUP BY tenant, time, partition
-    )
-    GROUP BY tenant
-);
+        argMax(place_, place_in_partition) AS place,
+        argMax(
+            (deleted, kind, name, deleted AND attributes = '{}', external_id, subscription), place_in_partition
+        ) AS state,
+        argMaxIf(place_, place_in_partition, name != '') AS named_place,
+        argMaxIf(name, place_in_partition, name != '') AS named
+    FROM entities
+    WHERE entity = 'tenant'
+        AND time < toStartOfMinute({as_of:DateTime('UTC')})
+        AND ({tenant:String} = '' OR tenant = {tenant:String})
+    GROUP BY tenant, partition
+)
+GROUP BY tenant;
 
 -- The time of the newest counted event of all, to the quarter hour: no month ends within one. The rollups know
 -- theirs from their partitions; the change log has a projection of one row per part for it.
@@ -188,15 +188,15 @@ WHERE tenant NOT IN
     FROM
     (
         SELECT
-            tenant, time, partition,
-            argMax(kind, (offset, element)) AS kind,
-            argMax(arrival, (offset, element)) AS arrival
+            tenant,
+            argMax(kind, (time, offset, element)) AS kind,
+            argMax((time, arrival, partition), (time, offset, element)) AS place
         FROM entities
         WHERE entity = 'tenant' AND time < stop AND ({tenant:String} = '' OR tenant = {tenant:String})
-        GROUP BY tenant, time, partition
+        GROUP BY tenant, partition
     )
     GROUP BY tenant
-    HAVING argMax(kind, (time, arrival, partition)) = 'admin'
+    HAVING argMax(kind, place) = 'admin'
 );
 
 -- How many things of one kind stood in customers' accounts at the end of each of the last months (before as_of,
@@ -478,13 +478,7 @@ WHERE minute >= last_quarter AND minute < stop AND minute >= kept GROUP BY tenan
 CREATE VIEW IF NOT EXISTS customers{cluster} AS
 WITH
     toStartOfFifteenMinutes({as_of:DateTime('UTC')}) AS last_quarter,
-    if(last_quarter < 604800, toDateTime(0, 'UTC'), last_quarter - INTERVAL 7 DAY) AS week,
-    silent AS
-    (
-        SELECT tenant FROM _tenants(as_of = {as_of:DateTime('UTC')}, tenant = '')
-        WHERE customer
-            AND tenant NOT IN (SELECT tenant FROM _seen_lately(as_of = {as_of:DateTime('UTC')}))
-    )
+    if(last_quarter < 604800, toDateTime(0, 'UTC'), last_quarter - INTERVAL 7 DAY) AS week
 SELECT
     tenant,
     max(named) AS name,
@@ -529,13 +523,20 @@ FROM
     FROM _seen_lately(as_of = {as_of:DateTime('UTC')})
     UNION ALL
     SELECT tenant, false, '', '', '', 0, 0, 0, 0, max(last_minute)
-    FROM requests_15m WHERE quarter < week AND tenant IN silent GROUP BY tenant
-    UNION ALL
-    SELECT tenant, false, '', '', '', 0, 0, 0, 0, max(last_minute)
-    FROM tasks_15m WHERE quarter < week AND tenant IN silent GROUP BY tenant
-    UNION ALL
-    SELECT tenant, false, '', '', '', 0, 0, 0, 0, max(last_minute)
-    FROM events_15m WHERE quarter < week AND tenant IN silent GROUP BY tenant
+    FROM
+    (
+        SELECT tenant, quarter, last_minute FROM requests_15m
+        UNION ALL
+        SELECT tenant, quarter, last_minute FROM tasks_15m
+        UNION ALL
+        SELECT tenant, quarter, last_minute FROM events_15m
+    )
+    WHERE quarter < week AND tenant IN
+    (
+        SELECT tenant FROM _tenants(as_of = {as_of:DateTime('UTC')}, tenant = '')
+        WHERE customer AND tenant NOT IN (SELECT tenant FROM _seen_lately(as_of = {as_of:DateTime('UTC')}))
+    )
+    GROUP BY tenant
 )
 GROUP BY tenant
 HAVING max(listed)
@@ -568,13 +569,13 @@ FROM
     SELECT entity_id AS recipe_id, argMin(if(last.2 = '', entity_id, last.2), tenant) AS name
     FROM
     (
-        SELECT tenant, entity_id, argMax(state, (time, arrival, partition)) AS last
+        SELECT tenant, entity_id, argMax(state, place) AS last
         FROM
         (
             SELECT
-                tenant, entity_id, time, partition,
-                argMax((NOT deleted AND recommended, name), (offset, element)) AS state,
-                argMax(arrival, (offset, element)) AS arrival
+                tenant, entity_id,
+                argMax((NOT deleted AND recommended, name), (time, offset, element)) AS state,
+                argMax((time, arrival, partition), (time, offset, element)) AS place
             FROM entities
             WHERE entity = 'recipe'
                 AND time < toStartOfMinute({as_of:DateTime('UTC')})
@@ -584,7 +585,7 @@ FROM
                     WHERE entity = 'recipe' AND recommended
                         AND time < toStartOfMinute({as_of:DateTime('UTC')})
                 )
-            GROUP BY tenant, entity_id, time, partition
+            GROUP BY tenant, entity_id, partition
         )
         GROUP BY tenant, entity_id
     )
