@@ -134,9 +134,9 @@ _STRUCTURED = ("content-type", b"application/cloudevents+json")
 _ORDINARY_CONTAINERS = 2  # the event and its data
 _TOGETHER = 128
 """Values looked at together: the copy stays in the processor's cache, and off the page faults."""
-_PAUSE = 16
-"""For so many batches nothing is decoded strictly after one in which that failed often."""
-_OFTEN = 16
+_TRIED = 32
+"""So many values of each batch show whether they have fields that we do not know."""
+_OFTEN = 8
 """One in so many."""
 _STRIDE = 128
 _LONG_NUMBER = re.compile(rb"[0-9.eE+-]{8}")
@@ -149,7 +149,6 @@ class CommonForm:
     def __init__(self, topic: str, rules: Rules) -> None:
         self._decoder = DECODERS[topic]
         self._strict = STRICT_DECODERS.get(topic)
-        self._pause = 0
         self._rules = rules
 
     def decode(self, records: Sequence[Record], values: Sequence[bytes]) -> Events:
@@ -159,18 +158,15 @@ class CommonForm:
         """
         seen = self._of_fit_length(values)
         _drop_other_forms(records, seen)
-        if self._strict is None or self._pause:
-            self._pause = max(0, self._pause - 1)
+        strict = self._strict
+        if strict is None or _fails_often(strict, seen[:_TRIED]):
             return self._decode_leniently(seen)
-        events = _decode_each(self._strict.decode, seen)
+        events = _decode_each(strict.decode, seen)
         if None in events:
             rest = [place for place, event in enumerate(events) if event is None]
-            for place, event in zip(
-                rest, self._decode_leniently([seen[place] for place in rest]), strict=True
-            ):
+            again = self._decode_leniently([seen[place] for place in rest])
+            for place, event in zip(rest, again, strict=True):
                 events[place] = event
-            if len(rest) * _OFTEN > len(values):
-                self._pause = _PAUSE
         return events
 
     def _of_fit_length(self, values: Sequence[bytes]) -> list[bytes]:
@@ -226,6 +222,11 @@ def _survey(values: Sequence[bytes]) -> _Survey:
         if b"[" in text:
             containers += int(np.count_nonzero(octets == ord("[")))
     return _Survey(is_ascii, containers)
+
+
+def _fails_often(decoder: Decoder, values: Sequence[bytes]) -> bool:
+    """Whether it fails on many of these; each failure costs more than decoding."""
+    return _decode_each(decoder.decode, values).count(None) * _OFTEN > len(values)
 
 
 def _drop_other_forms(records: Sequence[Record], values: list[bytes]) -> None:
