@@ -43,6 +43,7 @@ def rebuild(bed: Bed) -> list[str]:
     loaded = bed.loaded(WORKLOADS[1], 8)
     with bed.run(loaded.prefix) as run:
         first = run.worker()
+        run.await_reading(first)
         run.await_counted(loaded)
         assert first.terminate() == 0, first.tail()
         run.workers.clear()
