@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.audit import kafka, looks, offsets, sums, tiling
+from pipeline.audit import invariants, kafka, looks, offsets, sums, tiling
 from pipeline.audit import ledger as books
 from pipeline.audit.compare import Comparison
 from pipeline.audit.ledger import Log, Totals
@@ -43,6 +43,7 @@ def audit(
     for look in looks.Looks(store, ledger, span).until_quiet(within_seconds):
         comparison.add(look)
     report.checks += comparison.checks()
+    report.checks.append(invariants.check(store, ledger, span, within_seconds))
     if selection is not None:
         from pipeline.audit.recount import recount  # what it folds by takes long to import
 

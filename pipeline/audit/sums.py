@@ -19,6 +19,32 @@ EXPIRY_MARGIN_SECONDS = 3600
 MOST_DIFFERENCES = 100_000
 
 
+class Coarser(NamedTuple):
+    """A table that sums the same events up by fewer columns."""
+
+    table: str
+    at: str
+    """Its time: ``quarter``, or ``day``."""
+    measures: tuple[tuple[str, str], ...]
+    """Besides the events: each sum in it, and what that is in the 15-minute rows."""
+
+
+_COST = "cost * 1000000000"
+_TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "reasoning_output_tokens",
+)
+_COMPLETION = "operation IN ('chat', 'text_completion', 'generate_content')"
+_EMBEDDING = "operation = 'embeddings'"
+
+
+def _same(*names: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, name) for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Rollup:
     """The tables that the events of one topic are summed in, or kept in one by one."""
@@ -36,6 +62,8 @@ class Rollup:
     """The finest key, but for the time."""
     latency: tuple[tuple[str, bool], ...] = ()
     """Histograms: table, and whether it is by the minute."""
+    coarser: tuple[Coarser, ...] = ()
+    """Tables of a coarser key, or of days."""
 
 
 ROLLUPS = (
@@ -44,16 +72,7 @@ ROLLUPS = (
         "requests_15m",
         "requests_1m",
         "requests",
-        (
-            "failed",
-            "duration_us",
-            "input_tokens",
-            "output_tokens",
-            "cache_read_input_tokens",
-            "cache_creation_input_tokens",
-            "reasoning_output_tokens",
-            "cost * 1000000000",
-        ),
+        ("failed", "duration_us", *_TOKENS, _COST),
         (
             "tenant",
             "team_id",
@@ -65,6 +84,20 @@ ROLLUPS = (
             "currency",
         ),
         (("latency_15m", False), ("latency_1m", True)),
+        (
+            Coarser(
+                "totals_15m",
+                "quarter",
+                (
+                    *_same("failed", *_TOKENS, _COST),
+                    ("completions", f"if({_COMPLETION}, requests, 0)"),
+                    ("completions_us", f"if({_COMPLETION}, duration_us, 0)"),
+                    ("embeddings", f"if({_EMBEDDING}, requests, 0)"),
+                    ("embeddings_us", f"if({_EMBEDDING}, duration_us, 0)"),
+                ),
+            ),
+            Coarser("users_1d", "day", _same("input_tokens", "output_tokens", _COST)),
+        ),
     ),
     Rollup(
         "usage.recipe-actions",
@@ -202,6 +235,8 @@ def pairs(rollup: Rollup, span: Kept) -> list[tuple[str, str, str]]:
         since = span.later(by_minutes)
         side = _minutes if by_minutes else _quarters
         sides.append((side(table, ["requests"], since), _quarters(quarters, events, since)))
+    whole = span.later(by_minutes=False)
+    sides += [_coarser(coarser, rollup, whole) for coarser in rollup.coarser]
     if span.quarters is None:
         never = "toDateTime(0, 'UTC')"
         counted = f"outcome = 'counted' AND endsWith(topic, '{rollup.kind}')"
@@ -221,6 +256,20 @@ def _minutes(table: str, measures: Sequence[str], since: int) -> _Side:
 
 def _quarters(table: str, measures: Sequence[str], since: int) -> _Side:
     return _Side(table, "quarter", measures, f"quarter >= toDateTime({since:d}, 'UTC')")
+
+
+def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side]:
+    mine = [rollup.events, *(left for left, _ in coarser.measures)]
+    theirs = [rollup.events, *(right for _, right in coarser.measures)]
+    if coarser.at == "quarter":
+        return _quarters(coarser.table, mine, since), _quarters(rollup.quarters, theirs, since)
+    since = math.ceil(since / DAY_SECONDS) * DAY_SECONDS
+    days = f"{coarser.at} >= toDate(toDateTime({since:d}, 'UTC'), 'UTC')"
+    right = _quarters(rollup.quarters, theirs, since)
+    return (
+        _Side(coarser.table, f"toDateTime({coarser.at}, 'UTC')", mine, days),
+        right._replace(at="toStartOfDay(quarter)"),
+    )
 
 
 def _signed(left: _Side, right: _Side) -> str:

@@ -123,6 +123,8 @@ def test_each_damage_is_named(scene: Scene) -> None:
 
 
 def _tables_damage(scene: Scene, store: Store) -> None:
+    rebuilt = "MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild'"
+    store.command(f"ALTER TABLE entities {rebuilt}")  # it has a projection
     for table, kind in (
         ("requests_15m", "rollup"),
         ("tasks_15m", "rollup"),
@@ -132,6 +134,8 @@ def _tables_damage(scene: Scene, store: Store) -> None:
         ("events_1m", "tables"),
         ("latency_1m", "tables"),
         ("latency_15m", "tables"),
+        ("totals_15m", "tables"),
+        ("users_1d", "tables"),
         ("outcomes_1m", "outcomes"),
     ):
         [(tenant,)] = store.query(f"SELECT tenant FROM {table} WHERE tenant != '' LIMIT 1")
