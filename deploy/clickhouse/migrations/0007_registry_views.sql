@@ -138,6 +138,24 @@ FROM
 )
 GROUP BY tenant;
 
+-- Only those that are the admin's own account.
+CREATE VIEW IF NOT EXISTS _admins{cluster} AS
+SELECT tenant
+FROM
+(
+    SELECT
+        tenant,
+        argMax(kind, (time, offset, element)) AS kind,
+        argMax((time, arrival, partition), (time, offset, element)) AS place
+    FROM entities
+    WHERE entity = 'tenant'
+        AND time < toStartOfMinute({as_of:DateTime('UTC')})
+        AND ({tenant:String} = '' OR tenant = {tenant:String})
+    GROUP BY tenant, partition
+)
+GROUP BY tenant
+HAVING argMax(kind, place) = 'admin';
+
 -- The time of the newest counted event of all, to the quarter hour: no month ends within one. The rollups know
 -- theirs from their partitions; the change log has a projection of one row per part for it.
 ALTER TABLE entities{cluster} ADD PROJECTION IF NOT EXISTS newest (SELECT max(time));
@@ -155,8 +173,8 @@ FROM
     SELECT toStartOfFifteenMinutes(toDateTime(max(time), 'UTC')) AS quarter FROM entities
 );
 
--- Tasks in [since, until), but for the admin's: from the quarter hours that lie in it, and from minutes at its
--- two ends, as long as those are kept.
+-- Tasks in [since, until), the admin's too: from the quarter hours that lie in it, and from minutes at its two
+-- ends, as long as those are kept.
 CREATE OR REPLACE VIEW _tasks{cluster} AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS start,
@@ -168,36 +186,16 @@ WITH
         toDateTime(0, 'UTC'),
         toStartOfFifteenMinutes(toTimeZone(now(), 'UTC') - INTERVAL {keep_minute_rows} DAY) + INTERVAL 15 MINUTE
     ) AS kept
-SELECT tenant, at, recipe_id, tasks
-FROM
-(
-    SELECT tenant, quarter AS at, recipe_id, tasks
-    FROM tasks_15m
-    WHERE quarter >= start AND quarter < last_quarter
-        AND ({tenant:String} = '' OR tenant = {tenant:String})
-    UNION ALL
-    SELECT tenant, minute AS at, recipe_id, tasks
-    FROM tasks_1m
-    WHERE minute >= start AND minute < stop AND (minute < first_quarter OR minute >= last_quarter)
-        AND minute >= kept
-        AND ({tenant:String} = '' OR tenant = {tenant:String})
-)
-WHERE tenant NOT IN
-(
-    SELECT tenant
-    FROM
-    (
-        SELECT
-            tenant,
-            argMax(kind, (time, offset, element)) AS kind,
-            argMax((time, arrival, partition), (time, offset, element)) AS place
-        FROM entities
-        WHERE entity = 'tenant' AND time < stop AND ({tenant:String} = '' OR tenant = {tenant:String})
-        GROUP BY tenant, partition
-    )
-    GROUP BY tenant
-    HAVING argMax(kind, place) = 'admin'
-);
+SELECT tenant, quarter AS at, recipe_id, tasks
+FROM tasks_15m
+WHERE quarter >= start AND quarter < last_quarter
+    AND ({tenant:String} = '' OR tenant = {tenant:String})
+UNION ALL
+SELECT tenant, minute AS at, recipe_id, tasks
+FROM tasks_1m
+WHERE minute >= start AND minute < stop AND (minute < first_quarter OR minute >= last_quarter)
+    AND minute >= kept
+    AND ({tenant:String} = '' OR tenant = {tenant:String});
 
 -- How many things of one kind stood in customers' accounts at the end of each of the last months (before as_of,
 -- for the running one): each change counts from its month on, in those months in which its tenant is a customer.
@@ -281,6 +279,10 @@ FROM
 (
     SELECT toStartOfMonth(toTimeZone(at, {tz:String})) AS month, sum(tasks) AS tasks
     FROM _tasks(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
+    WHERE tenant NOT IN
+    (
+        SELECT tenant FROM _admins(as_of = {until:DateTime('UTC')}, tenant = {tenant:String})
+    )
     GROUP BY month
     UNION ALL
     SELECT arrayJoin(arrayMap(n -> addMonths(first, n), range(toUInt64(length)))) AS month, 0 AS tasks
@@ -319,8 +321,9 @@ FROM
 ) AS counted
 LEFT JOIN
 (
-    SELECT tenant, name FROM _tenants(as_of = {as_of:DateTime('UTC')}, tenant = '')
+    SELECT tenant, name, admin FROM _tenants(as_of = {as_of:DateTime('UTC')}, tenant = '')
 ) AS registered ON registered.tenant = counted.tenant
+WHERE NOT registered.admin
 ORDER BY rank
 LIMIT {k:UInt32}
 SETTINGS join_use_nulls = 0
@@ -350,9 +353,10 @@ FROM
 ) AS counted
 LEFT JOIN
 (
-    SELECT tenant, name, external_id
+    SELECT tenant, name, external_id, admin
     FROM _tenants(as_of = {until:DateTime('UTC')}, tenant = {tenant:String})
 ) AS registered ON registered.tenant = counted.tenant
+WHERE NOT registered.admin
 ORDER BY month, tenant
 SETTINGS join_use_nulls = 0
 COMMENT 'A3
@@ -379,6 +383,10 @@ FROM
         sum(tasks) AS tasks
     FROM _tasks(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
     WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0
+        AND tenant NOT IN
+        (
+            SELECT tenant FROM _admins(as_of = {until:DateTime('UTC')}, tenant = {tenant:String})
+        )
     GROUP BY tenant, recipe_id, month
     HAVING tasks > 0 AND month >= '2020-10-01'
 ) AS counted
