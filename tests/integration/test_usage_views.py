@@ -20,6 +20,7 @@ from pipeline.ledger import OUTCOMES
 from pipeline.views.call import call
 from tests.contract.views import VIEWS
 from tests.harness.store import EmbeddedStore
+from tests.harness.view_store import empty
 from tests.integration.clickhouse_parts import new_database, settings_for
 
 Row = tuple[Any, ...]
@@ -51,10 +52,7 @@ def database(store: EmbeddedStore) -> Iterator[Store]:
 def views(database: Store) -> Iterator[Store]:
     """Provide them empty."""
     yield database
-    for table in (*retention.MINUTE_TABLES, *retention.QUARTER_HOUR_TABLES, *retention.DAY_TABLES):
-        database.command(f"TRUNCATE TABLE {table}")
-    database.command("TRUNCATE TABLE entities")
-    database.command("TRUNCATE TABLE outcomes_1m")
+    empty(database)
 
 
 def insert(store: Store, head: Head, *rows: dict[str, Any]) -> None:

@@ -88,7 +88,7 @@ SELECT
     tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
     requests, input_tokens, output_tokens, cost
 FROM users_1d
-WHERE day >= first_day AND day < last_day
+WHERE day >= greatest(first_day, toDate(first)) AND day < last_day
     AND ({tenant:String} = '' OR tenant = {tenant:String})
 UNION ALL
 SELECT
@@ -130,15 +130,11 @@ WHERE minute >= greatest(first, kept) AND minute < last
 -- The buckets that have a part in [since, until). A wrong grain, and too many minutes, are refused here.
 CREATE OR REPLACE VIEW _buckets{cluster} AS
 SELECT DISTINCT
-    if({grain:String} = 'minute', toStartOfMinute(time),
-    if({grain:String} = 'hour', toStartOfHour(time),
-    if({grain:String} = 'day', toStartOfDay(time),
-    if({grain:String} = 'week', toDateTime(toMonday(time), {tz:String}),
-    toDateTime(toStartOfMonth(time), {tz:String}))))) AS bucket
+    toDateTime(dateTrunc(if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), time, {tz:String}),
+        {tz:String}) AS bucket
 FROM
 (
-    SELECT toTimeZone(toDateTime(arrayJoin(range(intDiv(first, step) * step, last, step)), 'UTC'), {tz:String})
-        AS time
+    SELECT toDateTime(arrayJoin(range(intDiv(first, step) * step, last, step)), 'UTC') AS time
     FROM
     (
         SELECT
@@ -201,22 +197,27 @@ FROM
 )
 GROUP BY tenant, entity_id;
 
--- What the registry lists at an instant: what stands, of tenants that stand.
+-- The same, and whether the registry lists it: what stands, of tenants that stand.
 CREATE OR REPLACE VIEW _listed{cluster} AS
-SELECT tenant, entity_id, name, email, team_id
-FROM _registry(until = {until:DateTime('UTC')}, entity = {entity:String}, tenant = {tenant:String})
-WHERE NOT deleted AND tenant IN
-(
-    SELECT tenant
-    FROM _registry(until = {until:DateTime('UTC')}, entity = 'tenant', tenant = {tenant:String})
-    WHERE NOT deleted AND entity_id = tenant
-);
+SELECT
+    tenant, entity_id, name, email, team_id,
+    NOT deleted AND tenant IN
+    (
+        SELECT tenant
+        FROM _registry(until = {until:DateTime('UTC')}, entity = 'tenant', tenant = {tenant:String})
+        WHERE NOT deleted AND entity_id = tenant
+    ) AS listed
+FROM _registry(until = {until:DateTime('UTC')}, entity = {entity:String}, tenant = {tenant:String});
+
 -- A user is a tenant's: the same id in two tenants is two users.
 CREATE OR REPLACE VIEW telemetry_summary{cluster} AS
-SELECT
-    sum(requests) AS interactions,
-    uniqExactIf((tenant, user_id), user_id != '') AS active_users
-FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
+SELECT sum(of_tenant) AS interactions, sum(users) AS active_users
+FROM
+(
+    SELECT sum(requests) AS of_tenant, uniqExactIf(user_id, user_id != '') AS users
+    FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
+    GROUP BY tenant
+)
 COMMENT 'C1
 Interactions, and the users who had one.
 interactions requests, active_users users';
@@ -230,49 +231,41 @@ FROM
     FROM _buckets(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tz = {tz:String}, grain = {grain:String})
     UNION ALL
     SELECT
-        if({grain:String} = 'minute', toStartOfMinute(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'hour', toStartOfHour(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'day', toStartOfDay(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'week', toDateTime(toMonday(toTimeZone(time, {tz:String})), {tz:String}),
-        toDateTime(toStartOfMonth(toTimeZone(time, {tz:String})), {tz:String}))))) AS bucket,
+        toDateTime(dateTrunc(
+            if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), time, {tz:String}),
+            {tz:String}) AS bucket,
         sum(requests) AS interactions,
         0::UInt64 AS active_users
     FROM _totals(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String}, grain = {grain:String})
     GROUP BY bucket
     UNION ALL
     -- A user is in the buckets of a row's first and last minute: no row of a day has a third.
-    SELECT bucket, 0::UInt64 AS interactions, uniqExact((tenant, user_id)) AS active_users
+    SELECT bucket, 0::UInt64 AS interactions, uniqExact(user_id) AS active_users
     FROM
     (
         SELECT
             tenant, user_id,
-            if({grain:String} = 'minute', toStartOfMinute(toTimeZone(first_minute, {tz:String})),
-        if({grain:String} = 'hour', toStartOfHour(toTimeZone(first_minute, {tz:String})),
-        if({grain:String} = 'day', toStartOfDay(toTimeZone(first_minute, {tz:String})),
-        if({grain:String} = 'week', toDateTime(toMonday(toTimeZone(first_minute, {tz:String})), {tz:String}),
-        toDateTime(toStartOfMonth(toTimeZone(first_minute, {tz:String})), {tz:String}))))) AS in_first,
-            if({grain:String} = 'minute', toStartOfMinute(toTimeZone(last_minute, {tz:String})),
-        if({grain:String} = 'hour', toStartOfHour(toTimeZone(last_minute, {tz:String})),
-        if({grain:String} = 'day', toStartOfDay(toTimeZone(last_minute, {tz:String})),
-        if({grain:String} = 'week', toDateTime(toMonday(toTimeZone(last_minute, {tz:String})), {tz:String}),
-        toDateTime(toStartOfMonth(toTimeZone(last_minute, {tz:String})), {tz:String}))))) AS in_last,
+            toDateTime(dateTrunc(
+                if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), first_minute, {tz:String}),
+                {tz:String}) AS in_first,
+            toDateTime(dateTrunc(
+                if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), last_minute, {tz:String}),
+                {tz:String}) AS in_last,
             arrayJoin(if(in_first = in_last, [in_first], [in_first, in_last])) AS bucket
         FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
         WHERE user_id != '' AND {grain:String} IN ('day', 'week', 'month')
     )
-    GROUP BY bucket
+    GROUP BY bucket, tenant
     UNION ALL
     SELECT
-        if({grain:String} = 'minute', toStartOfMinute(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'hour', toStartOfHour(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'day', toStartOfDay(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'week', toDateTime(toMonday(toTimeZone(time, {tz:String})), {tz:String}),
-        toDateTime(toStartOfMonth(toTimeZone(time, {tz:String})), {tz:String}))))) AS bucket,
+        toDateTime(dateTrunc(
+            if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), time, {tz:String}),
+            {tz:String}) AS bucket,
         0::UInt64 AS interactions,
-        uniqExact((tenant, user_id)) AS active_users
+        uniqExact(user_id) AS active_users
     FROM _requests(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String}, grain = {grain:String})
     WHERE user_id != '' AND {grain:String} NOT IN ('day', 'week', 'month')
-    GROUP BY bucket
+    GROUP BY bucket, tenant
 )
 GROUP BY bucket
 ORDER BY bucket
@@ -286,11 +279,9 @@ SELECT bucket, CAST(currency, 'String') AS currency, sum(cost) AS cost
 FROM
 (
     SELECT
-        if({grain:String} = 'minute', toStartOfMinute(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'hour', toStartOfHour(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'day', toStartOfDay(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'week', toDateTime(toMonday(toTimeZone(time, {tz:String})), {tz:String}),
-        toDateTime(toStartOfMonth(toTimeZone(time, {tz:String})), {tz:String}))))) AS bucket,
+        toDateTime(dateTrunc(
+            if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), time, {tz:String}),
+            {tz:String}) AS bucket,
         currency, cost
     FROM _totals(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String}, grain = {grain:String})
     -- so that a wrong grain, and too many minutes, are refused
@@ -332,17 +323,14 @@ FROM
             CAST(agent_id, 'String') AS agent_id,
             '' AS name,
             sum(requests) AS requests,
-            uniqExactIf((tenant, user_id), user_id != '') AS users,
+            uniqExactIf(user_id, user_id != '') AS users,
             sum(input_tokens) AS input,
             sum(output_tokens) AS output,
             0 AS listed
         FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
         GROUP BY tenant, agent_id
         UNION ALL
-        SELECT tenant, entity_id AS agent_id, name, 0 AS requests, 0 AS users, 0 AS input, 0 AS output, 0 AS listed
-        FROM _registry(until = {until:DateTime('UTC')}, entity = 'agent', tenant = {tenant:String})
-        UNION ALL
-        SELECT tenant, entity_id AS agent_id, '' AS name, 0 AS requests, 0 AS users, 0 AS input, 0 AS output, 1 AS listed
+        SELECT tenant, entity_id AS agent_id, name, 0 AS requests, 0 AS users, 0 AS input, 0 AS output, listed
         FROM _listed(until = {until:DateTime('UTC')}, entity = 'agent', tenant = {tenant:String})
     )
     GROUP BY tenant, agent_id
@@ -382,17 +370,14 @@ FROM
             CAST(team_id, 'String') AS team_id,
             '' AS name,
             sum(requests) AS requests,
-            uniqExactIf((tenant, user_id), user_id != '') AS users,
+            uniqExactIf(user_id, user_id != '') AS users,
             sum(input_tokens) AS input,
             sum(output_tokens) AS output,
             0 AS listed
         FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
         GROUP BY tenant, team_id
         UNION ALL
-        SELECT tenant, entity_id AS team_id, name, 0 AS requests, 0 AS users, 0 AS input, 0 AS output, 0 AS listed
-        FROM _registry(until = {until:DateTime('UTC')}, entity = 'team', tenant = {tenant:String})
-        UNION ALL
-        SELECT tenant, entity_id AS team_id, '' AS name, 0 AS requests, 0 AS users, 0 AS input, 0 AS output, 1 AS listed
+        SELECT tenant, entity_id AS team_id, name, 0 AS requests, 0 AS users, 0 AS input, 0 AS output, listed
         FROM _listed(until = {until:DateTime('UTC')}, entity = 'team', tenant = {tenant:String})
     )
     GROUP BY tenant, team_id
@@ -441,28 +426,29 @@ FROM
                 toDate(first_minute, {tz:String}) = toDate(last_minute, {tz:String}),
                 [toDate(first_minute, {tz:String})],
                 [toDate(first_minute, {tz:String}), toDate(last_minute, {tz:String})])) AS days,
-            0 AS is_seen, toDateTime(0, 'UTC') AS first_at, toDateTime(0, 'UTC') AS last_at, 0 AS listed
+            1 AS is_seen, min(first_minute) AS first_at, max(last_minute) AS last_at, 0 AS listed
         FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
         WHERE user_id != ''
             AND throwIf({tz:String} = '', 'no time zone: name one, such as UTC') = 0
         GROUP BY tenant, user_id
         UNION ALL
+        -- before it; to the end of the quarter hour in which it begins, which may be in neither
         SELECT
             CAST(tenant, 'String') AS tenant, CAST(user_id, 'String') AS user_id,
             '' AS name, '' AS mail, '' AS team, 0 AS requests, 0 AS days,
             1 AS is_seen, min(first_minute) AS first_at, max(last_minute) AS last_at, 0 AS listed
-        FROM _users(since = '1970-01-01 00:00:00', until = {until:DateTime('UTC')}, tenant = {tenant:String})
+        FROM _users(
+            since = '1970-01-01 00:00:00',
+            until = least(
+                toStartOfFifteenMinutes(least({since:DateTime('UTC')}, toDateTime('2100-01-01 00:00:00', 'UTC')) + toIntervalSecond(899)),
+                {until:DateTime('UTC')}),
+            tenant = {tenant:String})
         WHERE user_id != ''
         GROUP BY tenant, user_id
         UNION ALL
         SELECT
             tenant, entity_id AS user_id, name, email AS mail, team_id AS team, 0 AS requests, 0 AS days,
-            0 AS is_seen, toDateTime(0, 'UTC') AS first_at, toDateTime(0, 'UTC') AS last_at, 0 AS listed
-        FROM _registry(until = {until:DateTime('UTC')}, entity = 'user', tenant = {tenant:String})
-        UNION ALL
-        SELECT
-            tenant, entity_id AS user_id, '' AS name, '' AS mail, '' AS team, 0 AS requests, 0 AS days,
-            0 AS is_seen, toDateTime(0, 'UTC') AS first_at, toDateTime(0, 'UTC') AS last_at, 1 AS listed
+            0 AS is_seen, toDateTime(0, 'UTC') AS first_at, toDateTime(0, 'UTC') AS last_at, listed
         FROM _listed(until = {until:DateTime('UTC')}, entity = 'user', tenant = {tenant:String})
     )
     GROUP BY tenant, user_id
@@ -639,21 +625,17 @@ FROM
     FROM _buckets(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tz = {tz:String}, grain = {grain:String})
     UNION ALL
     SELECT
-        if({grain:String} = 'minute', toStartOfMinute(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'hour', toStartOfHour(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'day', toStartOfDay(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'week', toDateTime(toMonday(toTimeZone(time, {tz:String})), {tz:String}),
-        toDateTime(toStartOfMonth(toTimeZone(time, {tz:String})), {tz:String}))))) AS bucket,
+        toDateTime(dateTrunc(
+            if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), time, {tz:String}),
+            {tz:String}) AS bucket,
         requests AS n, failed, input_tokens AS input, output_tokens AS output
     FROM _totals(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String}, grain = {grain:String})
     WHERE {token:String} = ''
     UNION ALL
     SELECT
-        if({grain:String} = 'minute', toStartOfMinute(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'hour', toStartOfHour(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'day', toStartOfDay(toTimeZone(time, {tz:String})),
-        if({grain:String} = 'week', toDateTime(toMonday(toTimeZone(time, {tz:String})), {tz:String}),
-        toDateTime(toStartOfMonth(toTimeZone(time, {tz:String})), {tz:String}))))) AS bucket,
+        toDateTime(dateTrunc(
+            if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), time, {tz:String}),
+            {tz:String}) AS bucket,
         requests AS n, failed, input_tokens AS input, output_tokens AS output
     FROM _requests(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String}, grain = {grain:String})
     WHERE {token:String} != '' AND token_id = {token:String}
