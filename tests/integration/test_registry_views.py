@@ -369,6 +369,32 @@ def test_a_later_time_wins_whatever_came_first(world: World) -> None:
         assert world.ask("customers", as_of=as_of, tz="UTC")[0][1] == name
 
 
+def test_a_deletion_without_attributes_keeps_the_last_name_there_was(world: World) -> None:
+    """Of a state without a name the id is shown; the name before it comes back with the deletion.
+
+    The last of ``both`` was named and deleted at one instant; ``told`` was deleted with attributes.
+    """
+    for tenant in ("acme", "both", "told"):
+        world.acted(tenant, "2026-03-01 00:00")
+        world.is_(f"tenant {tenant}", "2026-03-01 00:00", name="First")
+    world.is_("tenant acme", "2026-03-02 00:00", external_id="x")
+    world.is_("tenant acme", "2026-03-03 00:00", deleted=True)
+    world.is_("tenant both", "2026-03-03 00:00", name="Second")
+    world.is_("tenant both", "2026-03-03 00:00", deleted=True)
+    world.is_("tenant told", "2026-03-03 00:00", deleted=True, external_id="y")
+
+    def usage(until: str) -> list[Row]:
+        asked = {"since": "2026-03-01 00:00", "tz": "UTC", "tenant": ""}
+        return [row[:3] for row in world.ask("monthly_usage", **asked, until=until)]
+
+    assert usage("2026-03-02 00:01")[0] == ("acme", "x", "acme")
+    assert usage("2026-03-03 00:01") == [
+        ("acme", "", "First"),
+        ("both", "", "Second"),
+        ("told", "y", "told"),
+    ]
+
+
 SAME_TIME: tuple[tuple[str, list[dict[str, Any]]], ...] = (
     # (which one holds, what was said of one thing at one time: the last one holds)
     ("the higher offset", [{"offset": 4}, {"offset": 5}]),
@@ -508,13 +534,19 @@ def test_recommended_recipes(world: World) -> None:
     for tenant in ("acme", "beta", "left", "lib", "stranger"):
         for recipe in ("pop", "was", "gone"):
             world.is_(f"recipe {tenant}/my-{recipe}", "2026-02-01 00:00", cloned_from=recipe)
+    world.is_("recipe nobody/loose", "2026-01-01 00:00", recommended=True)  # not in any account
+    world.is_("recipe acme/my-loose", "2026-02-10 00:00", cloned_from="loose")
     world.is_("recipe acme/my-rare", "2026-02-01 00:00", cloned_from="rare")
     world.is_("recipe acme/my-rare", "2026-02-02 00:00", cloned_from="rare", status="running")
     world.is_("recipe acme/my-pop", "2026-02-02 00:00", deleted=True)  # deleted, still a clone
     world.is_("recipe beta/my-pop", "2026-02-02 00:00", cloned_from="rare")  # once of each
     rows = world.ask("recommended_recipes", as_of="2026-05-01 00:00", k=5)
-    assert rows == [(1, "pop", "Pop", 3), (2, "rare", "Rare", 2)]  # acme, beta, left; acme, beta
-    rows = world.ask("recommended_recipes", as_of="2026-05-01 00:01", k=5)
+    assert rows == [
+        (1, "pop", "Pop", 3),  # acme, beta, left
+        (2, "rare", "Rare", 2),  # acme, beta
+        (3, "loose", "loose", 1),
+    ]
+    rows = world.ask("recommended_recipes", as_of="2026-05-01 00:01", k=2)
     assert rows == [(1, "pop", "Pop", 2), (2, "rare", "Rare", 2)]
     rows = world.ask("recommended_recipes", as_of="2026-02-02 00:00", k=9)
     assert [(row[1], row[3]) for row in rows] == [

@@ -189,7 +189,7 @@ def recommended_recipes(world: World, as_of: datetime, k: int) -> Rows:
     """
     instant = to_ms(as_of)
     standing = world.standing(instant)
-    customers, tenants = standing.customers(), standing.tenants()
+    customers = standing.customers()
     clones: dict[str, set[tuple[str, str]]] = {}
     for change in world.registry.changes:
         origin = change.attributes.get("cloned_from")
@@ -199,6 +199,6 @@ def recommended_recipes(world: World, as_of: datetime, k: int) -> Rows:
     rows = [
         (len(clones[of]), (of, standing.name("recipe", who, of), len(clones[of])))
         for who, of, state in standing.standing("recipe")
-        if who in tenants and state.attributes.get("recommended") is True and of in clones
+        if state.attributes.get("recommended") is True and of in clones
     ]
     return ranked(rows, k)

@@ -61,10 +61,16 @@ def _states(changes: list[Change]) -> Iterator[State]:
         change = _winner(by_time[time])
         state = State(time, change.deleted, "", change.attributes)
         name = state.text("name")
+        known = _last_name(by_time[time]) or known
         if change.deleted and not change.attributes:
             name = known  # a deletion without attributes keeps the last known name, nothing else
-        known = name or known
         yield State(time, change.deleted, name, change.attributes)
+
+
+def _last_name(changes: list[Change]) -> str:
+    """The last name among several at the same time, overruled ones too; '' if none has one."""
+    named = [one for one in changes if State(one.time, False, "", one.attributes).text("name")]
+    return State(0, False, "", _winner(named).attributes).text("name") if named else ""
 
 
 def _winner(changes: list[Change]) -> Change:
