@@ -7,6 +7,7 @@ words of 8; each word is mixed with a constant of its place, and the sum is mixe
 
 from array import array
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ Hashes = NDArray[np.uint64]
 _WORD = 8  # bytes
 _SCALE = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's finalizer, as its other constant below
 _LAST_SCALE = np.uint64(0xC4CEB9FE1A85EC53)
+_LONG = 64  # code points
 _GOLDEN = 0x9E3779B97F4A7C15
 _MANY_BYTES = 4
 """A code point of UTF-8 has at most so many bytes."""
@@ -34,18 +36,30 @@ def identities(sources: Sequence[str], ids: Sequence[str]) -> Hashes:
 
 def hashes(texts: Sequence[str]) -> Hashes:
     """A hash of each text; at least one. NUL bytes count, for the length is mixed in."""
-    words, lengths = _words(texts)
+    lengths = _lengths(texts)
+    is_long = lengths > _LONG
+    if not is_long.any() or is_long.all():
+        return _hashes(texts, lengths)
+    found = np.empty(len(texts), np.uint64)
+    for which in (is_long, ~is_long):  # a long one must not make all others as long
+        found[which] = _hashes(list(compress(texts, which)), lengths[which])
+    return found
+
+
+def _hashes(texts: Sequence[str], lengths: NDArray[np.uint64]) -> Hashes:
+    words, octets = _words(texts, lengths)
     mixed = _mixed(words, _scales(words.shape[1]))
-    return _mixed(mixed.sum(axis=1, dtype=np.uint64) + lengths * np.uint64(_GOLDEN))
+    return _mixed(mixed.sum(axis=1, dtype=np.uint64) + octets * np.uint64(_GOLDEN))
 
 
-def _words(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _words(
+    texts: Sequence[str], lengths: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """A row of words per text, filled up with zeros, which add nothing; the lengths in bytes."""
     line = "".join(texts).encode()
-    lengths = np.frombuffer(array("Q", list(map(len, texts))), np.uint64)
     if len(line) != lengths.sum():  # not ASCII
         parts = [text.encode() for text in texts]
-        lengths = np.frombuffer(array("Q", list(map(len, parts))), np.uint64)
+        lengths = _lengths(parts)
         width = _whole(int(lengths.max()))
         line = b"".join([part.ljust(width, b"\0") for part in parts])
         return _read(line, width), lengths
@@ -58,6 +72,10 @@ def _words(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]
         filled[:, :longest] = np.frombuffer(line, np.uint8).reshape(-1, longest)
         line = filled.tobytes()
     return _read(line, width), lengths
+
+
+def _lengths(texts: Sequence[str | bytes]) -> NDArray[np.uint64]:
+    return np.frombuffer(array("Q", list(map(len, texts))), np.uint64)
 
 
 def _read(line: bytes, width: int) -> NDArray[np.uint64]:
