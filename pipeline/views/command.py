@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from pipeline.views.catalogue import View
 
 PIPE_WIDTH = 160
+MOST_ROWS = 2_000
+"""Of a table; more take long to lay out, and nobody reads them."""
+
+_THROWN = 395  # by throwIf, in a view
+_OWN_WORDS = re.compile(r"DB::Exception: (.*?): while executing", re.DOTALL)
 
 
 def views_command(settings: Settings, output: str) -> None:
@@ -84,13 +90,19 @@ def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[Sequence
     try:
         rows = store.query(f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
     except StoreRefused as error:
-        raise UsageError(f"the store does not answer that: {error.message}") from error
+        raise UsageError(f"{view.name} does not answer that: {_reason(error)}") from error
     zone = ZoneInfo(str(values.get("tz", "UTC")))
     local = {n for n, column in enumerate(view.columns) if column.type == "DateTime(tz)"}
     return [
         [value.astimezone(zone) if n in local else value for n, value in enumerate(row)]
         for row in rows
     ]
+
+
+def _reason(error: StoreRefused) -> str:
+    """The view's own sentence where it refused; else everything that the store says."""
+    own = _OWN_WORDS.search(error.message) if error.code == _THROWN else None
+    return own[1] if own else error.message
 
 
 def _show(views: list[View], console: Console) -> None:
@@ -110,9 +122,12 @@ def _show(views: list[View], console: Console) -> None:
 
 def _show_answer(view: View, rows: answers.Rows, fresh: answers.Rows, console: Console) -> None:
     columns = view.columns
-    answers.show_table([c.name for c in columns], [c.unit for c in columns], rows, console)
+    names, units = [c.name for c in columns], [c.unit for c in columns]
+    answers.show_table(names, units, rows[:MOST_ROWS], console)
     if not rows:
         console.print("no rows")
+    if len(rows) > MOST_ROWS:
+        console.print(f"… and {len(rows) - MOST_ROWS:,} more rows: --format csv has them all")
     newest = max((event for _, event, _ in fresh), default=None)
     arrival = max((arrival for _, _, arrival in fresh), default=None)
     if newest and arrival:

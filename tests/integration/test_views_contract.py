@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import migrate
+from pipeline.errors import UsageError
 from pipeline.settings import Settings
 from pipeline.views import catalogue
 from pipeline.views.catalogue import View
@@ -129,6 +130,20 @@ def test_a_question_in_a_zone_and_its_formats(
     text = asked(settings, capsys, "usage_trend", "csv", **given)
     assert list(csv.reader(io.StringIO(text)))[1] == ["2026-05-01T00:00:00+05:30", "0", "0"]
     assert "interactions" in asked(settings, capsys, "usage_trend", "table", **given)
+
+
+def test_a_view_that_refuses_says_why(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    years = {"since": "2016-01-01", "until": "2026-01-01", "grain": "minute"}
+    with pytest.raises(UsageError, match=r"^usage_trend does not answer that: more than 1,000,000"):
+        asked(settings, capsys, "usage_trend", "json", **years)
+
+
+def test_a_table_has_an_end(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    days = {"since": "2016-01-01", "until": "2026-01-01"}
+    text = asked(settings, capsys, "usage_trend", "table", **days)
+    assert "… and 1,653 more rows: --format csv has them all" in text
 
 
 @pytest.mark.parametrize(
