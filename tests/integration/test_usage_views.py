@@ -254,7 +254,7 @@ class TestMay:
 
     def test_columns_are_those_of_the_contract(self, views: Store) -> None:
         for name in ("user_activity", "request_summary", "billing_periods", "live_windows"):
-            samples = {"tz": "UTC", "k": 1, "periods": 1}
+            samples: dict[str, Any] = {"tz": "UTC", "k": 1, "periods": 1}
             values = {
                 one: samples.get(one, "" if one in ("tenant", "token") else at("2026-05-01"))
                 for one in VIEWS[name].parameters
@@ -442,7 +442,7 @@ class TestRegistry:
     def test_a_bare_deletion_keeps_the_name(self, views: Store) -> None:
         insert(views, REQUESTS, request("2026-01-01 00:00", agent_id="a"))
         insert(views, ENTITIES, entity("agent", "a", name="Known"))
-        gone = {"deleted": 1, "attributes": "{}"}
+        gone: dict[str, Any] = {"deleted": 1, "attributes": "{}"}
         insert(views, ENTITIES, entity("agent", "a", time="2026-02-01", **gone))
         insert(views, ENTITIES, entity("agent", "a", time="2026-03-01", **gone))
         assert self.name(views) == "Known"
