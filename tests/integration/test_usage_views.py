@@ -359,6 +359,13 @@ class TestBillingPeriods:
         assert self.periods(views, "2026-02-27 18:14", 1) == [before]
         assert self.periods(views, "2026-02-27 18:15", 0) == []
 
+    def test_on_the_day_of_a_clock_change(self, views: Store) -> None:
+        zone = "Australia/Lord_Howe"
+        insert(views, ENTITIES, entity("tenant", "acme", billing_anchor_day=5, timezone=zone))
+        assert self.periods(views, "2026-04-04 13:00", 1) == [
+            (date(2026, 4, 5), at("2026-04-04 13:00"), at("2026-05-04 13:30"), False)
+        ]
+
     def test_day_1_in_utc_by_default_of_tenants_that_stand(self, views: Store) -> None:
         insert(
             views,
