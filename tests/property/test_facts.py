@@ -30,6 +30,7 @@ HEADS = {
     "usage.entities": ENTITIES,
 }
 TOPICS = list(HEADS)
+pytestmark = pytest.mark.timeout(600)
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
