@@ -28,11 +28,11 @@ PARTITIONS = 2
 def through_the_pipeline(scene: Scene, events: int, seed: int) -> World:
     """Send a world to the broker, have a worker count it, and read the log for the oracle."""
     scene.set_up(PARTITIONS, retention_ms="-1")  # its records are years old
-    world = ViewWorld(seed, PARTITIONS, duplicates=0.02 if duplicate_window() else 0.0)
+    world = ViewWorld(seed, PARTITIONS, duplicates=0.02)
     send(world.messages(events), scene.kafka.servers, scene.prefix)
     scene.worker()
     log = scene.settle(within=180)
-    return World(entries(log, scene.prefix), duplicate_window())
+    return World(entries(log, scene.prefix), scene.duplicate_window)
 
 
 def wrong(store: Store, world: World, each: int, seed: int, topic_prefix: str = "") -> list[str]:
