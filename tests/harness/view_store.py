@@ -37,7 +37,7 @@ def fill(store: Store, log: Iterable[Entry]) -> None:
         records = parts.setdefault((entry.topic, entry.partition), {})
         records.setdefault(entry.offset, []).append(entry)
     for (topic, partition), records in sorted(parts.items()):
-        reads = reader(topic, Rules())
+        reads = reader(topic, Rules(), partition)
         facts = Facts(reads.head)
         reads.read([_record(of) for _, of in sorted(records.items())], facts)
         if facts.counted:

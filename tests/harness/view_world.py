@@ -99,6 +99,8 @@ class ViewWorld:
         found = [*self._registration(), *self._recommendations()]
         while self._serial < count:
             found.append(self._message())
+            if found[-1].topic == ENTITIES and self._random.random() < 0.3:
+                found.append(self._rival(found[-1]))
             if self._random.random() < self.duplicates:
                 found.append(self._again(self._random.choice(found[-200:])))
         return sorted(found, key=lambda one: one.timestamp)
@@ -107,6 +109,19 @@ class ViewWorld:
         """The same events once more, to the same partition, up to an hour later."""
         later = message.timestamp + self._random.randrange(3_600_000)
         return Message(message.topic, message.partition, later, message.events)
+
+    def _rival(self, message: Message) -> Message:
+        """Another state of the same thing at the same time, in any partition, about as late."""
+        [event, *_] = message.events
+        at = datetime.fromisoformat(event["time"])
+        data = {name: event["data"][name] for name in ("entity", "entity_id")}
+        if data["entity"] == "tenant":
+            data["attributes"] = self._tenant_is(event["subject"])
+        else:
+            data["attributes"] = self._attributes(data["entity"])
+        rival = self._envelope(ENTITIES, event["subject"], at, data)
+        later = message.timestamp + self._random.choice((0, 0, 3000, -3000))
+        return Message(ENTITIES, self._random.randrange(self.partitions), later, [rival])
 
     # Instants --------------------------------------------------------------------------------
 
