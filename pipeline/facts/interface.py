@@ -12,8 +12,9 @@ from typing import NamedTuple, Protocol
 from pipeline.facts.columns import Column, column
 
 Outcome = tuple[int, str, str, str, str]
-"""(arrival minute in epoch seconds, tenant, type, outcome, reason). The outcome is one of
-``counted``, ``duplicate``, ``rejected``, ``skipped``; the reason is ``''`` unless rejected."""
+"""(arrival minute in epoch seconds, tenant, type, outcome, reason). The type is ``''`` where it
+could not be read, or is none that the topic knows. The outcome is one of ``counted``,
+``duplicate``, ``rejected``, ``skipped``; the reason is ``''`` unless rejected."""
 
 Bounds = tuple[int, int]
 """Least and greatest instant, in epoch milliseconds."""

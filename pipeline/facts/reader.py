@@ -41,6 +41,7 @@ class PythonReader:
         self._decider = Decider(topic, rules, partition)
         self._seen = Seen(rules.duplicate_window) if rules.duplicate_window else None
         (event_type,) = ROWS[topic]
+        self._type = event_type
         self._fast = FastPath(topic, self.head, event_type, rules) if topic in BULKS else None
 
     def read(self, records: Sequence[Record], into: Facts) -> None:
@@ -118,7 +119,9 @@ class PythonReader:
             into.received += 1
             if not isinstance(verdict, Counted):
                 into.rejected += 1
-                outcome = (minute, verdict.tenant, verdict.type, "rejected", verdict.reason)
+                # Only a known type is a key: any other is whatever a producer wrote, however long.
+                known = verdict.type if verdict.type == self._type else ""
+                outcome = (minute, verdict.tenant, known, "rejected", verdict.reason)
                 into.outcomes[outcome] += 1
                 into.rejections.append(verdict)
             elif id(verdict) in repeated:

@@ -19,6 +19,7 @@ from tests.harness.contract import (
     EVENTS,
     RECIPE_ACTIONS,
     REQUESTS,
+    TYPES,
     Read,
     read_record,
 )
@@ -213,7 +214,8 @@ class _Seen:
 def _count(expected: Expected, part: PartitionLog, kind: str, record: Record, read: Read) -> None:
     source = (part.topic, part.partition)
     minute = record.timestamp // 1000 // MINUTE * MINUTE
-    expected.outcomes[minute, *source, read.tenant, read.type, read.outcome, read.reason] += 1
+    known = read.type if read.type == TYPES[kind] else ""
+    expected.outcomes[minute, *source, read.tenant, known, read.outcome, read.reason] += 1
     totals = expected.ledger.setdefault(source, Counter())
     totals[read.outcome] += 1
     totals["received"] += read.outcome != "skipped"

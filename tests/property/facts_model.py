@@ -58,6 +58,10 @@ class Out:
     identity: tuple[str, str] = ("", "")
     """Of a valid event: its source and id."""
 
+    def known_type(self, topic: str) -> str:
+        """As the ledger has it: ``''`` for what the topic does not know."""
+        return self.type if self.type == TYPES[topic] else ""
+
 
 class Bad(Exception):
     def __init__(self, reason: str, names: str = "") -> None:

@@ -48,7 +48,7 @@ class Due:
             if outcome == "counted":
                 self.rows.append(out.row)
                 self.times.append(out.time)
-            self.outcomes[minute, out.tenant, out.type, outcome, out.reason] += 1
+            self.outcomes[minute, out.tenant, out.known_type(topic), outcome, out.reason] += 1
 
     def _repeats(self, identity: tuple[str, str], offset: int) -> bool:
         before = self.at.get(identity)

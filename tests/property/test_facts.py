@@ -62,16 +62,16 @@ def agree(topic: str, records: Sequence[Rec], facts: Facts) -> list[Out]:
     assert facts.size_bytes == sum(len(record.value or b"") for record in records)
     times = [out.time for _, out in counted]
     assert facts.event_time == ((min(times), max(times)) if times else None)
-    assert facts.outcomes == outcomes(records, outs)
+    assert facts.outcomes == outcomes(topic, records, outs)
     return [out for _, out in outs]
 
 
-def outcomes(records: Sequence[Rec], outs: list[tuple[Rec, Out]]) -> Counter[object]:
+def outcomes(topic: str, records: Sequence[Rec], outs: list[tuple[Rec, Out]]) -> Counter[object]:
     expected: Counter[object] = Counter()
     for record, out in outs:
         kind = "rejected" if out.reason else "counted"
         minute = record.timestamp // 60_000 * 60
-        expected[minute, out.tenant, out.type, kind, out.reason] += 1
+        expected[minute, out.tenant, out.known_type(topic), kind, out.reason] += 1
     for record in records:
         if record.value is None:
             expected[record.timestamp // 60_000 * 60, "", "", "skipped", ""] += 1

@@ -333,6 +333,17 @@ def test_an_unknown_type_is_told_before_bad_data() -> None:
     assert (rejection.reason, rejection.type) == ("unknown_type", "usage.other.v1")
 
 
+@pytest.mark.parametrize("type_", ["usage.other.v1", "usage.event.v1", "x" * 100_000])
+def test_a_type_that_the_topic_does_not_know_is_no_type_in_the_ledger(type_: str) -> None:
+    records = [Rec(text(request(type=type_))), Rec(text(request(type=type_, time="never")))]
+    facts = read(*records)
+    assert [rejection.type for rejection in facts.rejections] == [type_, type_]
+    assert facts.outcomes == {
+        (MINUTE, "acme", "", "rejected", "unknown_type"): 1,
+        (MINUTE, "acme", "", "rejected", "invalid_envelope"): 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("time", "reason"),
     [

@@ -5,7 +5,7 @@ What became of the events of each partition, by the timestamp of their records.
 received events, counted events, duplicate events, rejected events, skipped records';
 
 ALTER TABLE ledger_by_tenant{cluster} MODIFY COMMENT 'L3
-What became of the events of each tenant and type; both are empty where they could not be read.
+What became of the events of each tenant and type; they are empty where they could not be read, the type also where it is unknown.
 counted events, duplicate events, rejected events';
 
 ALTER TABLE rejections{cluster} MODIFY COMMENT 'L3
