@@ -14,7 +14,7 @@ NUMBER = "Nullable(Float64)"
 INSTANT = "DateTime64(3, 'UTC')"
 MAYBE_INSTANT = "Nullable(DateTime64(3, 'UTC'))"
 BUCKET = "DateTime({tz})"
-FLAG = "Bool"
+FLAG = "UInt8"
 TYPES = {
     "since": "DateTime('UTC')",
     "until": "DateTime('UTC')",

@@ -20,7 +20,7 @@ from pipeline.views.catalogue import View
 from pipeline.views.command import query_command, views_command
 from pipeline.views.page import markdown
 from pipeline.views.sources import shipped
-from tests.contract.views import FLAG, TYPES, VIEWS
+from tests.contract.views import TYPES, VIEWS
 from tests.harness.process import usage
 from tests.harness.store import EmbeddedStore, url_at
 from tests.integration.clickhouse_parts import new_database, settings_for
@@ -66,9 +66,7 @@ def test_columns(views: dict[str, View], name: str) -> None:
     due = VIEWS[name].columns
     assert [column.name for column in found][: len(due)] == list(due)
     for column in found[: len(due)]:
-        kind = due[column.name].format(tz="tz")
-        allowed = {kind, "UInt8"} if kind == FLAG else {kind}
-        assert column.type in allowed, column
+        assert column.type == due[column.name].format(tz="tz"), column
 
 
 @pytest.mark.parametrize("name", VIEWS)

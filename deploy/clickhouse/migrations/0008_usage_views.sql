@@ -835,7 +835,7 @@ SELECT
     toDate(begun.1) AS period,
     toDateTime64(begun.2, 3, 'UTC') AS since,
     toDateTime64(begun.3, 3, 'UTC') AS until,
-    toBool(ifNull(newest, 0) >= begun.3) AS closed
+    ifNull(newest, 0) >= begun.3 AS closed
 FROM
 (
     SELECT
