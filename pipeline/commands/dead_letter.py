@@ -128,8 +128,9 @@ def retry(
 
 
 def _selection(settings: Settings, *, since: str, until: str, **chosen: Any) -> Selection:
-    from pipeline.dead_letters.selection import Selection, instant
+    from pipeline.dead_letters.selection import Selection, check_reasons, instant
 
+    check_reasons(chosen["reasons"])
     now = datetime.now(UTC)
     prefix = settings.topic_prefix
     chosen["topics"] = tuple(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.dead_letters.letter import DeadLetter
 from pipeline.errors import UsageError
 from pipeline.facts import times
+from pipeline.facts.reasons import REASONS
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
@@ -48,6 +49,17 @@ class Selection:
             and (self.since is None or letter.timestamp >= self.since)
             and (self.until is None or letter.timestamp < self.until)
         )
+
+
+def check_reasons(reasons: Sequence[str]) -> None:
+    """Refuse a reason that no dead letter can have: it would find none, and look like good news.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for reason in reasons:
+        if reason not in REASONS:
+            raise UsageError(f"--reason {reason!r} is none; allowed: {', '.join(REASONS)}")
 
 
 def instant(text: str, now: datetime) -> int:

@@ -20,7 +20,7 @@ from pipeline.dead_letters.events import dated
 from pipeline.dead_letters.exchange import Correction, corrections, line
 from pipeline.dead_letters.letter import DeadLetter, Headers, Mark, parse
 from pipeline.dead_letters.plan import Plan, Planner
-from pipeline.dead_letters.selection import Selection, instant
+from pipeline.dead_letters.selection import Selection, check_reasons, instant
 from pipeline.errors import UsageError
 from pipeline.facts import Rejection, Rules
 from pipeline.settings import load
@@ -177,6 +177,12 @@ def test_times_are_instants_days_and_so_long_ago() -> None:
     for wrong in ("yesterday", "2026-13-01", "1y", ""):
         with pytest.raises(UsageError, match="is no time"):
             instant(wrong, NOW)
+
+
+def test_a_reason_that_there_is_not_is_refused() -> None:
+    check_reasons(["malformed", "internal"])
+    with pytest.raises(UsageError, match="'malformd' is none; allowed: malformed, invalid_env"):
+        check_reasons(["malformed", "malformd"])
 
 
 # Sent again ----------------------------------------------------------------------------------
