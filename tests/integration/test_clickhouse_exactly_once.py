@@ -17,7 +17,6 @@ import pytest
 
 from pipeline.clickhouse import client, retention
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
 from pipeline.clickhouse.native import encode
 from pipeline.errors import StoreRefused
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
@@ -29,7 +28,6 @@ from tests.integration.clickhouse_parts import (
     Chain,
     new_database,
     rows,
-    settings_for,
     total,
 )
 
@@ -51,23 +49,13 @@ def chain(database: Store) -> Chain:
     return Chain(database)
 
 
-@pytest.fixture(scope="module")
-def pipelines(store: EmbeddedStore) -> Iterator[Store]:
-    """Provide a database with the pipeline's own tables, for all tests."""
-    connected = new_database(store.port)
-    migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
-    yield connected
-    connected.command(f"DROP DATABASE {connected.database}")
-    connected.close()
-
-
 @pytest.fixture
-def migrated(pipelines: Store) -> Store:
+def migrated(tables: Store) -> Store:
     """Provide the pipeline's own tables, empty; tokens must be of the test's own."""
     for table in ROLLUPS:
-        pipelines.command(f"SYSTEM START MERGES {table}")
-        pipelines.command(f"TRUNCATE TABLE {table}")
-    return pipelines
+        tables.command(f"SYSTEM START MERGES {table}")
+        tables.command(f"TRUNCATE TABLE {table}")
+    return tables
 
 
 def requests(count: int, seed: int) -> list[list[Any]]:

@@ -6,7 +6,6 @@ Nothing here computes what is expected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,12 +13,9 @@ from typing import Any
 import pytest
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
 from tests.contract.views import VIEWS
-from tests.harness.store import EmbeddedStore
 from tests.harness.view_check import select
 from tests.harness.view_store import empty, fill
-from tests.integration.clickhouse_parts import new_database, settings_for
 from tests.oracle.log import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS, Entry
 
 TYPES = {
@@ -92,16 +88,6 @@ class Story:
             "data": data,
         }
         self._log.append(Entry(topic, 0, number, ms, event))
-
-
-@pytest.fixture(scope="module")
-def tables(store: EmbeddedStore) -> Iterator[Store]:
-    """Provide the pipeline's tables and views."""
-    connected = new_database(store.port)
-    migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
-    yield connected
-    connected.command(f"DROP DATABASE {connected.database}")
-    connected.close()
 
 
 @pytest.fixture

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
 from pipeline.errors import StoreRefused
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
-from tests.harness.store import EmbeddedStore
 from tests.harness.view_check import select
 from tests.harness.view_store import empty
-from tests.integration.clickhouse_parts import new_database, settings_for
 
 Row = tuple[Any, ...]
 
@@ -100,16 +96,6 @@ class World:
 
     def _tell(self, head: Head, row: dict[str, Any]) -> None:
         self._told.setdefault(head, []).append(row)
-
-
-@pytest.fixture(scope="module")
-def tables(store: EmbeddedStore) -> Iterator[Store]:
-    """Provide the pipeline's tables and views."""
-    connected = new_database(store.port)
-    migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
-    yield connected
-    connected.command(f"DROP DATABASE {connected.database}")
-    connected.close()
 
 
 @pytest.fixture

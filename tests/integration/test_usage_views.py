@@ -38,21 +38,11 @@ def seconds(text: str) -> int:
     return int(at(text).timestamp())
 
 
-@pytest.fixture(scope="module")
-def database(store: EmbeddedStore) -> Iterator[Store]:
-    """Provide the pipeline's tables and views, whose minutes are kept for good."""
-    connected = new_database(store.port)
-    migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
-    yield connected
-    connected.command(f"DROP DATABASE {connected.database}")
-    connected.close()
-
-
 @pytest.fixture
-def views(database: Store) -> Iterator[Store]:
+def views(tables: Store) -> Iterator[Store]:
     """Provide them empty."""
-    yield database
-    empty(database)
+    yield tables
+    empty(tables)
 
 
 def insert(store: Store, head: Head, *rows: dict[str, Any]) -> None:
