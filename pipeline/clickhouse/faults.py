@@ -42,11 +42,13 @@ TRANSIENT = {
 """Codes that another attempt may not meet again. Every other code is a refusal."""
 
 _STATUS = re.compile(r"HTTP status (\d{3})")
+_UNREACHED = re.compile(r"NewConnectionError|NameResolutionError")
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"'()]+)")
 
 
 def translate(error: Exception, where: str) -> StoreError:
     """Say as one of ours what the driver raised; ``where`` is the store, without its password."""
-    text = f"ClickHouse at {where}: {_first_line(error)}"
+    text = f"ClickHouse at {where}{_what(error)}"
     if not isinstance(error, Error):  # the socket's own, or urllib3's
         return StoreUnavailable(text)
     code = error.code or 0
@@ -58,5 +60,9 @@ def translate(error: Exception, where: str) -> StoreError:
     return StoreRefused(text)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def _what(error: Exception) -> str:
+    line = str(error).strip().partition("\n")[0] or type(error).__name__
+    system = _ERRNO.search(line)
+    if system and _UNREACHED.search(line):  # the rest names only the client's own parts
+        return f" (USAGE_CLICKHOUSE) does not answer: {system[1].strip()}"
+    return f": {line}"

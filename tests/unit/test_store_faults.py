@@ -50,3 +50,16 @@ def test_without_a_code_the_connection_decides(error: Exception, kind: type[Exce
 def test_the_message_names_the_store_and_is_one_line() -> None:
     message = str(translate(DatabaseError("first line\nsecond", code=60), "http://store:8123"))
     assert message == "ClickHouse at http://store:8123: first line"
+
+
+def test_a_store_that_is_not_there_is_said_in_a_few_words() -> None:
+    refused = (
+        "Error HTTPConnectionPool(host='127.0.0.1', port=1): Max retries exceeded with url: /?a=b "
+        "(Caused by NewConnectionError(\"HTTPConnection(host='127.0.0.1', port=1): Failed to "
+        'establish a new connection: [Errno 111] Connection refused")) executing HTTP request'
+    )
+    error = translate(OperationalError(refused), "http://store:8123")
+    assert isinstance(error, StoreUnavailable)
+    assert str(error) == (
+        "ClickHouse at http://store:8123 (USAGE_CLICKHOUSE) does not answer: Connection refused"
+    )
