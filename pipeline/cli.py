@@ -201,20 +201,21 @@ def status(as_json: bool) -> None:
     status_command(load(), as_json)
 
 
-@cli.command()
-@click.option("--json", "output", flag_value="json", help="For programs.")
-@click.option("--markdown", "output", flag_value="markdown", help="As docs/views.md has them.")
-def views(output: str | None) -> None:
-    """List the views: every number, its parameters, columns and units."""
-    from pipeline.views.command import views_command
-
-    views_command(load(), output or "table")
-
-
 def _complete_views(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     from pipeline.views.completion import views
 
     return views(incomplete)
+
+
+@cli.command()
+@click.argument("names", metavar="[VIEW]...", nargs=-1, shell_complete=_complete_views)
+@click.option("--json", "output", flag_value="json", help="For programs.")
+@click.option("--markdown", "output", flag_value="markdown", help="As docs/views.md has them.")
+def views(names: tuple[str, ...], output: str | None) -> None:
+    """List the views: every number, its parameters, columns and units."""
+    from pipeline.views.command import views_command
+
+    views_command(load(), names, output or "table")
 
 
 def _complete_zones(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -243,7 +244,7 @@ class _Query(click.Command):
 @click.option(
     "--grain",
     type=click.Choice(["minute", "hour", "day", "week", "month"]),
-    help="Of the buckets; day by default.",
+    help="Of the buckets; by default minute up to 3 hours, hour up to 3 days, else day.",
 )
 @click.option("--k", help="How many ranks; 10 by default.")
 @click.option("--tenant", help="All of them by default.")
@@ -255,6 +256,7 @@ class _Query(click.Command):
     default="table",
     show_default=True,
 )
+@click.option("--json", "output", flag_value="json", help="The same as --format json.")
 def query(view: str, output: str, **given: str | None) -> None:
     """Ask a view; only options that it has may be given.
 

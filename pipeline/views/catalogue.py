@@ -7,7 +7,7 @@ numbers that it answers, a sentence, and the units of its columns.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,9 +65,14 @@ def names(store: Store) -> dict[str, View]:
     return {name: _view(name, query, comment) for name, query, comment in rows}
 
 
-def read(store: Store) -> list[View]:
-    """All views with their columns, in the order of the list of numbers."""
-    views = [described(store, view) for view in names(store).values()]
+def read(store: Store, only: Sequence[str] = ()) -> list[View]:
+    """All views with their columns, or some, in the order of the list of numbers.
+
+    Raises:
+        UsageError: there is none of a name.
+    """
+    known = names(store)
+    views = [described(store, find(known, name)) for name in only or known]
     return sorted(views, key=lambda view: (_place(view.rows), view.name))
 
 

@@ -33,12 +33,16 @@ _THROWN = 395  # by throwIf, in a view
 _OWN_WORDS = re.compile(r"DB::Exception: (.*?): while executing", re.DOTALL)
 
 
-def views_command(settings: Settings, output: str) -> None:
-    """Print the catalogue, as ``table``, ``json`` or ``markdown``."""
+def views_command(settings: Settings, names: Sequence[str], output: str) -> None:
+    """Print the catalogue, or the named views of it, as ``table``, ``json`` or ``markdown``.
+
+    Raises:
+        UsageError: no such view.
+    """
     store = Store.connect(settings)
     try:
         check_schema(store)
-        found = catalogue.read(store)
+        found = catalogue.read(store, names)
     finally:
         store.close()
     if output == "json":

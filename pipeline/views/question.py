@@ -19,12 +19,15 @@ DEFAULTS = {
     "months": "12",
     "periods": "3",
     "tz": "UTC",
-    "grain": "day",
+    "grain": "",
     "k": "10",
     "tenant": "",
     "token": "",
 }
-"""What holds for an option that is not given."""
+"""What holds for an option that is not given; the grain then follows the range."""
+
+_GRAINS_UP_TO = ((timedelta(hours=3), "minute"), (timedelta(days=3), "hour"))
+"""As dashboards have them (D2): an hour by the minute, a day by the hour, longer by the day."""
 
 _AGO = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -49,9 +52,23 @@ def values(view: View, given: Mapping[str, str], now: datetime) -> dict[str, Val
     if missing:
         raise UsageError(f"{view.name} wants {', '.join(map(option, missing))}")
     texts = {name: given.get(name, DEFAULTS.get(name, "")) for name in has}
-    found = {name: _value(name, text) for name, text in texts.items() if name not in _TIMES}
+    found = {
+        name: _value(name, text)
+        for name, text in texts.items()
+        if name not in _TIMES and (name != "grain" or name in given)
+    }
     found |= _times(texts, str(found.get("tz", "UTC")), now)
+    if "grain" in has and "grain" not in given:
+        found["grain"] = _grain(found.get("since"), found.get("until"))
     return {name: found[name] for name in has}
+
+
+def _grain(since: Value | None, until: Value | None) -> str:
+    if isinstance(since, datetime) and isinstance(until, datetime):
+        for longest, grain in _GRAINS_UP_TO:
+            if until - since <= longest:
+                return grain
+    return "day"
 
 
 def option(parameter: str) -> str:

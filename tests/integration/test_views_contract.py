@@ -97,7 +97,7 @@ def asked(
 
 
 def test_the_catalogue_is_printed(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    views_command(settings, "json")
+    views_command(settings, [], "json")
     printed = {view["name"]: view for view in json.loads(capsys.readouterr().out)}
     assert set(printed) == set(VIEWS)
     assert printed["billing_by_tenant"]["rows"] == ["C1", "C5"]
@@ -118,7 +118,7 @@ def test_views_answer_with_its_defaults(
 def test_a_question_in_a_zone_and_its_formats(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {"since": "2026-05-01", "until": "2026-05-03", "tz": "Asia/Kolkata"}
+    given = {"since": "2026-05-01", "until": "2026-05-03", "tz": "Asia/Kolkata", "grain": "day"}
     answer = json.loads(asked(settings, capsys, "usage_trend", "json", **given))
     assert answer["parameters"]["since"] == "2026-04-30T18:30:00+00:00"
     assert answer["rows"] == [

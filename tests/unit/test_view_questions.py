@@ -47,6 +47,14 @@ def test_defaults_are_the_last_thirty_days() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("since", "grain"),
+    [("1h", "minute"), ("3h", "minute"), ("4h", "hour"), ("1d", "hour"), ("1w", "day")],
+)
+def test_buckets_follow_the_range(since: str, grain: str) -> None:
+    assert asked("since", "until", "grain", since=since)["grain"] == grain
+
+
 def test_every_parameter_but_a_metric_has_a_default() -> None:
     assert set(ORDER) - set(DEFAULTS) == {"metric"}
     with pytest.raises(UsageError, match="some_view wants --metric"):
