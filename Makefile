@@ -36,7 +36,7 @@ faults: jdk producers $(VENV)/dev.stamp ## the long tests: faults, and producers
 soak: jdk $(VENV)/dev.stamp ## crashes over SEEDS=20 seeds, 30 million events, MINUTES=30 of faults; not in CI
 	USAGE_TEST_SEEDS=$(SEEDS) SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)
 
-bench: jdk $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; half an hour, Java 17 and Maven
+bench: jdk $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; an hour, Java 17 and Maven
 	$(BIN)/python -m tests.bench
 
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
