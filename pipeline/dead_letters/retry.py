@@ -68,8 +68,8 @@ class Resender:
                 "log_level": 0,
             }
         )
-        _kafka(lambda: self._producer.list_topics(topic, TIMEOUT_SECONDS), "answer", tries=1)
-        _kafka(lambda: self._producer.init_transactions(TIMEOUT_SECONDS), "begin")
+        self._kafka(lambda: self._producer.list_topics(topic, TIMEOUT_SECONDS), "answer", tries=1)
+        self._kafka(lambda: self._producer.init_transactions(TIMEOUT_SECONDS), "begin")
 
     def send(self, plans: Sequence[Plan]) -> Iterator[Sent]:
         """Send all of them, some in each transaction; yields what was committed."""
@@ -77,14 +77,14 @@ class Resender:
             yield self._transaction(some)
 
     def _transaction(self, plans: Sequence[Plan]) -> Sent:
-        _kafka(self._producer.begin_transaction, "begin")
+        self._kafka(self._producer.begin_transaction, "begin")
         try:
             offsets = self._produce([_event(plan) for plan in plans])
             self._hook("after", "retry_send")
             now = time.time_ns() // 1_000_000
             self._produce([_mark(p, now, o) for p, o in zip(plans, offsets, strict=True)])
             self._hook("after", "retry_mark")
-            _kafka(lambda: self._producer.commit_transaction(TIMEOUT_SECONDS), "commit")
+            self._kafka(lambda: self._producer.commit_transaction(TIMEOUT_SECONDS), "commit")
         except (BrokerError, KeyboardInterrupt):
             self._abort()
             raise
@@ -95,8 +95,8 @@ class Resender:
         """Send records and wait; return their offsets."""
         delivery = _Delivery()
         for number, one in enumerate(records):
-            _kafka(partial(self._produce_one, one, delivery.noting(number)), "send")
-        left = _kafka(lambda: self._producer.flush(TIMEOUT_SECONDS), "take them", tries=1)
+            self._kafka(partial(self._produce_one, one, delivery.noting(number)), "send")
+        left = self._kafka(lambda: self._producer.flush(TIMEOUT_SECONDS), "take them", tries=1)
         if delivery.errors or left:
             errors = [error.str() for error in delivery.errors]
             why = errors[0] if errors else f"{left} records were not acknowledged in time"
@@ -113,8 +113,33 @@ class Resender:
             on_delivery=note,
         )
 
+    def _kafka(self, call: Callable[[], T], what: str, tries: int = TRIES) -> T:
+        """Call Kafka, again where it says that this may help."""
+        for left in range(tries - 1, -1, -1):
+            try:
+                return call()
+            except (KafkaException, SystemError) as error:
+                told = self._fatal(error) if isinstance(error, SystemError) else error
+                reason: KafkaError = told.args[0]
+                if not (reason.retriable() and left):
+                    raise BrokerError(_words(reason, what)) from error
+        raise AssertionError
+
+    def _fatal(self, error: SystemError) -> KafkaException:
+        """Why the producer is broken for good.
+
+        confluent-kafka raises that amid its callbacks: out comes a SystemError of the
+        interpreter's, with the reason or without. The transaction's next call tells it again.
+        """
+        try:
+            self._producer.abort_transaction(TIMEOUT_SECONDS)
+        except KafkaException as told:
+            return told
+        raise error
+
     def _abort(self) -> None:
-        with contextlib.suppress(KafkaException):  # fenced, or away: Kafka aborts it by itself
+        # Fenced, or away: Kafka aborts it by itself.
+        with contextlib.suppress(KafkaException, SystemError):
             self._producer.abort_transaction(TIMEOUT_SECONDS)
 
 
@@ -167,23 +192,6 @@ def _portions(plans: Sequence[Plan]) -> Iterator[list[Plan]]:
         size += len(plan.value)
     if portion:
         yield portion
-
-
-def _kafka(call: Callable[[], T], what: str, tries: int = TRIES) -> T:
-    """Call Kafka, again where it says that this may help."""
-    for left in range(tries - 1, -1, -1):
-        try:
-            return call()
-        except (KafkaException, SystemError) as error:
-            # What is fatal for the producer is raised amid its callbacks, which makes it a
-            # SystemError of the interpreter's.
-            cause = error.__cause__ if isinstance(error, SystemError) else error
-            if not isinstance(cause, KafkaException):
-                raise
-            reason = cause.args[0]
-            if not (reason.retriable() and left):
-                raise BrokerError(_words(reason, what)) from error
-    raise AssertionError
 
 
 def _words(reason: KafkaError, what: str) -> str:
