@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from pipeline import facts, garbage, topics
+from pipeline import facts, memory, topics
 from pipeline.app import UsageApp
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import check
@@ -55,7 +55,7 @@ MARGIN_SECONDS = 3.0
 def main(settings: Settings) -> int:
     """Run a worker to its end, and return its exit code."""
     configure(settings)
-    garbage.tune()
+    memory.tune()
     return asyncio.run(_to_the_end(settings))
 
 
