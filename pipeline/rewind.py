@@ -23,8 +23,9 @@ from confluent_kafka.admin import AdminClient
 from pipeline import topics
 from pipeline.chunks import Found, Halt, Range, Source, commit_metadata, plan
 from pipeline.commits import Offset
-from pipeline.errors import BrokerError, Halted
+from pipeline.errors import Halted
 from pipeline.kafka import aiokafka_config, confluent_config
+from pipeline.kafka_faults import translate
 from pipeline.ledger import Ledger
 from pipeline.takeover import found_of
 
@@ -50,8 +51,9 @@ def rewind(settings: Settings, store: Store, names: list[str]) -> list[Range]:
         Halted: workers of the group are running, or something else is wrong as well.
         BrokerError: Kafka does not answer.
     """
-    admin = AdminClient(confluent_config(settings))
-    _require_empty(admin, settings.group)
+    # What goes wrong is raised; librdkafka's own lines on stderr would only say it again.
+    admin = AdminClient({**confluent_config(settings), "log_level": 2})
+    _require_empty(admin, settings)
     incarnations = topics.incarnations(settings, names)
     try:
         found = _find(settings, store, names, incarnations)
@@ -59,17 +61,18 @@ def rewind(settings: Settings, store: Store, names: list[str]) -> list[Range]:
             r for source, what in found.items() if (r := _missing(source, what, incarnations))
         ]
         _set_back(admin, settings.group, missing)
-    except (KafkaException, AIOKafkaError) as error:
-        raise BrokerError(f"Kafka at {settings.kafka}: {error}") from error
+    except (KafkaException, AIOKafkaError, OSError) as error:
+        raise translate(error, settings) from error
     return missing
 
 
-def _require_empty(admin: AdminClient, group: str) -> None:
+def _require_empty(admin: AdminClient, settings: Settings) -> None:
+    group = settings.group
     described = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_SECONDS)[group]
     try:
         state = described.result().state
     except KafkaException as error:
-        raise BrokerError(f"the group {group} cannot be described: {error}") from error
+        raise translate(error, settings, f"the group {group} cannot be described") from error
     if state not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD):
         raise Halted(f"the group {group} has running workers; stop them, then rewind again")
 
@@ -79,7 +82,12 @@ def _find(
 ) -> dict[Source, Found]:
     committed = asyncio.run(_committed(settings))
     consumer = Consumer(
-        {**confluent_config(settings), "group.id": settings.group, "enable.auto.commit": False}
+        {
+            **confluent_config(settings),
+            "group.id": settings.group,
+            "enable.auto.commit": False,
+            "log_level": 2,
+        }
     )
     try:
         sources = [

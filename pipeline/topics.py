@@ -15,6 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from pipeline.errors import BrokerError, Halted
 from pipeline.kafka import confluent_config
+from pipeline.kafka_faults import translate
 from pipeline.settings import Settings
 
 RUN_PREFIX = "__run."
@@ -87,7 +88,7 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome
         )
         for spec in missing
     ]
-    made = {topic for topic, future in _create(admin, new) if _was_made(topic, future)}
+    made = {topic for topic, future in _create(admin, new) if _was_made(settings, topic, future)}
     _await(admin, settings, {one.topic for one in new})
     return [
         Outcome(topic, topic in made, () if topic in made else problems)
@@ -107,7 +108,7 @@ def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome]
     names = [settings.topic(spec.name) for spec in specs]
     configs: dict[str, dict[str, str]] = {}
     if not _run_id(there):  # the in-process broker has no configuration to ask for
-        configs = _configs(admin, [name for name in names if name in there])
+        configs = _configs(admin, settings, [name for name in names if name in there])
     return [
         Outcome(name, False, tuple(_problems(spec, settings, there.get(name), configs.get(name))))
         for spec, name in zip(specs, names, strict=True)
@@ -126,7 +127,8 @@ def retentions(settings: Settings, names: Iterable[str]) -> dict[str, int]:
     names = list(names)
     if _run_id(_partition_counts(admin, settings)):
         return dict.fromkeys(names, -1)
-    return {name: int(found["retention.ms"]) for name, found in _configs(admin, names).items()}
+    configs = _configs(admin, settings, names)
+    return {name: int(found["retention.ms"]) for name, found in configs.items()}
 
 
 def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
@@ -156,7 +158,7 @@ def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
     if run:
         return dict.fromkeys(topics, run)
     found = admin.describe_topics(TopicCollection(topics), request_timeout=_TIMEOUT_SECONDS)
-    ids = {topic: _result(topic, future).topic_id for topic, future in found.items()}
+    ids = {topic: _result(settings, topic, future).topic_id for topic, future in found.items()}
     if any(one is None or str(one) == _NO_ID for one in ids.values()):
         raise Halted(
             f"Kafka at {settings.kafka} tells no topic ids, which keep a recreated topic's events "
@@ -176,9 +178,7 @@ def _list_topics(admin: AdminClient, settings: Settings, topic: str | None = Non
             return admin.list_topics(timeout=_TIMEOUT_SECONDS)
         return admin.list_topics(topic, timeout=_TIMEOUT_SECONDS)
     except KafkaException as error:
-        raise BrokerError(
-            f"Kafka at {settings.kafka} (USAGE_KAFKA) does not answer: {_words(error)}"
-        ) from error
+        raise translate(error, settings) from error
 
 
 def _partition_counts(admin: AdminClient, settings: Settings) -> dict[str, int]:
@@ -196,14 +196,14 @@ def _create(admin: AdminClient, new: list[NewTopic]) -> Iterator[tuple[str, Futu
         yield from admin.create_topics(new, request_timeout=_TIMEOUT_SECONDS).items()
 
 
-def _was_made(topic: str, future: Future[None]) -> bool:
+def _was_made(settings: Settings, topic: str, future: Future[None]) -> bool:
     """Whether we made it: another process may have done so at the same moment."""
     try:
         future.result()
     except KafkaException as error:
         if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False
-        raise BrokerError(f"Kafka did not make topic {topic}: {_words(error)}") from error
+        raise translate(error, settings, f"Kafka did not make topic {topic}") from error
     return True
 
 
@@ -224,13 +224,15 @@ def _await(admin: AdminClient, settings: Settings, made: set[str]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+def _configs(admin: AdminClient, settings: Settings, names: list[str]) -> dict[str, dict[str, str]]:
     if not names:
         return {}
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     found = admin.describe_configs(resources, request_timeout=_TIMEOUT_SECONDS)
     return {
-        resource.name: {k: str(entry.value) for k, entry in _result(resource.name, future).items()}
+        resource.name: {
+            k: str(entry.value) for k, entry in _result(settings, resource.name, future).items()
+        }
         for resource, future in found.items()
     }
 
@@ -270,12 +272,8 @@ def _retention_problems(wanted_ms: int, config: dict[str, str]) -> Iterator[str]
         )
 
 
-def _result(topic: str, future: Future[Any]) -> Any:
+def _result(settings: Settings, topic: str, future: Future[Any]) -> Any:
     try:
         return future.result()
     except KafkaException as error:
-        raise BrokerError(f"Kafka did not describe topic {topic}: {_words(error)}") from error
-
-
-def _words(error: KafkaException) -> str:
-    return str(error.args[0].str())
+        raise translate(error, settings, f"Kafka did not describe topic {topic}") from error

@@ -23,10 +23,11 @@ from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import check
 from pipeline.dead_letter import MAX_BYTES, DeadLetters
 from pipeline.ending import Ending
-from pipeline.errors import BrokerError, UsageError
+from pipeline.errors import UsageError
 from pipeline.flusher import Flusher
 from pipeline.hooks import hook_of
 from pipeline.kafka import aiokafka_config
+from pipeline.kafka_faults import translate
 from pipeline.ledger import Ledger
 from pipeline.live import Labels, Live
 from pipeline.logs import configure
@@ -228,8 +229,7 @@ class _Producer:
             await self._producer.start()
         except Exception as error:
             await self._producer.stop()
-            where = self._settings.kafka
-            raise BrokerError(f"Kafka cannot be reached at {where}: {error}") from error
+            raise translate(error, self._settings) from error
         return self._producer
 
     async def __aexit__(self, *_: object) -> None:

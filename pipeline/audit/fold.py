@@ -13,11 +13,12 @@ from pipeline import facts
 from pipeline.audit.kafka import log_consumer
 from pipeline.audit.ledger import Counts, Log, Row
 from pipeline.audit.sums import QUARTER_SECONDS, ROLLUPS, Rollup
-from pipeline.errors import BrokerError
 from pipeline.facts.interface import remembered_from
+from pipeline.kafka_faults import translate, unanswered
 from pipeline.rules import rules_of
 
 if TYPE_CHECKING:
+    from pipeline.errors import BrokerError
     from pipeline.settings import Settings
 
 BATCH = 5_000
@@ -65,7 +66,7 @@ class Folder:
                 reader, at, records = self._reader(log), 0, None
             begin = max(at, first, remembered_from(row.a, self._rules.duplicate_window))
             if records is None or begin > at:
-                records = _Records(self._consumer, log, begin)
+                records = _Records(self._settings, self._consumer, log, begin)
             for some in records.until(row.a):
                 reader.remember(some)
             into = facts.Facts(reader.head)
@@ -87,7 +88,8 @@ class Folder:
 class _Records:
     """One partition's records from an offset on."""
 
-    def __init__(self, consumer: Any, log: Log, start: int) -> None:
+    def __init__(self, settings: Settings, consumer: Any, log: Log, start: int) -> None:
+        self._settings = settings
         self._consumer = consumer
         self._log = log
         self._held: list[Record] = []
@@ -109,7 +111,9 @@ class _Records:
         end = time.monotonic() + SILENCE_SECONDS
         while not (messages := self._consume()):
             if time.monotonic() >= end:
-                raise BrokerError(f"nothing comes of {self._log} for {SILENCE_SECONDS:g} s")
+                raise unanswered(
+                    self._settings, f"nothing comes of {self._log} for {SILENCE_SECONDS:g} s"
+                )
         for message in messages:
             self._take(message)
 
@@ -117,7 +121,7 @@ class _Records:
         try:
             return list(self._consumer.consume(BATCH, CONSUME_SECONDS))
         except KafkaException as error:
-            raise BrokerError(f"{self._log} cannot be read: {error.args[0].str()}") from error
+            raise self._unread(error) from error
 
     def _take(self, message: Any) -> None:
         error = message.error()
@@ -128,7 +132,10 @@ class _Records:
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - it is public in all but name
             self._ended = True
         else:
-            raise BrokerError(f"{self._log} cannot be read: {error.str()}")
+            raise self._unread(KafkaException(error))
+
+    def _unread(self, error: KafkaException) -> BrokerError:
+        return translate(error, self._settings, f"{self._log} cannot be read")
 
 
 @dataclass

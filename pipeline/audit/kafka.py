@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient
 from pipeline import topics
 from pipeline.chunks import Source
 from pipeline.commits import Offset
-from pipeline.errors import BrokerError
 from pipeline.kafka import aiokafka_config, confluent_config
+from pipeline.kafka_faults import translate
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -63,10 +63,8 @@ def committed(settings: Settings, sources: Iterable[Source]) -> dict[Source, Off
     try:
         return asyncio.run(_committed(settings, list(sources)))
     except (KafkaError, OSError, TimeoutError) as error:
-        raise BrokerError(
-            f"the offsets of group {settings.group} cannot be read from Kafka at "
-            f"{settings.kafka}: {error or type(error).__name__}"
-        ) from error
+        what = f"the offsets of group {settings.group} cannot be read from Kafka"
+        raise translate(error, settings, what) from error
 
 
 async def _committed(settings: Settings, sources: list[Source]) -> dict[Source, Offset]:
@@ -89,7 +87,7 @@ async def _committed(settings: Settings, sources: list[Source]) -> dict[Source, 
 
 
 def bounds(settings: Settings, names: list[str]) -> dict[Source, Bounds]:
-    """First and next offset of every partition of these topics (full names)."""
+    """First and next offset of every partition of these topics (full names). Raises BrokerError."""
     consumer = log_consumer(settings)
     try:
         return {
@@ -102,7 +100,7 @@ def bounds(settings: Settings, names: list[str]) -> dict[Source, Bounds]:
             )
         }
     except KafkaException as error:
-        raise BrokerError(f"Kafka at {settings.kafka}: {error.args[0].str()}") from error
+        raise translate(error, settings) from error
     finally:
         consumer.close()
 
@@ -128,9 +126,8 @@ def group(settings: Settings) -> Group:
     except KafkaException as error:
         if error.args[0].code() == confluent_kafka.KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001
             return Group(NOT_TOLD, ())  # the in-process broker
-        raise BrokerError(
-            f"the group {settings.group} cannot be described: {error.args[0].str()}"
-        ) from error
+        what = f"the group {settings.group} cannot be described"
+        raise translate(error, settings, what) from error
     members = (
         Member(
             member.member_id,

@@ -22,6 +22,7 @@ from pipeline.dead_letters.letter import (
     parse_mark,
 )
 from pipeline.errors import BrokerError
+from pipeline.kafka_faults import translate, unanswered
 from pipeline.topics import DEAD_LETTER
 
 if TYPE_CHECKING:
@@ -60,10 +61,11 @@ def read(settings: Settings, selection: Selection, *, values: bool = True) -> Fo
         sources = partitions(consumer, settings, topic)
         starts = [_start(consumer, source) for source in sources]
         consumer.assign([start for start in starts if start is not None])
-        for message in _to_the_end(consumer, sum(start is not None for start in starts)):
+        waiting = sum(start is not None for start in starts)
+        for message in _to_the_end(consumer, settings, waiting):
             shelf.add(message)
     except KafkaException as error:
-        raise BrokerError(f"Kafka at {settings.kafka}: {error.args[0].str()}") from error
+        raise translate(error, settings) from error
     finally:
         consumer.close()
     return shelf.found()
@@ -88,13 +90,13 @@ def _start(consumer: Consumer, source: Source) -> TopicPartition | None:
     return TopicPartition(*source, low) if low < high else None
 
 
-def _to_the_end(consumer: Consumer, waiting: int) -> Iterator[Message]:
+def _to_the_end(consumer: Consumer, settings: Settings, waiting: int) -> Iterator[Message]:
     silent = 0.0
     while waiting:
         heard = consumer.consume(AT_ONCE, POLL_SECONDS)
         silent = 0.0 if heard else silent + POLL_SECONDS
         if silent > SILENCE_SECONDS:
-            raise BrokerError(f"Kafka sent nothing for {SILENCE_SECONDS:g} s; is it away?")
+            raise unanswered(settings, f"nothing comes for {SILENCE_SECONDS:g} s")
         for message in heard:
             error = message.error()
             if error is None:

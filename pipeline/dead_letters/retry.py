@@ -26,6 +26,7 @@ from pipeline.dead_letters.letter import MARK_VALUE, Headers, mark_record
 from pipeline.errors import BrokerError
 from pipeline.flusher import Hook, no_hook
 from pipeline.kafka import confluent_config
+from pipeline.kafka_faults import translate
 from pipeline.topics import DEAD_LETTER
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ class Resender:
                 "log_level": 0,
             }
         )
-        self._kafka(lambda: self._producer.list_topics(topic, TIMEOUT_SECONDS), "answer", tries=1)
+        try:
+            self._producer.list_topics(topic, TIMEOUT_SECONDS)
+        except KafkaException as error:
+            raise translate(error, settings) from error
         self._kafka(lambda: self._producer.init_transactions(TIMEOUT_SECONDS), "begin")
 
     def send(self, plans: Sequence[Plan]) -> Iterator[Sent]:

@@ -15,6 +15,7 @@ from confluent_kafka import Message as Record
 from pipeline.errors import BrokerError
 from pipeline.interrupts import Interrupts
 from pipeline.kafka import confluent_config
+from pipeline.kafka_faults import translate
 from pipeline.settings import Settings
 from pipeline.simulate.stream import TOPICS, Message
 
@@ -78,7 +79,7 @@ class Sender:
         }
         self._producer = Producer(config)
         for name in self._names.values():
-            self._require(settings.kafka, name)
+            self._require(settings, name)
         self._ready = True
 
     def send(self, blocks: Iterable[list[Message]], clock: Clock, stop: Interrupts) -> None:
@@ -150,19 +151,19 @@ class Sender:
             self._told.add(error.name())
             print(f"usage: Kafka: {error.str()}; trying again", file=sys.stderr)
 
-    def _require(self, broker: str, topic: str) -> None:
-        try:
-            found = self._producer.list_topics(topic, timeout=FIRST_ANSWER_SECONDS).topics[topic]
-        except KafkaException as error:
-            raise BrokerError(
-                f"Kafka at {broker} did not answer within {FIRST_ANSWER_SECONDS:.0f} seconds "
-                f"({error.args[0].str()}); start it, or set USAGE_KAFKA"
-            ) from error
+    def _require(self, settings: Settings, topic: str) -> None:
+        found = self._described(settings, topic)
         # The in-process broker makes a topic when it is asked for, and says so only afterwards.
         if found.error is not None and not found.partitions:
-            again = self._producer.list_topics(topic, timeout=FIRST_ANSWER_SECONDS).topics[topic]
+            again = self._described(settings, topic)
             if again.error is not None:
                 raise BrokerError(
-                    f"Kafka at {broker} has no topic {topic} ({again.error.str()}); "
+                    f"Kafka at {settings.kafka} has no topic {topic} ({again.error.str()}); "
                     "make the topics with `usage topics create`"
                 )
+
+    def _described(self, settings: Settings, topic: str) -> Any:
+        try:
+            return self._producer.list_topics(topic, timeout=FIRST_ANSWER_SECONDS).topics[topic]
+        except KafkaException as error:
+            raise translate(error, settings) from error

@@ -13,8 +13,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from pipeline.audit.kafka import TIMEOUT_SECONDS, log_consumer
 from pipeline.dead_letters.reading import partitions
 from pipeline.dead_letters.screen import console
-from pipeline.errors import BrokerError, UsageError
+from pipeline.errors import UsageError
 from pipeline.interrupts import Interrupts
+from pipeline.kafka_faults import translate
 from pipeline.rules import rules_of
 from pipeline.tail import screen
 from pipeline.tail.passing import Filter, Passing, Record, events
@@ -64,7 +65,7 @@ def main(settings: Settings, tail: Tail) -> None:
         )
         _show((event for event in passing if tail.filter.takes(event)), tail)
     except KafkaException as error:
-        raise BrokerError(f"Kafka at {settings.kafka}: {error.args[0].str()}") from error
+        raise translate(error, settings) from error
     except BrokenPipeError:  # who read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
