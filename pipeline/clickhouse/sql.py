@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.clickhouse import parts
 from pipeline.errors import MigrationError
 
 WINDOW = 1_000_000
@@ -38,6 +39,8 @@ class Migration:
     number: int
     name: str
     text: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """What its views may be made of: those of this file and of the files before."""
 
     @property
     def checksum(self) -> str:
@@ -46,15 +49,20 @@ class Migration:
 
     def statements(self, cluster: str = "", keep_minute_rows: int = 0) -> list[str]:
         """The statements, without comments, filled in."""
-        return [fill_in(one, cluster, keep_minute_rows) for one in split(self.text)]
+        return [fill_in(one, cluster, keep_minute_rows) for one in self._written_out()]
 
     def of_minute_rows(self, cluster: str, keep_minute_rows: int) -> list[str]:
         """Those statements that say how long minutes are kept: all make a view, or make it anew."""
         return [
             fill_in(one, cluster, keep_minute_rows)
-            for one in split(self.text)
+            for one in self._written_out()
             if KEEP_MINUTE_ROWS in one
         ]
+
+    def _written_out(self) -> Iterator[str]:
+        for statement in split(self.text):
+            if not parts.defined(statement):
+                yield parts.written_out(statement, self.parts)
 
     @property
     def touches_views(self) -> bool:
@@ -72,12 +80,15 @@ def read(folder: Path) -> list[Migration]:
     Raises:
         MigrationError: a number is missing or taken twice.
     """
-    found = []
+    found: list[Migration] = []
+    known: dict[str, str] = {}
     for path in sorted(folder.glob("*.sql")):
         match = _NAME.fullmatch(path.name)
         if not match:
             raise MigrationError(f"{path.name}: a migration is named 0001_what_it_does.sql")
-        found.append(Migration(int(match[1]), match[2], path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        known = known | dict(filter(None, map(parts.defined, split(text))))
+        found.append(Migration(int(match[1]), match[2], text, known))
     for expected, migration in enumerate(found, start=1):
         if migration.number != expected:
             raise MigrationError(

@@ -135,7 +135,7 @@ SELECT
 FROM requests_in;
 
 -- The version that holds. Rows may be there twice, until they are merged.
-CREATE OR REPLACE VIEW _zones{cluster} AS
+PART _zones AS
 SELECT zone, since, utc_offset, reached
 FROM _zone_offsets
 WHERE version = (SELECT argMax(version, loaded_at) FROM _zone_versions);

@@ -8,7 +8,7 @@
 -- holds whose last row there has the greatest (arrival, partition). Without those rows, the table's own order is
 -- the order in which states hold. Of one kind, and of tenants. Producers key by tenant, so a tenant is usually
 -- in one partition, and there is nothing to find.
-CREATE VIEW IF NOT EXISTS _overruled{cluster} AS
+PART _overruled AS
 SELECT
     entity, tenant, entity_id, time,
     arrayJoin(arrayFilter(p -> p != holds, arrayDistinct(rows.1))) AS partition
@@ -46,7 +46,7 @@ FROM
 );
 
 -- The things of one kind that stand before as_of: not deleted, and connected, or running.
-CREATE VIEW IF NOT EXISTS _standing{cluster} AS
+PART _standing AS
 SELECT tenant, entity_id, app
 FROM
 (
@@ -72,7 +72,7 @@ WHERE stands;
 
 -- The names of all things of one kind before as_of, deleted ones too: the name, else the id. A deletion
 -- without attributes keeps the last name there was. The last row of each partition first, then of those.
-CREATE VIEW IF NOT EXISTS _names{cluster} AS
+PART _names AS
 SELECT
     tenant, entity_id,
     multiIf(
@@ -103,7 +103,7 @@ FROM
 GROUP BY tenant, entity_id;
 
 -- Every tenant that was registered before as_of, deleted ones too.
-CREATE VIEW IF NOT EXISTS _tenants{cluster} AS
+PART _tenants AS
 SELECT
     tenant,
     argMax(state, place) AS last,
@@ -139,7 +139,7 @@ FROM
 GROUP BY tenant;
 
 -- Only those that are the admin's own account.
-CREATE VIEW IF NOT EXISTS _admins{cluster} AS
+PART _admins AS
 SELECT tenant
 FROM
 (
@@ -160,7 +160,7 @@ HAVING argMax(kind, place) = 'admin';
 -- theirs from their partitions; the change log has a projection of one row per part for it.
 ALTER TABLE entities{cluster} ADD PROJECTION IF NOT EXISTS newest (SELECT max(time));
 
-CREATE VIEW IF NOT EXISTS _newest{cluster} AS
+PART _newest AS
 SELECT max(quarter) AS newest
 FROM
 (
@@ -175,7 +175,7 @@ FROM
 
 -- Tasks in [since, until), the admin's too: from the quarter hours that lie in it, and from minutes at its two
 -- ends, as long as those are kept.
-CREATE OR REPLACE VIEW _tasks{cluster} AS
+PART _tasks AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS start,
     toStartOfMinute({until:DateTime('UTC')}) AS stop,
@@ -199,7 +199,7 @@ WHERE minute >= start AND minute < stop AND (minute < first_quarter OR minute >=
 
 -- How many things of one kind stood in customers' accounts at the end of each of the last months (before as_of,
 -- for the running one): each change counts from its month on, in those months in which its tenant is a customer.
-CREATE VIEW IF NOT EXISTS _standing_by_month{cluster} AS
+PART _standing_by_month AS
 WITH
     toStartOfMonth(toTimeZone(toStartOfMinute({as_of:DateTime('UTC')}), {tz:String})) AS this_month,
     throwIf(
@@ -263,7 +263,7 @@ ARRAY JOIN places AS place
 ORDER BY month;
 
 -- A1. A month is closed once the newest event of all is past it.
-CREATE VIEW IF NOT EXISTS tasks_by_month{cluster} AS
+CREATE OR REPLACE VIEW tasks_by_month{cluster} AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS start,
     toStartOfMinute({until:DateTime('UTC')}) AS stop,
@@ -295,7 +295,7 @@ Tasks in each calendar month of a time zone; not available before October 2020.
 tasks tasks';
 
 -- A2.
-CREATE VIEW IF NOT EXISTS top_customers{cluster} AS
+CREATE OR REPLACE VIEW top_customers{cluster} AS
 SELECT
     row_number() OVER (ORDER BY tasks DESC, counted.tenant) AS rank,
     CAST(counted.tenant, 'String') AS tenant,
@@ -332,7 +332,7 @@ The customers with most tasks in the month of as_of, up to it, and the months be
 tasks tasks';
 
 -- A3.
-CREATE VIEW IF NOT EXISTS monthly_usage{cluster} AS
+CREATE OR REPLACE VIEW monthly_usage{cluster} AS
 SELECT
     CAST(counted.tenant, 'String') AS tenant,
     registered.external_id AS external_id,
@@ -363,7 +363,7 @@ COMMENT 'A3
 Tasks of each customer in each calendar month; unregistered and deleted ones too.
 tasks tasks';
 
-CREATE VIEW IF NOT EXISTS monthly_usage_by_recipe{cluster} AS
+CREATE OR REPLACE VIEW monthly_usage_by_recipe{cluster} AS
 SELECT
     CAST(counted.tenant, 'String') AS tenant,
     CAST(counted.recipe_id, 'String') AS recipe_id,
@@ -402,7 +402,7 @@ Tasks of each recipe in each calendar month.
 tasks tasks';
 
 -- A4, A5.
-CREATE VIEW IF NOT EXISTS connections_by_month{cluster} AS
+CREATE OR REPLACE VIEW connections_by_month{cluster} AS
 SELECT month, things AS connections
 FROM _standing_by_month(
     entity = 'connection', as_of = {as_of:DateTime('UTC')}, months = {months:UInt32}, tz = {tz:String},
@@ -414,7 +414,7 @@ Connected connections in customers'' accounts at the end of each month; before a
 connections connections';
 
 -- A6.
-CREATE VIEW IF NOT EXISTS top_apps{cluster} AS
+CREATE OR REPLACE VIEW top_apps{cluster} AS
 SELECT
     row_number() OVER (ORDER BY connections DESC, counted.app) AS rank,
     counted.app AS app,
@@ -442,7 +442,7 @@ The apps with most connections in customers'' accounts.
 connections connections';
 
 -- A7.
-CREATE VIEW IF NOT EXISTS customers_by_month{cluster} AS
+CREATE OR REPLACE VIEW customers_by_month{cluster} AS
 SELECT month, things AS customers
 FROM _standing_by_month(
     entity = 'tenant', as_of = {as_of:DateTime('UTC')}, months = {months:UInt32}, tz = {tz:String},
@@ -454,7 +454,7 @@ Customers at the end of each month; before as_of, for the running one.
 customers customers';
 
 -- When each tenant sent a request, an action or a product event in the week before as_of.
-CREATE OR REPLACE VIEW _seen_lately{cluster} AS
+PART _seen_lately AS
 WITH
     toStartOfMinute({as_of:DateTime('UTC')}) AS stop,
     toStartOfFifteenMinutes(stop) AS last_quarter,
@@ -483,7 +483,7 @@ SELECT tenant, max(minute) AS seen FROM events_1m
 WHERE minute >= last_quarter AND minute < stop AND minute >= kept GROUP BY tenant;
 
 -- A7, A8. Whoever was not seen in the last week is looked up in all that was before it: a few tenants' ranges.
-CREATE VIEW IF NOT EXISTS customers{cluster} AS
+CREATE OR REPLACE VIEW customers{cluster} AS
 WITH
     toStartOfFifteenMinutes({as_of:DateTime('UTC')}) AS last_quarter,
     if(last_quarter < 604800, toDateTime(0, 'UTC'), last_quarter - INTERVAL 7 DAY) AS week
@@ -554,7 +554,7 @@ Every customer with what it has and did; registered, not deleted.
 tasks_this_month tasks, connections connections, active_recipes recipes, users users';
 
 -- A9.
-CREATE VIEW IF NOT EXISTS active_recipes_by_month{cluster} AS
+CREATE OR REPLACE VIEW active_recipes_by_month{cluster} AS
 SELECT month, things AS recipes
 FROM _standing_by_month(
     entity = 'recipe', as_of = {as_of:DateTime('UTC')}, months = {months:UInt32}, tz = {tz:String},
@@ -566,7 +566,7 @@ Recipes that ran in customers'' accounts at the end of each month; before as_of,
 recipes recipes';
 
 -- A10. Every recipe that ever said it was cloned from one counts for it, if its account is a customer's now.
-CREATE VIEW IF NOT EXISTS recommended_recipes{cluster} AS
+CREATE OR REPLACE VIEW recommended_recipes{cluster} AS
 SELECT
     row_number() OVER (ORDER BY clones DESC, recipe_id) AS rank,
     recipe_id,

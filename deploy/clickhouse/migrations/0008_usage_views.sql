@@ -14,7 +14,7 @@ SELECT
         AS minutes_from;
 
 -- Requests in [since, until), by the finest key. With the grain `minute`, minutes all the way.
-CREATE OR REPLACE VIEW _requests{cluster} AS
+PART _requests AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS first,
     toStartOfMinute({until:DateTime('UTC')}) AS last,
@@ -41,7 +41,7 @@ WHERE minute >= greatest(first, kept) AND minute < last
     AND ({tenant:String} = '' OR tenant = {tenant:String});
 
 -- The same by tenant and currency alone.
-CREATE OR REPLACE VIEW _totals{cluster} AS
+PART _totals AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS first,
     toStartOfMinute({until:DateTime('UTC')}) AS last,
@@ -74,7 +74,7 @@ WHERE minute >= greatest(first, kept) AND minute < last
 
 -- The same by who did it. No row crosses a midnight of UTC, so that for zones a row is on the days of its
 -- first and its last minute, and on no other.
-CREATE OR REPLACE VIEW _users{cluster} AS
+PART _users AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS first,
     toStartOfMinute({until:DateTime('UTC')}) AS last,
@@ -108,7 +108,7 @@ WHERE minute >= greatest(first, kept) AND minute < last
     AND ({tenant:String} = '' OR tenant = {tenant:String});
 
 -- How long requests in [since, until) took.
-CREATE OR REPLACE VIEW _latency{cluster} AS
+PART _latency AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS first,
     toStartOfMinute({until:DateTime('UTC')}) AS last,
@@ -128,7 +128,7 @@ WHERE minute >= greatest(first, kept) AND minute < last
     AND ({tenant:String} = '' OR tenant = {tenant:String});
 
 -- The buckets that have a part in [since, until). A wrong grain, and too many minutes, are refused here.
-CREATE OR REPLACE VIEW _buckets{cluster} AS
+PART _buckets AS
 SELECT DISTINCT
     toDateTime(dateTrunc(if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), time, {tz:String}),
         {tz:String}) AS bucket
@@ -157,7 +157,7 @@ FROM
 
 -- The registry as it stood at an instant: all of one kind, those that were deleted too. Between partitions
 -- the later arrival counts, which offsets do not tell: so the last of each partition first, then of those.
-CREATE OR REPLACE VIEW _registry{cluster} AS
+PART _registry AS
 SELECT
     tenant,
     entity_id,
@@ -203,15 +203,32 @@ FROM
 )
 GROUP BY tenant, entity_id;
 
--- The same, and whether the registry lists it: what stands, of tenants that stand.
-CREATE OR REPLACE VIEW _listed{cluster} AS
+-- The tenants that stand.
+PART _standing_tenants AS
+SELECT tenant
+FROM
+(
+    SELECT
+        tenant,
+        argMax(deleted, (time, offset, element)) AS last_deleted,
+        argMax((time, arrival, partition), (time, offset, element)) AS place
+    FROM entities
+    WHERE entity = 'tenant'
+        AND entity_id = tenant
+        AND time < toStartOfMinute({until:DateTime('UTC')})
+        AND ({tenant:String} = '' OR tenant = {tenant:String})
+    GROUP BY tenant, partition
+)
+GROUP BY tenant
+HAVING NOT argMax(last_deleted, place);
+
+-- All of one kind, and whether the registry lists it: what stands, of tenants that stand.
+PART _listed AS
 SELECT
     tenant, entity_id, name, email, team_id,
     NOT deleted AND tenant IN
     (
-        SELECT tenant
-        FROM _registry(until = {until:DateTime('UTC')}, entity = 'tenant', tenant = {tenant:String})
-        WHERE NOT deleted AND entity_id = tenant
+        SELECT tenant FROM _standing_tenants(until = {until:DateTime('UTC')}, tenant = {tenant:String})
     ) AS listed
 FROM _registry(until = {until:DateTime('UTC')}, entity = {entity:String}, tenant = {tenant:String});
 
@@ -805,7 +822,7 @@ requests requests';
 
 -- For every zone, its offset and the first instant of its month at an instant: a midnight that was skipped is
 -- the first instant after it, one that came twice the first of them.
-CREATE OR REPLACE VIEW _zone_months{cluster} AS
+PART _zone_months AS
 WITH toInt64(toUnixTimestamp(toStartOfMinute({as_of:DateTime('UTC')}))) AS instant
 SELECT
     there.zone AS zone,
