@@ -52,14 +52,16 @@ class StoreUnavailable(StoreError):
 class StoreRefused(StoreError):
     """ClickHouse refused; the same request will be refused again.
 
-    ``code`` is ClickHouse's own error code (60 is an unknown table), or 0 where it gave none.
+    ``code`` is ClickHouse's own error code (60 is an unknown table), or 0 where it gave none;
+    ``reason`` is what it said, without its address, the code and the query.
     """
 
     exit_code = 76
 
-    def __init__(self, message: str, code: int = 0) -> None:
+    def __init__(self, message: str, code: int = 0, reason: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.reason = reason or message
 
 
 class MigrationError(UsageError):

@@ -44,6 +44,13 @@ TRANSIENT = {
 _STATUS = re.compile(r"HTTP status (\d{3})")
 _UNREACHED = re.compile(r"NewConnectionError|NameResolutionError")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"'()]+)")
+_SAID = "DB::Exception: "
+_NAME = re.compile(r" \(([A-Z_]+)\)(?: \(version|\s*$)")
+_BESIDE = re.compile(
+    r"\.? In scope |: In scope |: [Ww]hile (?:executing|processing) |\. Expected one of"
+    r"|\. Stack trace:| \([A-Z_]+\)(?: \(version|\s*$)| \(version \d"
+)
+"""Begins what ClickHouse adds to what it says: of the query, of its own parts, of its version."""
 
 
 def translate(error: Exception, where: str) -> StoreError:
@@ -53,15 +60,25 @@ def translate(error: Exception, where: str) -> StoreError:
         return StoreUnavailable(text)
     code = error.code or 0
     if code:
-        return StoreUnavailable(text) if code in TRANSIENT else StoreRefused(text, code)
+        reason, name = _line(error), _NAME.search(str(error))
+        text = f"ClickHouse at {where}: {reason} (code {code}{f', {name[1]}' if name else ''})"
+        return StoreUnavailable(text) if code in TRANSIENT else StoreRefused(text, code, reason)
     status = _STATUS.search(str(error))
     if isinstance(error, OperationalError) or (status and status[1].startswith("5")):
         return StoreUnavailable(text)  # the driver's word for what is wrong with the connection
     return StoreRefused(text)
 
 
-def _what(error: Exception) -> str:
+def _line(error: Exception) -> str:
+    """What was said, in one line, and nothing beside it."""
     line = str(error).strip().partition("\n")[0] or type(error).__name__
+    if _SAID not in line:
+        return line
+    return _BESIDE.split(line.rpartition(_SAID)[2], maxsplit=1)[0].rstrip(" .:")
+
+
+def _what(error: Exception) -> str:
+    line = _line(error)
     system = _ERRNO.search(line)
     if system and _UNREACHED.search(line):  # the rest names only the client's own parts
         return f" (USAGE_CLICKHOUSE) does not answer: {system[1].strip()}"

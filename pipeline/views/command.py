@@ -30,7 +30,8 @@ MOST_ROWS = 2_000
 """Of a table; more take long to lay out, and nobody reads them."""
 
 _THROWN = 395  # by throwIf, in a view
-_OWN_WORDS = re.compile(r"DB::Exception: (.*?): while executing", re.DOTALL)
+_ZONE = re.compile(r"Cannot load time zone (\S+)")
+_PARAMETER = re.compile(r"query parameter '(\w+)'")
 
 
 def views_command(settings: Settings, names: Sequence[str], output: str) -> None:
@@ -94,7 +95,7 @@ def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[Sequence
     try:
         rows = store.query(f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
     except StoreRefused as error:
-        raise UsageError(f"{view.name} does not answer that: {_reason(error)}") from error
+        raise UsageError(_refused(view, error)) from error
     zone = ZoneInfo(str(values.get("tz", "UTC")))
     local = {n for n, column in enumerate(view.columns) if column.type == "DateTime(tz)"}
     return [
@@ -103,10 +104,15 @@ def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[Sequence
     ]
 
 
-def _reason(error: StoreRefused) -> str:
-    """The view's own sentence where it refused; else everything that the store says."""
-    own = _OWN_WORDS.search(error.message) if error.code == _THROWN else None
-    return own[1] if own else error.message
+def _refused(view: View, error: StoreRefused) -> str:
+    """The view's own sentence where it refused; else the store's, by the option it is about."""
+    zone = _ZONE.search(error.reason)
+    if zone and "tz" in {one.name for one in view.parameters}:
+        return f"--tz {zone[1]!r} is no time zone that ClickHouse knows (code {error.code})"
+    if error.code == _THROWN:
+        return f"{view.name} does not answer that: {error.reason}"
+    named = _PARAMETER.sub(lambda match: question.option(match[1]), error.reason)
+    return f"{view.name} does not answer that: {named} (code {error.code} of ClickHouse)"
 
 
 def _show(views: list[View], console: Console) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from typing import TYPE_CHECKING
 
+from pipeline import zones as known_zones
 from pipeline.views.question import option
 from pipeline.views.sources import shipped
 
@@ -22,8 +22,7 @@ def views(incomplete: str) -> list[str]:
 def zones(incomplete: str) -> list[str]:
     """Time zones, whatever their case."""
     small = incomplete.lower()
-    known = sorted(zoneinfo.available_timezones())
-    return [zone for zone in known if zone.lower().startswith(small)]
+    return [zone for zone in sorted(known_zones.names()) if zone.lower().startswith(small)]
 
 
 def of_view(view: str | None, items: list[CompletionItem]) -> list[CompletionItem]:

@@ -1,4 +1,4 @@
-"""From what a person typed to the values of a view's parameters. Pure but for the list of zones."""
+"""From what a person typed to the values of a view's parameters. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import zoneinfo
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from pipeline import zones
 from pipeline.errors import UsageError
 from pipeline.views.call import Value
 from pipeline.views.catalogue import View, meant
@@ -141,7 +142,7 @@ def _value(name: str, text: str) -> Value:
 
 
 def _zone(text: str) -> str:
-    known = zoneinfo.available_timezones()
+    known = zones.names()
     if text not in known:
         by_small = {zone.lower(): zone for zone in known}
         by_city = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}

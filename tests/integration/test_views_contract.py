@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import zones
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.migrate import migrate
 from pipeline.errors import UsageError
 from pipeline.settings import Settings
-from pipeline.views import catalogue
+from pipeline.views import catalogue, question
 from pipeline.views.catalogue import View
 from pipeline.views.command import query_command, views_command
 from pipeline.views.page import markdown
@@ -136,6 +137,30 @@ def test_a_view_that_refuses_says_why(
     years = {"since": "2016-01-01", "until": "2026-01-01", "grain": "minute"}
     with pytest.raises(UsageError, match=r"^usage_trend does not answer that: more than 1,000,000"):
         asked(settings, capsys, "usage_trend", "json", **years)
+
+
+def test_a_zone_that_only_the_store_does_not_know_is_named(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zones, "names", lambda: frozenset({"Nowhere/Nope"}))
+    given = {"since": "2026-05-01T00:00Z", "until": "2026-05-02T00:00Z", "tz": "Nowhere/Nope"}
+    with pytest.raises(UsageError) as refused:
+        asked(settings, capsys, "usage_trend", "json", **given)
+    assert refused.value.message == (
+        "--tz 'Nowhere/Nope' is no time zone that ClickHouse knows (code 36)"
+    )
+
+
+def test_a_refusal_of_the_store_is_one_sentence_by_the_option(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(question, "_value", lambda _name, text: text)
+    with pytest.raises(UsageError) as refused:
+        asked(settings, capsys, "top_customers", "json", k="many")
+    assert refused.value.message.startswith("top_customers does not answer that: ")
+    assert refused.value.message.endswith(" of ClickHouse)")
+    assert "--k" in refused.value.message
+    assert "SELECT" not in refused.value.message
 
 
 def test_a_table_has_an_end(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,36 @@ def test_without_a_code_the_connection_decides(error: Exception, kind: type[Exce
 
 def test_the_message_names_the_store_and_is_one_line() -> None:
     message = str(translate(DatabaseError("first line\nsecond", code=60), "http://store:8123"))
-    assert message == "ClickHouse at http://store:8123: first line"
+    assert message == "ClickHouse at http://store:8123: first line (code 60)"
+
+
+@pytest.mark.parametrize(
+    ("reason", "beside"),
+    [
+        ("Cannot load time zone A/B", ": In scope SELECT toDateTime(time, 'A/B'). (BAD_ARGUMENTS)"),
+        ("Unknown table 'a'. Maybe you meant b?", " In scope SELECT 1 FROM a. (UNKNOWN_TABLE)"),
+        ("me: Not enough privileges. Wanted is SELECT(a) ON u.b", ". (ACCESS_DENIED)"),
+        ("ask for less", ": while executing 'FUNCTION throwIf(1_UInt8 :: 3)'. (THROW_IF)"),
+        ("Syntax error: failed at position 8", ". Expected one of: FROM, INTO. (SYNTAX_ERROR)"),
+        ("Table u.b is not there", ". Stack trace: 0. DB::Exception::Exception(). (UNKNOWN_TABLE)"),
+    ],
+)
+def test_a_refusal_is_what_the_store_says_without_the_query_and_its_own_parts(
+    reason: str, beside: str
+) -> None:
+    name = beside.rpartition("(")[2]
+    said = f"Received from shard:9000. DB::Exception: {reason}{beside} (version 26.9 (official))"
+    error = translate(
+        DatabaseError(
+            "Received ClickHouse exception, code: 36, server response: Code: 36. DB::Exception: "
+            f"{said} (for url http://s:8123)",
+            code=36,
+        ),
+        "http://s:8123",
+    )
+    assert isinstance(error, StoreRefused)
+    assert error.reason == reason
+    assert error.message == f"ClickHouse at http://s:8123: {reason} (code 36, {name}"
 
 
 def test_a_store_that_is_not_there_is_said_in_a_few_words() -> None:
