@@ -7,9 +7,12 @@ through again and again, that was two thirds of the cost of unpacking (2.4 µs o
 
 glibc's allocator takes large arrays from the kernel, and gives them back when they are freed; but
 each one that is freed makes "large" larger, up to 32 MiB, and from then on they lie in the heap
-amid small things that stay: windows of ids come and go with partitions, and leave holes.
+amid small things that stay: windows of ids come and go with partitions, and leave holes. What small
+things leave free between others it keeps until it is told to give it back: after minutes of faults
+that was a fifth of what was resident.
 """
 
+import asyncio
 import ctypes
 import gc
 
@@ -17,6 +20,7 @@ YOUNG = 200_000
 """Containers that may be alive beyond those that were before the next look: more than the records
 of all batches that wait to be folded, so that these come and go without one."""
 LARGE_BYTES = 1 << 20
+TRIM_SECONDS = 60.0
 _M_MMAP_THRESHOLD = -3
 """Of ``malloc.h``, where it has ``mallopt``: glibc."""
 
@@ -29,3 +33,11 @@ def tune() -> None:
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, LARGE_BYTES)
+
+
+async def trim_forever() -> None:
+    """Give free memory back to the kernel, now and then; where there is no glibc, do nothing."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    while trim is not None:
+        await asyncio.sleep(TRIM_SECONDS)
+        await asyncio.to_thread(trim, 0)

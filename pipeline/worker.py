@@ -115,10 +115,12 @@ class _Worker:
             flushing = asyncio.create_task(app.work.flush_forever())
             starting = asyncio.create_task(self._start(app))
             watching = asyncio.create_task(self._ledger_watch(store, app.work).run_forever())
+            trimming = asyncio.create_task(memory.trim_forever())
             self._is_up = True
             await self._ended.wait()
             flushing.cancel()
             watching.cancel()
+            trimming.cancel()
             await app.work.stop(settings.settle_seconds)
             starting.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import repeat
 
 from pipeline.live.minutes import Sums
 
@@ -36,17 +37,15 @@ class Labels:
         self._admitted -= left
         return left
 
-    def grouped(self, by_tenant: Mapping[str, Sums]) -> dict[str, Sums]:
-        """Return sums by label."""
-        grouped: dict[str, Sums] = {}
-        for tenant, sums in by_tenant.items():
-            label = self.label(tenant)
-            have = grouped.get(label)
-            if have is None:
-                grouped[label] = list(sums)
-            else:
-                for i, value in enumerate(sums):
-                    have[i] += value
+    def grouped(self, by_tenant: Mapping[str, Sums], of_all: Sums) -> dict[str, Sums]:
+        """Return sums by label, from those by tenant and their total; looks at labels alone.
+
+        Tenants without a label by now are ``other``: `label` admits.
+        """
+        grouped = {t: by_tenant[t].copy() for t in self._admitted if t in by_tenant}
+        if len(grouped) < len(by_tenant):
+            labelled = map(sum, zip(*grouped.values(), strict=True)) if grouped else repeat(0)
+            grouped[OTHER] = [n - known for n, known in zip(of_all, labelled, strict=False)]
         return grouped
 
     def _may_enter(self, tenant: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pipeline.chunks import Source
-from pipeline.live.minutes import MEASURES, Minutes, Sums, add_all
+from pipeline.live.minutes import MEASURES, Minutes, Sums
 from pipeline.live.tenants import OTHER, Labels
 
 MINUTE = 60
@@ -39,6 +39,8 @@ _LONGEST = WINDOWS[-2:]
 Totals = dict[str, Sums]
 """By tenant."""
 
+_ByMinute = dict[int, Totals]
+
 
 class Live:
     """The stored minutes of a worker's partitions, and the windows over them."""
@@ -49,13 +51,14 @@ class Live:
         """By label: what this process has counted and committed since it began. Only grows."""
         self.overflowing = 0
         """Tenants of the last hour that shared a label when the windows were last asked for."""
-        self._stored: dict[Source, Minutes] = {}
+        self._stored: dict[Source, _ByMinute] = {}
         self._sliding = _Sliding()
 
     def restored(self, source: Source, minutes: Minutes) -> None:
         """Begin with what the store has of a partition that was just taken up."""
         again = source in self._stored
-        self._stored[source] = minutes
+        self._stored[source] = {}
+        _file(self._stored[source], minutes)
         if again:
             self._rebuild()
         else:
@@ -82,7 +85,7 @@ class Live:
             _add(self.totals, self.labels.label(tenant), sums, 1)
         stored = self._stored.get(source)
         if stored is not None:
-            add_all(stored, minutes.items())
+            _file(stored, minutes)
             self._sliding.add(minutes)
 
     def advance(self, now_seconds: float) -> int:
@@ -100,12 +103,12 @@ class Live:
     ) -> Mapping[Window, Totals]:
         """Return each window's sums by label: what is stored, and what is in the open chunks."""
         now_minute = self.advance(now_seconds)
-        stored: Mapping[Window, Totals] = self._sliding.totals
+        stored, of_all = self._sliding.totals, self._sliding.sums
         held: dict[Window, Totals] = {w: {} for w in WINDOWS}
         for minutes in open_chunks:
             _spread(held, minutes, now_minute)
         self._look_at(tenant for w in _LONGEST for some in (stored, held) for tenant in some[w])
-        found = {w: self.labels.grouped(stored[w]) for w in WINDOWS}
+        found = {w: self.labels.grouped(stored[w], of_all[w]) for w in WINDOWS}
         for window, totals in held.items():
             for tenant, sums in totals.items():
                 _add(found[window], self.labels.label(tenant), sums, 1)
@@ -119,14 +122,14 @@ class Live:
         self.overflowing = sum(self.labels.label(tenant) == OTHER for tenant in present)
 
     def _prune(self, now_minute: int) -> None:
-        oldest = now_minute - KEPT_MINUTES * MINUTE
-        for source, minutes in self._stored.items():
-            self._stored[source] = {k: sums for k, sums in minutes.items() if k[0] >= oldest}
+        for source, by_minute in self._stored.items():
+            self._stored[source] = _kept(by_minute, now_minute)
 
     def _rebuild(self) -> None:
         self._sliding = _Sliding(self._sliding.now_minute)
-        for minutes in self._stored.values():
-            self._sliding.add(minutes)
+        for by_minute in self._stored.values():
+            for minute, totals in by_minute.items():
+                self._sliding.add({(minute, tenant): sums for tenant, sums in totals.items()})
 
 
 class _Sliding:
@@ -135,29 +138,45 @@ class _Sliding:
     def __init__(self, now_minute: int = 0) -> None:
         self.now_minute = now_minute
         self.totals: dict[Window, Totals] = {w: {} for w in WINDOWS}
-        self._by_minute: dict[int, Totals] = {}
+        self.sums: dict[Window, Sums] = {w: [0] * len(MEASURES) for w in WINDOWS}
+        """Of all tenants."""
+        self._by_minute: _ByMinute = {}
 
     def add(self, minutes: Minutes) -> None:
-        for (minute, tenant), sums in minutes.items():
-            _add(self._by_minute.setdefault(minute, {}), tenant, sums, 1)
+        _file(self._by_minute, minutes)
         _spread(self.totals, minutes, self.now_minute)
+        for window in WINDOWS:
+            since, until = window.bounds(self.now_minute)
+            for (minute, _), sums in minutes.items():
+                if since <= minute < until:
+                    _add_to(self.sums[window], sums, 1)
 
     def advance(self, now_minute: int) -> bool:
         """Move all windows to where the running minute starts at now_minute."""
         if now_minute == self.now_minute:
             return False
-        for window, totals in self.totals.items():
-            old, new = _minutes(window, self.now_minute), _minutes(window, now_minute)
-            self._apply(totals, old.difference(new), -1)
-            self._apply(totals, new.difference(old), 1)
+        for current, last in zip(WINDOWS[::2], WINDOWS[1::2], strict=True):
+            if now_minute == self.now_minute + MINUTE:
+                # What was current until now is the last one, to the minute.
+                self.totals[last] = {t: sums.copy() for t, sums in self.totals[current].items()}
+                self.sums[last] = self.sums[current].copy()
+            else:
+                self._move(last, now_minute)
+            self._move(current, now_minute)
         self.now_minute = now_minute
-        oldest = now_minute - KEPT_MINUTES * MINUTE
-        self._by_minute = {m: totals for m, totals in self._by_minute.items() if m >= oldest}
+        self._by_minute = _kept(self._by_minute, now_minute)
         return True
 
-    def _apply(self, totals: Totals, minutes: Iterable[int], sign: int) -> None:
+    def _move(self, window: Window, now_minute: int) -> None:
+        old, new = _minutes(window, self.now_minute), _minutes(window, now_minute)
+        self._apply(window, old.difference(new), -1)
+        self._apply(window, new.difference(old), 1)
+
+    def _apply(self, window: Window, minutes: Iterable[int], sign: int) -> None:
+        totals, of_all = self.totals[window], self.sums[window]
         for minute in minutes:
             for tenant, sums in self._by_minute.get(minute, {}).items():
+                _add_to(of_all, sums, sign)
                 _add(totals, tenant, sums, sign)
                 if not any(totals[tenant]):
                     del totals[tenant]
@@ -165,6 +184,16 @@ class _Sliding:
 
 def _minutes(window: Window, now_minute: int) -> set[int]:
     return set(range(*window.bounds(now_minute), MINUTE))
+
+
+def _file(by_minute: _ByMinute, minutes: Minutes) -> None:
+    for (minute, tenant), sums in minutes.items():
+        _add(by_minute.setdefault(minute, {}), tenant, sums, 1)
+
+
+def _kept(by_minute: _ByMinute, now_minute: int) -> _ByMinute:
+    oldest = now_minute - KEPT_MINUTES * MINUTE
+    return {minute: totals for minute, totals in by_minute.items() if minute >= oldest}
 
 
 def _spread(totals: Mapping[Window, Totals], minutes: Minutes, now_minute: int) -> None:
@@ -179,5 +208,9 @@ def _add(totals: Totals, tenant: str, sums: Sums, sign: int) -> None:
     have = totals.get(tenant)
     if have is None:
         have = totals[tenant] = [0] * len(MEASURES)
+    _add_to(have, sums, sign)
+
+
+def _add_to(have: Sums, sums: Sums, sign: int) -> None:
     for i, value in enumerate(sums):
         have[i] += sign * value

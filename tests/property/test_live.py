@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 
 from hypothesis import given
@@ -69,7 +70,7 @@ class Model:
 steps = st.lists(
     st.one_of(
         st.builds(Counted, st.sampled_from(SOURCES), minutes),
-        st.builds(Moved, st.integers(0, 4000)),
+        st.builds(Moved, st.one_of(st.integers(0, 150), st.integers(0, 4000))),
         st.builds(Restored, st.sampled_from(SOURCES)),
         st.builds(Kept, st.lists(st.sampled_from(SOURCES), unique=True)),
     ),
@@ -97,9 +98,42 @@ def test_every_window_is_what_is_stored_and_what_is_open(
                 live.keep(sources)
                 model.held &= set(sources)
         found = live.windows(now, [chunk])
+        few = live_with_few_labels(live).windows(now, [chunk])
         for window in WINDOWS:
-            have = {t: s for t, s in found[window].items() if any(s)}
-            assert have == model.window(window, now, chunk), window
+            due = model.window(window, now, chunk)
+            assert {t: s for t, s in found[window].items() if any(s)} == due, window
+            assert added_up(few[window]) == added_up(due), window
+            assert all(few[window][t] == due[t] for t in few[window].keys() & due.keys()), window
+
+
+def live_with_few_labels(live: Live) -> Live:
+    """The same windows, where all tenants but one share a label."""
+    few = Live(Labels(1))
+    few._stored, few._sliding = live._stored, live._sliding
+    return few
+
+
+def added_up(by_label: dict[str, list[int]]) -> list[int]:
+    return [sum(column) for column in zip(*by_label.values(), strict=True)] or [0] * 5
+
+
+def test_minute_by_minute_windows_are_those_of_the_model() -> None:
+    """Late events too, up to an hour and more; each minute is looked at twice."""
+    live, model, source = Live(Labels(10)), Model(), SOURCES[0]
+    live.restored(source, {})
+    model.held.add(source)
+    some = random.Random(1)
+    for n in range(200):
+        now = START + 30 * n
+        minute = now // 60 * 60 - 60 * some.choice((0, 0, 0, 1, 4, 5, 59, 60, 61))
+        chunk = {(minute, some.choice(TENANTS)): [some.randrange(5) for _ in range(5)]}
+        live.counted(source, chunk)
+        model.store[source].append(chunk)
+        found, few = live.windows(now, []), live_with_few_labels(live).windows(now, [])
+        for window in WINDOWS:
+            due = model.window(window, now, {})
+            assert {t: s for t, s in found[window].items() if any(s)} == due, (n, window)
+            assert added_up(few[window]) == added_up(due), (n, window)
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), max_size=30), st.integers(0, 4))
@@ -108,9 +142,12 @@ def test_there_are_never_more_labels_than_places_and_nothing_is_lost(
 ) -> None:
     labels = Labels(limit)
     seen = {t: [tenants.count(t)] * 5 for t in tenants}
-    grouped = labels.grouped(seen)
+    for tenant in seen:
+        labels.label(tenant)
+    grouped = labels.grouped(seen, [len(tenants)] * 5)
     assert len(grouped.keys() - {OTHER}) <= limit
     assert sum(s[0] for s in grouped.values()) == len(tenants)
+    assert (OTHER in grouped) == (len(seen) > limit)
 
 
 def test_admission_is_sticky_and_a_silent_tenant_frees_its_place() -> None:

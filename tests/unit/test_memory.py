@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -79,3 +83,24 @@ def test_what_large_arrays_took_is_given_back() -> None:
         [sys.executable, "-c", TURNOVER], capture_output=True, check=True, text=True
     )
     assert int(ran.stdout) < 16 << 20
+
+
+def test_what_small_objects_left_free_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between others that stay, so that no end of the heap is free."""
+
+    def resident_bytes() -> int:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) * resource.getpagesize()
+
+    async def trimmed() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(memory.trim_forever(), 1)
+
+    small = [bytes(2000) for _ in range(50_000)]  # larger than what Python's own arenas take
+    stay = small[::10]
+    full = resident_bytes()
+    del small
+    monkeypatch.setattr(memory, "TRIM_SECONDS", 0.1)
+    asyncio.run(trimmed())
+    assert full - resident_bytes() > 50 << 20
+    assert len(stay) == 5000
