@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any, TextIO
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -17,7 +18,7 @@ from pipeline.interrupts import Interrupts
 from pipeline.kafka import confluent_config
 from pipeline.kafka_faults import translate
 from pipeline.settings import Settings
-from pipeline.simulate.stream import TOPICS, Message
+from pipeline.simulate.stream import ANNOUNCED, KINDS, TOPICS, Message
 
 if TYPE_CHECKING:
     from pipeline.simulate.truth import Truth
@@ -50,7 +51,7 @@ class Clock:
 
 
 class Sender:
-    """A producer of messages that counts what it sent by kind.
+    """A producer of messages that counts what it sent by topic and kind.
 
     Args:
         settings: where Kafka is.
@@ -66,9 +67,11 @@ class Sender:
     ) -> None:
         self._stamped = stamped
         self._truth = truth
-        self.sent: Counter[str] = Counter()
+        self.sent: Counter[tuple[str, str]] = Counter()
+        """By topic (without prefix) and kind; what Kafka says that it did not take is not in it."""
         self.failed: Counter[str] = Counter()
         self._names = {topic: settings.topic(topic) for topic in TOPICS}
+        self._told_of = {what: partial(self._delivered, what) for what in product(TOPICS, KINDS)}
         self._ready = False
         self._told: set[str] = set()
         config: dict[str, Any] = {
@@ -108,17 +111,15 @@ class Sender:
         Raises:
             BrokerError: the broker did not take everything.
         """
-        total = sum(self.sent.values())
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.sent.items()))
-        rate = total / max(seconds, 0.001)
-        print(f"sent {total:,} events in {seconds:.1f} s ({rate:,.0f}/s): {kinds}", file=out)
+        print(_summary(self.sent, seconds), file=out)
         if self.failed:
             why = ", ".join(f"{count:,} × {error}" for error, count in self.failed.most_common(3))
             raise BrokerError(f"Kafka did not take all of them: {why}")
 
     def _produce(self, message: Message, stop: Interrupts) -> None:
         sent_ms = message.at_ms if self._stamped else time.time_ns() // 1_000_000
-        told = self._delivered if self._truth is None else partial(self._note, message, sent_ms)
+        what = message.topic, message.kind
+        told = self._told_of[what] if self._truth is None else partial(self._note, message, sent_ms)
         while not stop:
             try:
                 self._producer.produce(
@@ -131,17 +132,18 @@ class Sender:
             except BufferError:  # the queue is full: the broker is slower than we are
                 self._producer.poll(0.1)
             else:
-                self.sent[message.kind] += 1
+                self.sent[what] += 1
                 return
 
-    def _delivered(self, error: KafkaError | None, _record: Record) -> None:
+    def _delivered(self, what: tuple[str, str], error: KafkaError | None, _record: Record) -> None:
         if error is not None:
             self.failed[error.str()] += 1
+            self.sent[what] -= 1
 
     def _note(
         self, message: Message, sent_ms: int, error: KafkaError | None, record: Record
     ) -> None:
-        self._delivered(error, record)
+        self._delivered((message.topic, message.kind), error, record)
         if error is None and self._truth is not None:
             self._truth.note(message, sent_ms, record)
 
@@ -167,3 +169,18 @@ class Sender:
             return self._producer.list_topics(topic, timeout=FIRST_ANSWER_SECONDS).topics[topic]
         except KafkaException as error:
             raise translate(error, settings) from error
+
+
+def _summary(sent: Counter[tuple[str, str]], seconds: float) -> str:
+    """What was sent, by kind and by topic; the rate is that of the stream alone."""
+    kinds, topics = Counter[str](), Counter[str]()
+    for (topic, kind), count in sent.items():
+        kinds[kind] += count
+        topics[topic] += count
+    rate = (kinds.total() - kinds[ANNOUNCED]) / max(seconds, 0.001)
+    by_kind = ", ".join(f"{kinds[kind]:,} {kind}" for kind in KINDS if kinds[kind])
+    by_topic = ", ".join(f"{topic} {topics[topic]:,}" for topic in sorted(topics))
+    return (
+        f"sent {kinds.total():,} events in {seconds:.1f} s: {by_kind} "
+        f"({rate:,.0f}/s without announcements)\n{by_topic}"
+    )

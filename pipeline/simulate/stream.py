@@ -30,12 +30,15 @@ RECIPE_ACTIONS = "usage.recipe-actions"
 EVENTS = "usage.events"
 ENTITIES = "usage.entities"
 TOPICS = (ENTITIES, REQUESTS, RECIPE_ACTIONS, EVENTS)
+ANNOUNCED = "announced"
+KINDS = (ANNOUNCED, "new", "late", "duplicate", "malformed")
+"""Of messages; announced is the world as it is at first, the others are the stream."""
 
 
 class Message(NamedTuple):
     """One record to send at `at_ms` (ms since 1970), and what should become of it.
 
-    `kind` is `new`, `late`, `duplicate` or `malformed`; `reason` that of the rejection, if any.
+    `kind` is one of `KINDS`; `reason` that of the rejection, if any.
     """
 
     at_ms: int
@@ -110,7 +113,7 @@ class _Stream:
     def _announcement(self, at_ms: int, thing: entities.Thing) -> Message:
         self._number += 1
         text = self._text("entities", "entity", thing.tenant, at_ms, thing.data())
-        return Message(at_ms, ENTITIES, thing.tenant.encode(), text.encode(), "new")
+        return Message(at_ms, ENTITIES, thing.tenant.encode(), text.encode(), ANNOUNCED)
 
     def _times(self, count: int, per_ms: float) -> Iterator[int]:
         """The next arrivals of a Poisson process, or evenly spaced ones."""

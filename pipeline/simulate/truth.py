@@ -1,8 +1,8 @@
 """What was sent, a line of JSON for each record that Kafka has taken: for recounts.
 
-``topic``, ``partition``, ``offset`` and ``timestamp`` (of the record, epoch ms); ``kind`` (``new``,
-``late``, ``duplicate`` or ``malformed``); ``duplicate``; and either the ``event``, byte for byte,
-or the ``reason`` for which it must be rejected and ``value_base64``.
+``topic``, ``partition``, ``offset`` and ``timestamp`` (of the record, epoch ms); ``kind``
+(``announced``, ``new``, ``late``, ``duplicate`` or ``malformed``); ``duplicate``; and either the
+``event``, byte for byte, or the ``reason`` for which it must be rejected and ``value_base64``.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -24,12 +26,27 @@ def truth(scene: Scene) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
+def said_sent(said: str) -> Counter[str]:
+    """How many it says that it sent: events, by kind, by topic."""
+    kinds, topics = said[said.index("sent ") :].replace(",", "").splitlines()[:2]
+    found = [(name, number) for number, name in re.findall(r"(\d+) ([a-z]{3,})", kinds)]
+    found += re.findall(r"(\S+) (\d+)", topics)
+    return Counter({name: int(number) for name, number in found})
+
+
+def kind_of(scene: Scene, topic: str) -> str:
+    return topic.removeprefix(scene.prefix)
+
+
 def test_a_year_of_history_is_counted_as_its_truth_says(scene: Scene) -> None:
     scene.set_up(partitions=2, retention_ms="-1")
     scene.worker()
     said = scene.run("simulate", *HISTORY, "--truth", str(scene.folder / "truth.ndjson"), within=90)
-    assert "sent" in said
     lines = truth(scene)
+    assert said_sent(said) == Counter(
+        name for line in lines for name in ("events", line["kind"], kind_of(scene, line["topic"]))
+    )
+    assert "announced" in {line["kind"] for line in lines}
     log = read_log(scene.kafka, scene.topics)
     records = {(t, p, r.offset): r for (t, p), part in log.items() for r in part.records}
     assert len(lines) == len(records) > 6000
