@@ -42,6 +42,7 @@ bench: jdk $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; an hour, 
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
 	$(BIN)/usage settings --markdown > docs/settings.md
 	$(BIN)/usage metrics > docs/metrics.md
+	$(BIN)/usage views --shipped --markdown > docs/views.md
 	$(BIN)/usage schemas
 
 lock: $(VENV)/dev.stamp ## lock the newest allowed versions, with hashes

@@ -211,11 +211,18 @@ def _complete_views(_ctx: click.Context, _param: click.Parameter, incomplete: st
 @click.argument("names", metavar="[VIEW]...", nargs=-1, shell_complete=_complete_views)
 @click.option("--json", "output", flag_value="json", help="For programs.")
 @click.option("--markdown", "output", flag_value="markdown", help="As docs/views.md has them.")
-def views(names: tuple[str, ...], output: str | None) -> None:
+@click.option("--shipped", is_flag=True, help="Those of this release; needs no store.")
+def views(names: tuple[str, ...], output: str | None, shipped: bool) -> None:
     """List the views: every number, its parameters, columns and units."""
     from pipeline.views.command import views_command
 
-    views_command(load(), names, output or "table")
+    if not shipped:
+        views_command(load(), names, output or "table")
+        return
+    from pipeline.embedded.shipped import shipped as store_for_a_moment
+
+    with store_for_a_moment() as settings:
+        views_command(settings, names, output or "table")
 
 
 def _complete_zones(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +28,8 @@ from tests.harness.process import usage
 from tests.harness.store import EmbeddedStore, url_at
 from tests.integration.clickhouse_parts import new_database, settings_for
 
-PAGE = Path(__file__).parents[2] / "docs" / "views.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "views.md"
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,25 @@ def test_comments(views: dict[str, View], name: str) -> None:
 
 def test_the_page_is_fresh(views: dict[str, View]) -> None:
     due = markdown(list(views.values()))
-    assert PAGE.read_text(encoding="utf-8") == due, "stale: usage views --markdown > docs/views.md"
+    assert PAGE.read_text(encoding="utf-8") == due, "docs/views.md is stale: make docs"
+
+
+def test_the_page_is_written_without_a_store_of_ones_own(
+    views: dict[str, View], tmp_path: Path
+) -> None:
+    shown = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", "docs"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [arguments] = re.findall(r"bin/usage (.*) > docs/views\.md", shown.stdout)
+    environment = {"USAGE_CLICKHOUSE": "http://127.0.0.1:1/nowhere", "TMPDIR": str(tmp_path)}
+    process = usage("page", *arguments.split(), environment=environment, folder=tmp_path)
+    assert process.wait(90) == 0, process.output()
+    assert process.output() == markdown(list(views.values()))
+    assert not list(tmp_path.glob("usage-*"))
 
 
 @pytest.fixture
