@@ -36,9 +36,6 @@ import msgspec
 METADATA_LIMIT_BYTES = 4096
 """Kafka's default ``offset.metadata.max.bytes``."""
 
-STEPS = ("seal", "intend", "record_intent", "insert", "dead_letter", "ledger", "commit")
-"""The steps at which a hook is called, in order (`pipeline.flusher`)."""
-
 
 class Source(NamedTuple):
     """One partition of one topic (the full name, prefix included)."""

@@ -13,9 +13,6 @@ from schemas.fields import MAX_TEXT, Count, JSONSchema, Milliseconds, OptionalTe
 TYPE = "usage.request.v1"
 TOPIC = "usage.requests"
 
-COMPLETIONS = frozenset({"chat", "text_completion", "generate_content"})
-"""The operations that are a *completion*; ``embeddings`` is the other kind that has a name."""
-
 DEFAULT_CURRENCY = "USD"
 
 COST_BELOW = 1_000_000_000

@@ -134,11 +134,6 @@ def rows_from(store: Store, starts: Mapping[Log, int]) -> list[Row]:
     return found
 
 
-def rows_between(store: Store, log: Log, a: int, b: int) -> list[Row]:
-    """Read the rows of one log that lie in ``[a, b)``, in order."""
-    return _rows(store, f"{key_is(log)} AND from_offset >= {a:d} AND to_offset <= {b:d}")
-
-
 def intents(store: Store) -> dict[Log, Intent]:
     """Read the newest intent of every log."""
     rows = store.query(

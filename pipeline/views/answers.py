@@ -19,7 +19,6 @@ from rich.table import Table
 from rich.text import Text
 
 Rows = Sequence[Sequence[Any]]
-FORMATS = ("table", "json", "csv")
 
 
 def plain(value: Any) -> Any:

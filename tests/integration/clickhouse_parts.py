@@ -6,7 +6,6 @@ import itertools
 import os
 from collections.abc import Iterable
 
-from pipeline.clickhouse import client as client_module
 from pipeline.clickhouse.client import Store
 from pipeline.settings import Settings, load
 from tests.harness.store import url_at
@@ -69,8 +68,3 @@ def total(store: Store, table: str, column: str = "n") -> int:
 def rows(count: int, months: int = 1, value: int = 1) -> list[tuple[int, str, int]]:
     """Make ``count`` rows of one value over some months."""
     return [(MONTHS[i % months], f"key-{i}", value) for i in range(count)]
-
-
-def weakened(**settings: object) -> dict[str, object]:
-    """Return the insert settings with some changed, for `patched`."""
-    return {**client_module.DEDUPLICATED, **settings}

@@ -25,8 +25,6 @@ from tests.model.state import (
 )
 from tests.model.store import end_of_coverage
 
-BUSY = ("assigned", "reading", "planning", "ready", "flush", "unknown")
-
 
 def steps(scenario: Scenario, world: World, i: int) -> Steps:
     """Yield what worker ``i`` may do next."""

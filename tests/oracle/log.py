@@ -16,7 +16,6 @@ REQUESTS = "usage.requests"
 RECIPE_ACTIONS = "usage.recipe-actions"
 EVENTS = "usage.events"
 ENTITIES = "usage.entities"
-TOPICS = (REQUESTS, RECIPE_ACTIONS, EVENTS, ENTITIES)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = 60_000
