@@ -146,11 +146,7 @@ class Work:
     # Tasks -----------------------------------------------------------------------------------
 
     async def flush_forever(self) -> None:
-        """Seal and flush: all partitions at each interval, large chunks at once.
-
-        After a round the store gets as long a pause as it took: a busy one so gets fewer and larger
-        inserts, which cost it less per event, before it falls behind.
-        """
+        """Seal and flush: all partitions at each interval, large chunks at once."""
         clock = asyncio.get_running_loop().time
         next_round = clock()
         while True:
@@ -158,11 +154,9 @@ class Work:
             self._due.clear()
             everything = clock() >= next_round or self._is_full()
             chunks = self._sealed(everything)
-            began = clock()
-            await self._flush_once(chunks)
             if everything:
-                pause = min(clock() - began, self._settings.flush_seconds)
-                next_round = max(began + self._interval_seconds(len(chunks)), clock() + pause)
+                next_round = clock() + self._interval_seconds(len(chunks))
+            await self._flush_once(chunks)
             self._note_idleness()
 
     async def stop(self, within_seconds: float) -> None:
