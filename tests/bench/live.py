@@ -22,8 +22,8 @@ from tests.harness.waiting import until
 PARTITIONS = 8
 RATES = (5_000, 50_000)
 LOOK_SECONDS = 0.2
-"""How often the ledger is asked; freshness reads up to so much too long, and the store is busy with
-it (20 times a second was a tenth of a core)."""
+"""How often the ledger is asked; freshness reads up to so much too long, and the store has to
+answer."""
 
 _TICK_SECONDS = 0.02
 
