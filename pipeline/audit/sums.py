@@ -24,7 +24,7 @@ class Coarser(NamedTuple):
 
     table: str
     at: str
-    """Its time: ``quarter``, or ``day``."""
+    """Its time: ``quarter``, ``day`` or ``month``."""
     measures: tuple[tuple[str, str], ...]
     """Besides the events: each sum in it, and what that is in the 15-minute rows."""
 
@@ -97,6 +97,7 @@ ROLLUPS = (
                 ),
             ),
             Coarser("users_1d", "day", _same("input_tokens", "output_tokens", _COST)),
+            Coarser("users_1mo", "month", _same("input_tokens", "output_tokens", _COST)),
         ),
     ),
     Rollup(
@@ -264,11 +265,14 @@ def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side
     if coarser.at == "quarter":
         return _quarters(coarser.table, mine, since), _quarters(rollup.quarters, theirs, since)
     since = math.ceil(since / DAY_SECONDS) * DAY_SECONDS
-    days = f"{coarser.at} >= toDate(toDateTime({since:d}, 'UTC'), 'UTC')"
-    right = _quarters(rollup.quarters, theirs, since)
+    whole = f"toDate(toDateTime({since:d}, 'UTC'), 'UTC')"
+    begins = "toDate(quarter, 'UTC')"
+    if coarser.at == "month":
+        whole = f"toStartOfMonth(addMonths({whole}, 1) - 1)"
+        begins = "toStartOfMonth(quarter)"
     return (
-        _Side(coarser.table, f"toDateTime({coarser.at}, 'UTC')", mine, days),
-        right._replace(at="toStartOfDay(quarter)"),
+        _Side(coarser.table, f"toDateTime({coarser.at}, 'UTC')", mine, f"{coarser.at} >= {whole}"),
+        _Side(rollup.quarters, f"toDateTime({begins}, 'UTC')", theirs, f"{begins} >= {whole}"),
     )
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 MINUTE_TABLES = ("requests_1m", "latency_1m", "tasks_1m", "events_1m")
 QUARTER_HOUR_TABLES = ("requests_15m", "latency_15m", "tasks_15m", "events_15m", "totals_15m")
-DAY_TABLES = ("users_1d",)
-"""Kept until the last quarter hour of the day goes."""
+DAY_TABLES = {"users_1d": ("day", 1), "users_1mo": ("month", 31)}
+"""The column of the bucket, and its days: rows are kept until its last quarter hour goes."""
 
 _KEPT = re.compile(r"CREATE OR REPLACE VIEW _kept\b")
 _TTL = re.compile(r"\bTTL (\w+) \+ toIntervalDay\((\d+)\)")
@@ -26,7 +26,11 @@ def wanted(settings: Settings) -> dict[str, tuple[str, int]]:
     minutes = dict.fromkeys(MINUTE_TABLES, ("minute", settings.keep_minute_rows))
     quarters = dict.fromkeys(QUARTER_HOUR_TABLES, ("quarter", settings.keep_quarter_hour_rows))
     days = settings.keep_quarter_hour_rows
-    return minutes | quarters | dict.fromkeys(DAY_TABLES, ("day", days + 1 if days else 0))
+    longer = {
+        table: (column, days + lasting if days else 0)
+        for table, (column, lasting) in DAY_TABLES.items()
+    }
+    return minutes | quarters | longer
 
 
 def current(engine: str) -> tuple[str, int] | None:

@@ -91,6 +91,11 @@ _DERIVED = {
             tenant, user_id, toDate(quarter, 'UTC') AS day, team_id, agent_id, token_id, currency,
             first_minute, last_minute, requests, input_tokens, output_tokens, cost
         FROM requests_15m WHERE {within}""",
+    "users_1mo": """
+        SELECT
+            tenant, user_id, toStartOfMonth(quarter) AS month, team_id, agent_id, token_id,
+            currency, first_minute, last_minute, requests, input_tokens, output_tokens, cost
+        FROM requests_15m WHERE {within}""",
     "latency_15m": """
         SELECT
             tenant, quarter,

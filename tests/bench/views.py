@@ -29,6 +29,7 @@ _TOLD = (
     "requests_15m",
     "totals_15m",
     "users_1d",
+    "users_1mo",
     "latency_15m",
     "tasks_15m",
     "requests_1m",

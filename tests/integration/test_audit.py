@@ -136,6 +136,7 @@ def _tables_damage(scene: Scene, store: Store) -> None:
         ("latency_15m", "tables"),
         ("totals_15m", "tables"),
         ("users_1d", "tables"),
+        ("users_1mo", "tables"),
         ("outcomes_1m", "outcomes"),
     ):
         [(tenant,)] = store.query(f"SELECT tenant FROM {table} WHERE tenant != '' LIMIT 1")

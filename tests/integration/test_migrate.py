@@ -21,6 +21,7 @@ from tests.harness.store import EmbeddedStore, url_at
 from tests.integration.clickhouse_parts import settings_for
 
 KNOWN = sql.read(resources.migrations())
+ROLLUPS = ("_1m", "_15m", "_1d", "_1mo")
 NEXT = Migration(
     len(KNOWN) + 1, "add_a_table", "CREATE TABLE IF NOT EXISTS more (x UInt8) ENGINE = {engine:Log}"
 )
@@ -295,7 +296,7 @@ class TestRetention:
 
     def test_every_rollup_is_among_them(self, place: Place) -> None:
         place.migrate()
-        rollups = {name for name in place.tables() if name.endswith(("_1m", "_15m", "_1d"))}
+        rollups = {name for name in place.tables() if name.endswith(ROLLUPS)}
         assert rollups == set(retention.wanted(place.settings)) | {
             "outcomes_1m",
             "live_1m",

@@ -489,6 +489,7 @@ class TestMinuteRows:
 def test_rollups_are_filled_with_what_was_there_before(views: Store) -> None:
     fill(views)
     kinds = {"totals_15m": "completions + embeddings_us", "users_1d": "length(user_id)"}
+    kinds["users_1mo"] = kinds["users_1d"]
     sums = "SELECT sum(requests), sum(cost), sum({}), sum(input_tokens) FROM {}"
     before = [views.query(sums.format(kind, table)) for table, kind in kinds.items()]
     zoned = next(one for one in sql.read(resources.migrations()) if one.name == "zones")

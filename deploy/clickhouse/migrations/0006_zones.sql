@@ -1,4 +1,4 @@
--- Time zones by tenant, and two rollups for long ranges: why they are there is in
+-- Time zones by tenant, and three rollups for long ranges: why they are there is in
 -- docs/decisions/usage-views.md.
 
 -- When each zone's offset changes. A zone in a column cannot be handed to ClickHouse's functions of time, so
@@ -126,6 +126,53 @@ SETTINGS insert_deduplicate = 0, deduplicate_insert = 'disable';
 CREATE MATERIALIZED VIEW IF NOT EXISTS users_1d_mv{cluster} TO users_1d AS
 SELECT
     tenant, user_id, toDate(minute, 'UTC') AS day, team_id, agent_id, token_id, currency,
+    minute AS first_minute,
+    minute AS last_minute,
+    1 AS requests,
+    input_tokens,
+    output_tokens,
+    toDecimal128(cost_nanos, 9) / 1000000000 AS cost
+FROM requests_in;
+
+-- The same by month of UTC: for long ranges.
+CREATE TABLE IF NOT EXISTS users_1mo{cluster}
+(
+    tenant LowCardinality(String),
+    user_id LowCardinality(String),
+    month Date COMMENT 'of UTC',
+    team_id LowCardinality(String),
+    agent_id LowCardinality(String),
+    token_id LowCardinality(String),
+    currency LowCardinality(String) COMMENT 'empty: unpriced',
+    first_minute SimpleAggregateFunction(min, DateTime('UTC')),
+    last_minute SimpleAggregateFunction(max, DateTime('UTC')),
+    requests SimpleAggregateFunction(sum, UInt64),
+    input_tokens SimpleAggregateFunction(sum, UInt64),
+    output_tokens SimpleAggregateFunction(sum, UInt64),
+    cost SimpleAggregateFunction(sum, Decimal(38, 9)) COMMENT 'in currency'
+)
+ENGINE = {engine:AggregatingMergeTree}
+PARTITION BY toYear(month)
+ORDER BY (tenant, user_id, month, team_id, agent_id, token_id, currency)
+SETTINGS {window}, fsync_after_insert = 1, fsync_part_directory = 1;
+
+TRUNCATE TABLE users_1mo{cluster};
+
+INSERT INTO users_1mo
+SELECT
+    tenant, user_id, toStartOfMonth(quarter) AS month, team_id, agent_id, token_id, currency,
+    first_minute,
+    last_minute,
+    requests,
+    input_tokens,
+    output_tokens,
+    cost
+FROM requests_15m
+SETTINGS insert_deduplicate = 0, deduplicate_insert = 'disable';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS users_1mo_mv{cluster} TO users_1mo AS
+SELECT
+    tenant, user_id, toStartOfMonth(minute) AS month, team_id, agent_id, token_id, currency,
     minute AS first_minute,
     minute AS last_minute,
     1 AS requests,

@@ -1,10 +1,10 @@
 -- The numbers of requests: rows C1–C5 and D1–D7 of the contract, the live windows with the tenant's own month,
 -- and as_of. Plain views: they read the rollups and change no insert.
 --
--- A range [since, until), seconds cut off, is answered from the coarsest rows that lie in it: days of UTC
--- (users_1d), quarter hours, and minutes at its two ends, where those are still kept; an older end is cut to
--- the quarter hours that lie in the range. Minutes stop being whole one quarter hour after the oldest that
--- is kept. Which view reads what, and why: docs/decisions/usage-views.md.
+-- A range [since, until), seconds cut off, is answered from the coarsest rows that lie in it: months and days
+-- of UTC (users_1mo, users_1d), quarter hours, and minutes at its two ends, where those are still kept; an older
+-- end is cut to the quarter hours that lie in the range. Minutes stop being whole one quarter hour after the
+-- oldest that is kept. Which view reads what, and why: docs/decisions/usage-views.md.
 
 -- How long minutes are kept: the migrator reads `days` to see whether views must be made anew.
 CREATE OR REPLACE VIEW _kept{cluster} AS
@@ -72,9 +72,9 @@ WHERE minute >= greatest(first, kept) AND minute < last
     AND (minute < first_quarter OR minute >= last_quarter)
     AND ({tenant:String} = '' OR tenant = {tenant:String});
 
--- The same by who did it. No row crosses a midnight of UTC, so that for zones a row is on the days of its
--- first and its last minute, and on no other.
-PART _users AS
+-- The same by who did it, day by day. No row crosses a midnight of UTC, so that for zones a row is on the days
+-- of its first and its last minute, and on no other.
+PART _user_days AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS first,
     toStartOfMinute({until:DateTime('UTC')}) AS last,
@@ -89,6 +89,50 @@ SELECT
     requests, input_tokens, output_tokens, cost
 FROM users_1d
 WHERE day >= greatest(first_day, toDate(first)) AND day < last_day
+    AND ({tenant:String} = '' OR tenant = {tenant:String})
+UNION ALL
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM requests_15m
+WHERE quarter >= first AND quarter < last_quarter
+    AND (quarter < toDateTime(first_day, 'UTC') OR quarter >= toDateTime(last_day, 'UTC'))
+    AND ({tenant:String} = '' OR tenant = {tenant:String})
+UNION ALL
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, minute AS first_minute, minute AS last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM requests_1m
+WHERE minute >= greatest(first, kept) AND minute < last
+    AND (minute < first_quarter OR minute >= last_quarter)
+    AND ({tenant:String} = '' OR tenant = {tenant:String});
+
+-- The same, from months of UTC where the range holds whole ones.
+PART _users AS
+WITH
+    toStartOfMinute({since:DateTime('UTC')}) AS first,
+    toStartOfMinute({until:DateTime('UTC')}) AS last,
+    toDateTime(if({keep_minute_rows} = 0, 0, greatest(0,
+        intDiv(toUnixTimestamp(now()) - {keep_minute_rows} * 86400, 900) * 900 + 900)), 'UTC') AS kept,
+    toStartOfFifteenMinutes(first + toIntervalMinute(14)) AS first_quarter,
+    toStartOfFifteenMinutes(last) AS last_quarter,
+    toDate(first + toIntervalSecond(86399)) AS first_day,
+    toDate(last) AS last_day,
+    toStartOfMonth(addDays(addMonths(first_day, 1), -1)) AS first_month,
+    toStartOfMonth(last_day) AS last_month
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM users_1mo
+WHERE month >= greatest(first_month, toDate(first)) AND month < last_month
+    AND ({tenant:String} = '' OR tenant = {tenant:String})
+UNION ALL
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM users_1d
+WHERE day >= greatest(first_day, toDate(first)) AND day < last_day
+    AND (day < first_month OR day >= last_month)
     AND ({tenant:String} = '' OR tenant = {tenant:String})
 UNION ALL
 SELECT
@@ -275,7 +319,7 @@ FROM
                 if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), last_minute, {tz:String}),
                 {tz:String}) AS in_last,
             arrayJoin(if(in_first = in_last, [in_first], [in_first, in_last])) AS bucket
-        FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
+        FROM _user_days(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
         WHERE user_id != '' AND {grain:String} IN ('day', 'week', 'month')
     )
     GROUP BY bucket, tenant
@@ -450,7 +494,7 @@ FROM
                 [toDate(first_minute, {tz:String})],
                 [toDate(first_minute, {tz:String}), toDate(last_minute, {tz:String})])) AS days,
             1 AS is_seen, min(first_minute) AS first_at, max(last_minute) AS last_at, 0 AS listed
-        FROM _users(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
+        FROM _user_days(since = {since:DateTime('UTC')}, until = {until:DateTime('UTC')}, tenant = {tenant:String})
         WHERE user_id != ''
             AND throwIf({tz:String} = '', 'no time zone: name one, such as UTC') = 0
         GROUP BY tenant, user_id
