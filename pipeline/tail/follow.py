@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.audit.kafka import TIMEOUT_SECONDS, log_consumer
 from pipeline.dead_letters.reading import partitions
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 200
 POLL_SECONDS = 0.1
+PROBE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,8 @@ def main(settings: Settings, tail: Tail) -> None:
     """
     stop = Interrupts()
     names = {settings.topic(kind): kind for kind in _kinds(settings, tail.topics)}
-    consumer = log_consumer(settings)
+    watch = _Watch(settings, next(iter(names)))
+    consumer = log_consumer(settings, error_cb=watch.suspect)
     try:
         consumer.assign(_starts(consumer, settings, list(names), tail.from_beginning))
         if not tail.as_json:
@@ -60,7 +62,7 @@ def main(settings: Settings, tail: Tail) -> None:
         judge = Judge(rules_of(settings))
         passing = (
             event
-            for message in _messages(consumer, stop)
+            for message in _messages(consumer, stop, watch)
             for event in events(judge, _record(message, names))
         )
         _show((event for event in passing if tail.filter.takes(event)), tail)
@@ -93,9 +95,12 @@ def _starts(
     return starts
 
 
-def _messages(consumer: Consumer, stop: Interrupts) -> Iterator[Message]:
+def _messages(consumer: Consumer, stop: Interrupts, watch: _Watch) -> Iterator[Message]:
     while not stop:
-        for message in consumer.consume(AT_ONCE, POLL_SECONDS):
+        heard = consumer.consume(AT_ONCE, POLL_SECONDS)
+        if not heard:
+            watch.look(consumer)
+        for message in heard:
             error = message.error()
             if error is None:
                 yield message
@@ -103,6 +108,39 @@ def _messages(consumer: Consumer, stop: Interrupts) -> Iterator[Message]:
                 raise KafkaException(error)
             if stop:
                 return
+
+
+class _Watch:
+    """Says once that no broker answers, and once that one does again: silence looks like no events.
+
+    The client itself goes on trying, and reads on where it was.
+    """
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._is_suspected = False
+        self._is_away = False
+
+    def suspect(self, _error: KafkaError) -> None:
+        """Look soon whether a broker answers: the client had trouble with one, maybe of many."""
+        self._is_suspected = True
+
+    def look(self, consumer: Consumer) -> None:
+        """Ask for something, if there is a suspicion."""
+        if not self._is_suspected:
+            return
+        try:
+            consumer.list_topics(self._topic, PROBE_SECONDS)
+        except KafkaException as error:
+            if not self._is_away:
+                why = translate(error, self._settings)
+                print(f"usage: {why}; trying until it does", file=sys.stderr, flush=True)
+            self._is_away = True
+        else:
+            if self._is_away:
+                print("usage: Kafka answers again", file=sys.stderr, flush=True)
+            self._is_suspected = self._is_away = False
 
 
 def _record(message: Message, names: dict[str, str]) -> Record:

@@ -91,3 +91,22 @@ def test_what_carries_no_events_is_said(scene: Scene) -> None:
     missing = scene.start("tail", "usage.requests")
     assert missing.wait() == 75
     assert "usage topics create" in missing.output()
+
+
+def test_a_broker_that_is_away_is_said_and_waited_for(scene: Scene) -> None:
+    """Else its silence looks like that of a topic in which nothing happens."""
+    scene.partitions = 1
+    scene.create_topics()
+    live = scene.start("tail", "usage.events")
+    live.await_output("following")
+    scene.kafka.kill9()
+    live.await_output("(USAGE_KAFKA) does not answer: ")
+    scene.kafka.start()
+    live.await_output("Kafka answers again")
+    sender = scene.sender()
+    sender.send(EVENTS, "acme", json.dumps(event("1", "acme", "afterwards")).encode(), [], 0)
+    sender.flush()
+    live.await_output("name=afterwards")
+    os.kill(live.pid, signal.SIGINT)
+    assert live.wait() == 0, live.tail()
+    assert live.output().count("does not answer") == 1
