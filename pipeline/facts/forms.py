@@ -14,7 +14,7 @@ class Form(Enum):
     STRUCTURED = "structured: an object, the event"
     BATCH = "batch: an array of events"
     BINARY = "binary: the attributes are headers, the value is data"
-    UNKNOWN = "neither an object nor an array"
+    UNKNOWN = "an object, the event, or an array of events"
 
 
 _BY_MEDIA_TYPE = {

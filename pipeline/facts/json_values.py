@@ -51,7 +51,18 @@ def decode(value: bytes, max_depth: int) -> Any:
     except msgspec.ValidationError:
         return _decode_long_integers(text)
     except msgspec.DecodeError as error:
-        raise NotJSON(str(error)) from None
+        raise NotJSON(_what_is_wrong(text, str(error))) from None
+
+
+def _what_is_wrong(text: str, said: str) -> str:
+    """What msgspec says, but where it takes half a surrogate pair for the end of the data."""
+    if "truncated" not in said:
+        return said
+    try:
+        json.loads(text)
+    except ValueError:
+        return said
+    return "a UTF-16 surrogate stands alone"
 
 
 def _decode_long_integers(text: str) -> Any:

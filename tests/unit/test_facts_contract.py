@@ -283,6 +283,19 @@ def test_what_is_malformed_has_neither_tenant_nor_type(value: bytes) -> None:
     assert rejection.value == value
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"", "expected an object, the event, or an array of events."),
+        (b"\xef\xbb\xbf{}", "expected an object, the event, or an array of events."),
+        (b'{"a":"\\ud800"}', "(a UTF-16 surrogate stands alone), expected structured"),
+        (b'{"a":"\\ud800', "(Input data was truncated), expected structured"),
+    ],
+)
+def test_the_sentence_of_what_is_malformed(value: bytes, said: str) -> None:
+    assert said in refused(Rec(value)).message
+
+
 def test_a_value_may_have_a_mebibyte_and_nest_32_deep() -> None:
     padding = b" " * (1_048_576 - len(GOOD))
     assert read(Rec(GOOD[:-1] + padding + b"}")).counted == 1
