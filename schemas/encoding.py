@@ -53,8 +53,11 @@ def event(
         time: when it happened, with a zone; now if it is not given.
 
     Raises:
-        InvalidEvent: ``data`` is none of the types, or ``time`` has no zone.
+        InvalidEvent: ``data`` is none of the types, ``tenant`` no text, or ``time`` no time with
+            a zone.
     """
+    if not isinstance(tenant, str):  # bytes would be written as base64
+        raise InvalidEvent(f"tenant is {tenant!r}, expected a string")
     return Envelope(
         specversion="1.0",
         id=str(uuid.uuid4()) if id is None else id,
@@ -97,9 +100,15 @@ def _written(time: datetime | str | None) -> str:
     if isinstance(time, str):
         return time
     moment = datetime.now(UTC) if time is None else time
+    if not isinstance(moment, datetime):
+        raise InvalidEvent(f"time is {moment!r}, expected a datetime with a zone, or its text")
     if moment.utcoffset() is None:
         raise InvalidEvent(f"time is {moment.isoformat()} without a zone, expected one with it")
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidEvent(f"time is {moment.isoformat()}, which UTC's calendar lacks") from error
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _check_envelope(one: Envelope[Any]) -> None:
@@ -127,10 +136,15 @@ def _check_data(one: Envelope[Any]) -> None:
 
 
 def _check_written(cost: Any) -> None:
-    """Refuse what a Decimal can be read from, but JSON has no such number: ``+1``, ``1_000``."""
-    if isinstance(cost, str) and not (
-        len(cost) <= MAX_TEXT and re.fullmatch(COST_PATTERN[1:-1], cost)
-    ):
+    """Refuse what is too long, or a Decimal can be read from, but is none of JSON: ``+1``."""
+    written = str(cost) if isinstance(cost, Decimal) else cost
+    if not isinstance(written, str):
+        return
+    if len(written) > MAX_TEXT:
+        raise InvalidEvent(
+            f"data.cost has {len(written):,} characters, expected up to {MAX_TEXT:,}"
+        )
+    if isinstance(cost, str) and not re.fullmatch(COST_PATTERN[1:-1], cost):
         raise InvalidEvent(f"data.cost is {cost!r}, expected a Decimal, or a JSON number's text")
 
 

@@ -67,8 +67,9 @@ class Outbox:
     ) -> Outgoing:
         """The record of an event. Raises InvalidEvent."""
         event = encoding.event(data, tenant=tenant, source=self._source, id=id, time=time)
+        value = encoding.encode(event)  # first: it refuses what has no UTF-8
         topic = self._prefix + encoding.kind_of(data).topic
-        return Outgoing(event.id, topic, tenant.encode(), encoding.encode(event))
+        return Outgoing(event.id, topic, tenant.encode(), value)
 
     def failed(self, record: Outgoing, reason: str) -> None:
         """Tell, or keep, that a record was not delivered."""

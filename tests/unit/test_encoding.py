@@ -11,10 +11,12 @@ import pytest
 
 from pipeline.facts import Facts, Rules, reader
 from schemas import Entity, ProductEvent, RecipeAction, Request, encoding
+from schemas.emit.base import Outbox
 from schemas.encoding import InvalidEvent
 from tests.harness.golden import Record
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EAST = timezone(timedelta(hours=5, minutes=45))
 
 
 def request(**fields: Any) -> Request:
@@ -90,6 +92,8 @@ def test_what_is_encoded_counts(topic: str, data: Any, tenant: str) -> None:
         (request(cost=Decimal("-0.1")), {}, r"data\.cost is -0\.1"),
         (request(cost=Decimal("1e9")), {}, r"data\.cost"),
         (request(cost=Decimal("NaN")), {}, r"data\.cost"),
+        (request(cost=Decimal("0." + "1" * 1023)), {}, "data.cost has 1,025 characters"),
+        (request(cost="0." + "1" * 1023), {}, "data.cost has 1,025 characters"),
         (request(cost=1, currency="usd"), {}, "data.currency"),
         (request(cost=1, currency="USD\n"), {}, "data.currency"),
         (request(model="\ud800"), {}, "surrogates"),
@@ -110,6 +114,8 @@ def test_what_is_encoded_counts(topic: str, data: Any, tenant: str) -> None:
         (request(), {"time": "2026-02-29T00:00:00Z"}, "time is '2026-02-29"),
         (request(), {"time": "2026-03-01T12:00:00Z\n"}, "time is"),
         (request(), {"time": datetime(2026, 3, 1)}, "without a zone"),  # noqa: DTZ001
+        (request(), {"time": 1_772_368_496}, "time is 1772368496, expected a datetime"),
+        (request(), {"time": datetime.min.replace(tzinfo=EAST)}, "UTC's calendar lacks"),
         ({"operation": "chat"}, {}, "data is a dict, expected one of Request"),
     ],
 )
@@ -133,6 +139,12 @@ def test_a_tenants_attributes_are_checked(attributes: dict[str, Any], said: str)
         encoded(Entity(entity="tenant", entity_id="acme", attributes=attributes))
 
 
+@pytest.mark.parametrize("tenant", [None, 5, b"acme", "\ud800"])
+def test_an_emitter_refuses_a_tenant_that_is_no_text(tenant: Any) -> None:
+    with pytest.raises(InvalidEvent):
+        Outbox("/s", "", None).record(request(), tenant, None, NOON)
+
+
 def test_what_is_absent_is_not_written_and_a_cost_is_exact() -> None:
     cost = Decimal("0.123456789012345678901234567890")
     event = json.loads(encoded(request(cost=cost), id="7"))
@@ -142,8 +154,8 @@ def test_what_is_absent_is_not_written_and_a_cost_is_exact() -> None:
 
 
 def test_times_of_any_zone_are_written_in_utc() -> None:
-    there = NOON.astimezone(timezone(timedelta(hours=5, minutes=45)))
-    assert json.loads(encoded(request(), time=there))["time"] == "2026-03-01T12:00:00Z"
+    event = json.loads(encoded(request(), time=NOON.astimezone(EAST)))
+    assert event["time"] == "2026-03-01T12:00:00Z"
 
 
 def test_ids_are_never_the_same() -> None:
