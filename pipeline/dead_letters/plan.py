@@ -102,12 +102,17 @@ def _record(letter: DeadLetter, correction: Correction | None) -> tuple[bytes, R
     headers: Record = list(letter.headers)
     if letter.index is not None:  # an element goes alone, whatever its batch was
         headers = [STRUCTURED]
-    if correction is not None and correction.headers:
-        headers = list(correction.headers)
+    if correction is not None and (correction.headers or _drops_headers(letter, correction)):
+        headers = list(correction.headers or ())
     headers = [header for header in headers if header[0] != RETRY_OF]
     if letter.timestamp >= 0:
         value, headers = events.dated(value, headers, letter.timestamp)
     return value, [*headers, (RETRY_OF, letter.origin.encode())]
+
+
+def _drops_headers(letter: DeadLetter, correction: Correction) -> bool:
+    """Whether the correction says that there are none; an exported element never had any."""
+    return letter.index is None and correction.headers is not None
 
 
 def _done(mark: Mark) -> str:

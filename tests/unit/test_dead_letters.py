@@ -235,6 +235,17 @@ def test_an_element_is_sent_alone_and_structured() -> None:
     assert planned(letter(index=1), good()).headers[0] == STRUCTURED[0]
 
 
+def test_a_correction_may_take_the_headers_away() -> None:
+    """Of the binary form, to send a structured event in its place."""
+    binary: Headers = [("content-type", b"application/json"), ("ce_specversion", b"1.0")]
+    value = good().value
+    assert planned(letter(b"{}", binary), Correction(value, None)).problem
+    plan = planned(letter(b"{}", binary), Correction(value, []))
+    assert (plan.problem, [name for name, _ in plan.headers]) == ("", ["dl_retry_of"])
+    element = planned(letter(index=1), Correction(value, []))
+    assert element.headers[0] == STRUCTURED[0], "an exported element has none to take away"
+
+
 def test_a_batch_that_holds_nothing_or_something_wrong_is_refused() -> None:
     batch: Headers = [("content-type", b"application/cloudevents-batch+json")]
     one = letter(b"{}", batch)
