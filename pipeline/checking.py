@@ -129,9 +129,15 @@ def values(file: Iterable[bytes]) -> Iterator[Value]:
 
 
 def _document_or_lines(lines: list[tuple[int, bytes]]) -> Iterator[Value]:
-    """Lines, if any is JSON by itself; a document that is broken somewhere has none that is."""
+    """Lines, if any is JSON by itself; a document that is broken somewhere has none that is.
+
+    Nor does it have an object or an array begin at the margin on every line, as broken lines may.
+    """
     document = b"".join(line for _, line in lines)
-    if _is_container(document) or not any(_is_container(line) for _, line in lines):
+    are_lines = any(_is_container(line) for _, line in lines) or all(
+        line.startswith((b"{", b"[")) for _, line in lines
+    )
+    if _is_container(document) or not are_lines:
         yield Value(lines[0][0], document)
     else:
         yield from (Value(number, line.rstrip(b"\r\n")) for number, line in lines)
@@ -166,8 +172,10 @@ def _element_lines(value: Value, count: int) -> list[int]:
         return [value.line] * count
     lines, at, line = [], 0, value.line
     for element in _ELEMENTS.decode(value.bytes):
-        begins = value.bytes.index(bytes(element).lstrip(), at)
+        text = bytes(element).strip()
+        begins = value.bytes.index(text, at)
         line += value.bytes.count(b"\n", at, begins)
         lines.append(line)
-        at = begins
+        at = begins + len(text)  # behind it: the next one may be the same, or a part of it
+        line += text.count(b"\n")
     return lines

@@ -72,8 +72,15 @@ def test_a_document_over_several_lines_is_one_record() -> None:
     batch = json.dumps([event("1"), wrong("2")], indent=2)
     begins = [n for n, line in enumerate(batch.splitlines(), 1) if line == "  {"]
     assert said(batch)[0].startswith(f"{begins[1]}[1]: invalid_data")
+    twice = json.dumps([event("1"), event("1"), 1], indent=2)
+    begins = [n for n, line in enumerate(twice.splitlines(), 1) if line in ("  {", "  1")]
+    assert [line.partition(":")[0] for line in said(twice)] == [
+        f"{begins[1]}[1]",
+        f"{begins[2]}[2]",
+    ]
     broken = json.dumps(event("1"), indent=2)[:-2]
     assert len(said(broken)) == 1, "not a sentence for each of its lines"
+    assert [line[:12] for line in said('{"id":\n\n[{"id":1}\n')] == ["1: malformed", "3: malformed"]
     assert said(b"") == []
     assert said(b"\n\n") == []
 
