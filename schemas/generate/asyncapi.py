@@ -97,6 +97,7 @@ def _messages() -> Iterator[tuple[str, dict[str, Any]]]:
         words = "Several events. A bad one is rejected alone. Without headers: by its `[`."
         yield f"{kind.name}.batch", _message(kind, BATCH, batch, words)
     yield "dead-letter", _dead_letter()
+    yield "retried", _retried()
 
 
 def _message(
@@ -140,7 +141,10 @@ def _dead_letters() -> dict[str, Any]:
         DEAD_LETTER_TOPIC: {
             "address": DEAD_LETTER_TOPIC,
             "description": "What was rejected, as it was sent, with the reason and its origin.",
-            "messages": {"dead-letter": {"$ref": "#/components/messages/dead-letter"}},
+            "messages": {
+                name: {"$ref": f"#/components/messages/{name}"}
+                for name in ("dead-letter", "retried")
+            },
             "bindings": {"kafka": _topic(DEAD_LETTER_TOPIC, ["compact"], 4 * _MIB)},
         }
     }
@@ -168,20 +172,46 @@ def _dead_letter() -> dict[str, Any]:
         "timestamp": "Of the record, in milliseconds since 1970.",
         "tenant": "Where it could be read.",
         "type": "Where it could be read.",
+        "value_bytes": "How many bytes the value had, where only its start could be kept.",
     }
+    optional = {"index", "tenant", "type", "value_bytes"}
     return {
         "name": "dead-letter",
-        "summary": "The original bytes of a rejected event.",
-        "headers": {
-            "type": "object",
-            "properties": {
-                f"dl_{name}": {"type": "string", "description": words}
-                for name, words in texts.items()
-            },
-            "required": [f"dl_{name}" for name in texts if name not in {"index", "tenant", "type"}],
-        },
+        "summary": "The original bytes of a rejected event, with its record's own headers.",
+        "headers": _own_headers(texts, optional),
         "payload": {"description": "Anything: what the producer sent."},
-        "bindings": {
-            "kafka": {"key": {"type": "string", "description": "The origin: a repeat overwrites."}}
-        },
+        "bindings": _keyed(
+            "The origin, topic:partition:offset, and :index of an element: a repeat overwrites."
+        ),
     }
+
+
+def _retried() -> dict[str, Any]:
+    texts = {
+        "retried_at": "When, in milliseconds since 1970.",
+        "retried_offset": "The offset that the event got in its partition.",
+        "topic": "Of the origin.",
+        "partition": "Of the origin, in decimal digits.",
+        "timestamp": "Of the rejected record, in milliseconds since 1970.",
+    }
+    return {
+        "name": "retried",
+        "summary": "Says that a dead letter was sent again.",
+        "headers": _own_headers(texts, set()),
+        "payload": {"type": "string", "const": "retried"},
+        "bindings": _keyed("The dead letter's key, and :retried."),
+    }
+
+
+def _own_headers(texts: dict[str, str], optional: set[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            f"dl_{name}": {"type": "string", "description": words} for name, words in texts.items()
+        },
+        "required": [f"dl_{name}" for name in texts if name not in optional],
+    }
+
+
+def _keyed(words: str) -> dict[str, Any]:
+    return {"kafka": {"key": {"type": "string", "description": words}}}

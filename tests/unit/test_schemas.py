@@ -14,7 +14,10 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from pipeline import topics
+from pipeline.chunks import Source
 from pipeline.cli import cli
+from pipeline.dead_letter import OWN
+from pipeline.dead_letters.letter import MARK_VALUE, mark_record, parse
 from pipeline.facts import Rules, reasons
 from schemas import TYPES, EventType, envelope, recipe_action
 from schemas.catalogue import CONTRACT, DEAD_LETTER_TOPIC
@@ -102,9 +105,15 @@ def test_words_that_stand_in_two_places_are_the_same() -> None:
     annotations = recipe_action.RecipeAction.__annotations__
     assert get_args(annotations["kind"]) == recipe_action.KINDS
     assert get_args(annotations["outcome"]) == recipe_action.OUTCOMES
-    dead_letter = asyncapi()["components"]["messages"]["dead-letter"]
-    headers = dead_letter["headers"]["properties"]
+    messages = asyncapi()["components"]["messages"]
+    headers = messages["dead-letter"]["headers"]["properties"]
     assert headers["dl_reason"]["description"] == ", ".join(reasons.REASONS)
+    assert headers.keys() == OWN
+    letter = parse("o", [(name, b"1") for name in headers], b"", Source("d", 0))
+    assert letter is not None
+    _, mark = mark_record(letter, 0, 0)
+    assert messages["retried"]["headers"]["required"] == [name for name, _ in mark]
+    assert messages["retried"]["payload"]["const"].encode() == MARK_VALUE
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
@@ -118,7 +127,7 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
             target = target[step]
         assert target
     forms = {f"{kind.name}.{form}" for kind in KINDS for form in ("structured", "binary", "batch")}
-    assert document["components"]["messages"].keys() == forms | {"dead-letter"}
+    assert document["components"]["messages"].keys() == forms | {"dead-letter", "retried"}
 
 
 def _references(node: Any) -> Iterator[str]:
