@@ -13,9 +13,10 @@ while [ "$i" -lt "$count" ]; do
 done |
     # Without idempotence a retry makes a second copy (which is dropped as a duplicate). murmur2 is
     # the partitioner of Java's clients: whoever else emits a tenant's events uses the same partition.
+    # An event may have 1 MiB, which the client's default refuses.
     kcat -P -E -b "$servers" -t "${prefix}usage.requests" -K '	' \
         -H content-type=application/cloudevents+json \
         -X acks=all -X enable.idempotence=true -X compression.codec=lz4 -X linger.ms=50 \
-        -X topic.partitioner=murmur2_random
+        -X topic.partitioner=murmur2_random -X message.max.bytes=2097152
 
 echo "sent $count events"
