@@ -21,7 +21,7 @@ never longer than this: one slow answer, the first for instance, must not freeze
 LEDGER = """
 SELECT
     sum(received), sum(counted), sum(duplicate), sum(rejected), sum(skipped), sum(lost), count(),
-    max(toUnixTimestamp64Milli(last_event_time)), max(toUnixTimestamp64Milli(last_arrival))
+    max(toUnixTimestamp64Milli(last_arrival))
 FROM (SELECT * FROM chunks LIMIT 1 BY topic, partition, incarnation, from_offset)
 """
 
@@ -74,7 +74,6 @@ class Totals:
     skipped: int = 0
     lost: int = 0
     chunks: int = 0
-    newest_event_ms: int = 0
     newest_arrival_ms: int = 0
 
     @property
