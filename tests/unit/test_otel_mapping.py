@@ -140,6 +140,18 @@ def test_what_is_no_request_of_somebody_is_left_out(missing: str) -> None:
     assert otel.mapped(span(attributes)) is None
 
 
+@pytest.mark.parametrize("operation", sorted(otel.OF_NO_MODEL))
+def test_an_agents_run_is_left_out_though_it_names_a_model(operation: str) -> None:
+    """Its model calls have spans of their own, and would be counted twice."""
+    tokens = {"gen_ai.usage.input_tokens": 900, "gen_ai.operation.name": operation}
+    assert otel.mapped(span(CALL | tokens)) is None
+
+
+def test_every_operation_is_a_model_call_or_left_out() -> None:
+    known = {value.value for value in gen_ai_attributes.GenAiOperationNameValues}
+    assert known - otel.OF_NO_MODEL == {"chat", "text_completion", "generate_content", "embeddings"}
+
+
 def test_the_page_is_the_code() -> None:
     page = (PRODUCERS / "opentelemetry.md").read_text()
     named = set(
@@ -148,5 +160,6 @@ def test_the_page_is_the_code() -> None:
     tables = [*otel._TEXTS.values(), *otel._COUNTS.values(), otel.TENANT]
     used = {name for names in tables for name in names} | {"http.response.status_code"}
     assert named == used
+    assert all(f"`{operation}`" in page for operation in otel.OF_NO_MODEL)
     known = {value for value in vars(gen_ai_attributes).values() if isinstance(value, str)}
     assert {name for name in used if name.startswith("gen_ai.")} <= known

@@ -17,6 +17,11 @@ OK, FAILED = 200, 500
 TENANT = ("usage.tenant", "tenant.id")
 """Where the tenant stands, on the span or else its resource: OpenTelemetry has no name for it."""
 
+OF_NO_MODEL = frozenset(
+    ("create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "retrieval", "plan")
+)
+"""Operations whose spans call no model themselves, though they may name one, and its tokens."""
+
 _TEXTS = {
     "operation": ("gen_ai.operation.name",),
     "model": ("gen_ai.request.model", "gen_ai.response.model"),
@@ -61,6 +66,8 @@ def mapped(span: Any) -> Mapped | None:
         found = _first(attributes, where)
         fields[name] = None if found is None else str(found)
     if not (tenant and fields["operation"] and fields["model"]):
+        return None
+    if fields["operation"] in OF_NO_MODEL:
         return None
     data = Request(
         status_code=_status(span, attributes),
