@@ -93,7 +93,7 @@ def simulate(
 ) -> None:
     """Send a believable stream of events, decided by its seed.
 
-    A year of history in five minutes: --duration 1y --speed-up 105120 --rate 2000.
+    A year of history in five minutes: --duration 1y --speed-up 105120 --rate 2000 --stamp-now.
     """
     from pipeline import simulate as process
     from pipeline.dead_letters.selection import instant
