@@ -86,10 +86,13 @@ _TIMES = ("since", "until", "as_of")
 
 def _times(texts: Mapping[str, str], tz: str, now: datetime) -> dict[str, Value]:
     found: dict[str, Value] = {}
-    end = now
+    # An end without its seconds would leave out the minute that runs. `as_of` does lose them: the
+    # end of a month's last minute would be an instant of the next month.
+    end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     for name in ("as_of", "until", "since"):  # since is counted back from until
         if name in texts:
-            at = _instant(name, texts[name], tz, end if name == "since" else now)
+            from_end = name == "since" or (name, texts[name]) == ("until", "now")
+            at = _instant(name, texts[name], tz, end if from_end else now)
             found[name] = at
             end = at if name == "until" else end
     since, until = found.get("since"), found.get("until")

@@ -31,10 +31,11 @@ def asked(*names: str, **given: str) -> dict[str, Any]:
     return values(view(*names), given, NOW + timedelta(seconds=15))
 
 
-def test_defaults_are_the_last_thirty_days() -> None:
+def test_defaults_are_the_last_thirty_days_with_the_minute_that_runs() -> None:
+    end = NOW + timedelta(minutes=1)
     assert asked("since", "until", "tz", "grain", "tenant") == {
-        "since": NOW - timedelta(days=30),
-        "until": NOW,
+        "since": end - timedelta(days=30),
+        "until": end,
         "tz": "UTC",
         "grain": "day",
         "tenant": "",
@@ -82,6 +83,11 @@ def test_times(text: str, instant: datetime) -> None:
 def test_since_is_counted_back_from_until() -> None:
     found = asked("since", "until", since="7d", until="2026-05-08")
     assert found["since"] == datetime(2026, 5, 1, tzinfo=UTC)
+    assert asked("since", "until", since="1h", until="now") == {
+        "since": NOW - timedelta(minutes=59),
+        "until": NOW + timedelta(minutes=1),
+    }
+    assert asked("since", "until", until="1h")["until"] == NOW - timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +99,7 @@ def test_since_is_counted_back_from_until() -> None:
         ({"since": "1969-12-31"}, "--since '1969-12-31' is not between 1970 and 2105"),
         ({"since": "9999999d"}, "is no time"),
         ({"since": "2026-05-02", "until": "2026-05-01"}, "2026-05-02 00:00 is not before --until"),
+        ({"since": "now"}, "is not before --until"),
         (
             {"tz": "asia/kolkata"},
             "'asia/kolkata' is no IANA time zone, did you mean 'Asia/Kolkata'",
