@@ -8,6 +8,7 @@ import gc
 import resource
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,33 @@ def test_what_large_arrays_took_is_given_back() -> None:
     assert int(ran.stdout) < 16 << 20
 
 
+async def _given_back_for(seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(memory.give_back_forever(), seconds)
+
+
+class _Fetched:
+    """As aiokafka's unpacking: its iterator holds it, and it holds its iterator."""
+
+    def __init__(self) -> None:
+        self.iterator = self.unpack()
+
+    def unpack(self) -> Iterator[int]:
+        yield id(self)
+
+
+@pytest.mark.usefixtures("restored")
+def test_what_was_fetched_and_not_handed_out_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.tune()
+    fetched = _Fetched()
+    gone = weakref.ref(fetched)
+    gc.collect(1)  # it has been in use for longer than the young are
+    del fetched
+    monkeypatch.setattr(memory, "GIVE_BACK_SECONDS", 0.05)
+    asyncio.run(_given_back_for(0.5))
+    assert gone() is None
+
+
 def test_what_small_objects_left_free_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between others that stay, so that no end of the heap is free."""
 
@@ -92,15 +120,11 @@ def test_what_small_objects_left_free_is_given_back(monkeypatch: pytest.MonkeyPa
         pages = Path("/proc/self/statm").read_text().split()[1]
         return int(pages) * resource.getpagesize()
 
-    async def trimmed() -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(memory.trim_forever(), 1)
-
     small = [bytes(2000) for _ in range(50_000)]  # larger than what Python's own arenas take
     stay = small[::10]
     full = resident_bytes()
     del small
-    monkeypatch.setattr(memory, "TRIM_SECONDS", 0.1)
-    asyncio.run(trimmed())
+    monkeypatch.setattr(memory, "GIVE_BACK_SECONDS", 0.1)
+    asyncio.run(_given_back_for(1))
     assert full - resident_bytes() > 50 << 20
     assert len(stay) == 5000
