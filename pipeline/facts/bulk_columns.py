@@ -1,6 +1,7 @@
 """Many events of the common form at a time: a pass per check, and a pass per column."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -73,12 +74,12 @@ class RecipeActions:
 
     def columns(self, rule_set: int) -> list[Values]:
         """See ``Bulk``."""
-        data = self._data
+        data, tasks = self._data, _tasks(rule_set)
         return [
             [d.recipe_id for d in data],
             [d.app or "" for d in data],
             [rule_set] * len(data),
-            [_TASKS[d.kind, d.outcome] for d in data],
+            [tasks[d.kind, d.outcome] for d in data],
             [1 if d.outcome == "failed" else 0 for d in data],
         ]
 
@@ -104,7 +105,12 @@ def _is_shallow(properties: bytes) -> bool:
     return properties.startswith(b"{") and within_depth(properties, MAX_PROPERTIES_DEPTH)
 
 
-_TASKS = {(kind, outcome): int(is_task(kind, outcome)) for kind in KINDS for outcome in OUTCOMES}
+@lru_cache(maxsize=1)
+def _tasks(rule_set: int) -> Mapping[tuple[str, str], int]:
+    """1 or 0 by kind and outcome."""
+    return {(k, o): int(is_task(rule_set, k, o)) for k in KINDS for o in OUTCOMES}
+
+
 _ONLY_DEFAULT = frozenset({DEFAULT_CURRENCY})
 
 

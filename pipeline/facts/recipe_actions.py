@@ -7,16 +7,23 @@ from pipeline.facts.origin import Origin
 from schemas.fields import MAX_INTEGER
 from schemas.recipe_action import KINDS, OUTCOMES
 
-_COMPUTING = frozenset({"action", "call"})
+TASK_RULES: dict[int, frozenset[tuple[str, str]]] = {
+    1: frozenset({("action", "succeeded"), ("call", "succeeded")}),
+}
+"""Which recipe actions are tasks: the (kind, outcome) pairs of each rule set, by its version (row
+A1 of the list of numbers).
+
+By rule set 1, triggers and control flow are none; an action is one, whatever the size of its bulk,
+in each iteration and each rerun; a failed or skipped step is none; calling a recipe is one.
+
+What was counted keeps the version that it was counted by. So no rule set is ever changed: add one,
+and name it in ``Rules.task_rule_set``.
+"""
 
 
-def is_task(kind: str, outcome: str) -> bool:
-    """Whether an action is a task by rule set 1 (row A1 of the list of numbers).
-
-    Triggers and control flow are none; an action is one, whatever the size of its bulk, in each
-    iteration and each rerun; a failed or skipped step is none; calling a recipe is one.
-    """
-    return kind in _COMPUTING and outcome == "succeeded"
+def is_task(rule_set: int, kind: str, outcome: str) -> bool:
+    """Whether an action is a task by a rule set of `TASK_RULES`."""
+    return (kind, outcome) in TASK_RULES[rule_set]
 
 
 def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
@@ -33,7 +40,7 @@ def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
     fields.optional_boolean(data, "rerun")
     if data.get("duration_ms") is not None:
         fields.duration_us(data, "duration_ms")
-    task, failed = int(is_task(kind, outcome)), int(outcome == "failed")
+    task, failed = int(is_task(origin.rule_set, kind, outcome)), int(outcome == "failed")
     return origin.minute, origin.tenant, recipe_id, app, origin.rule_set, task, failed
 
 

@@ -36,7 +36,8 @@ class Rules:
     """For how many offsets an event's id is remembered."""
 
     task_rule_set: int = 1
-    """Which recipe actions are tasks (row A1 of the list of numbers)."""
+    """Which recipe actions are tasks (row A1 of the list of numbers): a version of
+    `recipe_actions.TASK_RULES`."""
 
     zones: str = VERSION
     """The release of the time zone database, by which an unknown zone is told."""

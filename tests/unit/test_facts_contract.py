@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pipeline.facts import RECIPE_ACTIONS, REQUESTS, Facts, Rejection, Rules, decimals, reader
+from pipeline.facts.recipe_actions import TASK_RULES
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 MINUTE = 1_772_368_440
@@ -114,6 +115,29 @@ def test_which_recipe_actions_are_tasks(kind: str, outcome: str, task: int, fail
     event = action(kind=kind, outcome=outcome, items=500, rerun=True, iteration=4)
     found = row(read(Rec(text(event)), topic="usage.recipe-actions"))
     assert (found["task"], found["failed"], found["rule_set"]) == (task, failed, 1)
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+@pytest.mark.parametrize(("rule_set", "tasks"), [(1, [1, 0]), (200, [0, 1])])
+def test_an_action_is_counted_by_the_rule_set_that_is_stored_with_it(
+    monkeypatch: pytest.MonkeyPatch, rule_set: int, tasks: list[int], *, in_batch: bool
+) -> None:
+    """Many at a time, and one by one as those in batches are."""
+    monkeypatch.setitem(TASK_RULES, 200, frozenset({("trigger", "failed")}))
+    events = [action(), action(kind="trigger", outcome="failed")]
+    records = [
+        Rec(text([event] if in_batch else event), offset=offset)
+        for offset, event in enumerate(events)
+    ]
+    rules = Rules(duplicate_window=0, task_rule_set=rule_set)
+    facts = read(*records, topic="usage.recipe-actions", rules=rules)
+    names = [name for name, _ in facts.head.columns]
+    columns = dict(zip(names, map(list, facts.columns), strict=True))
+    assert (columns["task"], columns["rule_set"]) == (tasks, [rule_set] * 2)
+
+
+def test_the_rule_set_in_force_is_one_of_those_there_are() -> None:
+    assert Rules().task_rule_set in TASK_RULES
 
 
 @pytest.mark.parametrize(
