@@ -70,13 +70,18 @@ def run(rate: float, seconds: float, seed: int, tenants: int) -> int:
 
 @cli.command()
 @click.option("--port", type=_PORT, help="Instead of USAGE_WEB_PORT.")
-def worker(port: int | None) -> int:
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), help="Instead of USAGE_LOG_FORMAT."
+)
+def worker(port: int | None, log_format: str | None) -> int:
     """Count: read the topics, write the store."""
     from pipeline import worker as process
 
     settings = load()
     if port is not None:
         settings = dataclasses.replace(settings, web_port=port)
+    if log_format is not None:
+        settings = dataclasses.replace(settings, log_format=log_format)
     return process.main(settings)
 
 
@@ -290,11 +295,13 @@ def rewind(to_store: bool) -> None:  # noqa: ARG001 -- required: what is done is
     """Have Kafka replay what a restored or new store lacks. Stop the workers first."""
     from pipeline import topics as kafka
     from pipeline.clickhouse.client import Store
+    from pipeline.clickhouse.migrate import check as check_schema
     from pipeline.rewind import rewind as put_back
 
     settings = load()
     client = Store.connect(settings)
     try:
+        check_schema(client)
         ranges = put_back(settings, client, [settings.topic(spec.name) for spec in kafka.COUNTED])
     finally:
         client.close()

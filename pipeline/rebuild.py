@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import TYPE_CHECKING
 
 from pipeline.facts.interface import remembered_from
+from pipeline.logs import place
 from pipeline.transport import Past
 from pipeline.waits import now
 
@@ -105,6 +106,7 @@ class Rebuild:
             "what repeats an event of theirs counts again%s",
             *(source, a, b - 1, self.window),
             "" if replay_to is None else ", also in the open chunk, which may have known them",
+            extra=place(source, a, b),
         )
 
     def _say_end(self, seconds: float, records: int, left: Collection[Partition]) -> None:

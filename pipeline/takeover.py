@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.chunks import Found, Halt, Lease, Plan, Range, Source, plan
 from pipeline.errors import Halted
+from pipeline.logs import place
 
 if TYPE_CHECKING:
     from pipeline.commits import Offset
@@ -132,6 +133,8 @@ def found_of(covered: Covered, committed: Offset | None, first: int, last: int) 
 def _say(taken: Sequence[Taken]) -> None:
     for one in taken:
         if one.plan.lost:
-            log.error("%s: %s", one.source, one.plan.note)
+            where = place(one.source, *one.plan.lost)
+            log.error("%s: %s", one.source, one.plan.note, extra=where)
         elif one.plan.note:
-            log.info("%s: %s", one.source, one.plan.note)
+            where = place(one.source, one.plan.start, one.plan.replay_to)
+            log.info("%s: %s", one.source, one.plan.note, extra=where)

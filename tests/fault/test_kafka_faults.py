@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
@@ -31,6 +32,23 @@ def test_broker_restarted(scene: Scene, orderly: bool) -> None:
         scene.kafka.kill9()
     scene.kafka.start()
     scene.sender().send_traffic(traffic, 4000)
+    scene.check()
+
+
+def test_a_broker_that_is_away_is_said_now_and_then(scene: Scene) -> None:
+    """The clients try ten times a second, each with some lines of its own."""
+    scene.set_up(partitions=2)
+    worker = scene.worker(USAGE_LOG_FORMAT="json")
+    scene.send(500)
+    scene.settle()
+    lines = len(worker.output().splitlines())
+    scene.kafka.kill9()
+    time.sleep(10)  # it is away; nothing is to happen
+    said = worker.output().splitlines()[lines:]
+    scene.kafka.start()
+    assert 0 < len(said) < 20, worker.tail()
+    assert all(json.loads(line)["logger"] for line in said)
+    scene.send(500, seed=2)
     scene.check()
 
 

@@ -13,6 +13,7 @@ from tests.harness.proxy import Mode, Proxy
 from tests.harness.scene import Scene
 
 HALTED = 76
+UNMIGRATED = 78
 UNAVAILABLE = 75
 AWAY_SECONDS = 15
 
@@ -111,6 +112,9 @@ def test_a_new_store_under_an_old_group(lone_scene: Scene) -> None:
     scene.set_up(partitions=2)
     scene.stop(_count(scene, seed=1))
     scene.database += "_new"
+    unmigrated = scene.start("rewind", "--to-store")
+    assert unmigrated.wait(60) == UNMIGRATED, unmigrated.tail()
+    assert "usage migrate" in unmigrated.output()
     scene.run("migrate")
     scene.send(500, seed=2)
     halted = scene.worker()

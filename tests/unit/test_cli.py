@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def test_help_names_every_command() -> None:
         (["topics", "chek"], "'chek' is not a command; did you mean 'check'?"),
         (["settings", "--mark"], "No such option"),
         (["worker", "--port", "0"], "0 is not in the range"),
+        (["worker", "--log-format", "xml"], "'xml' is not one of 'text', 'json'"),
         (["rewind"], "Missing option '--to-store'"),
     ],
 )
@@ -51,6 +53,15 @@ def test_an_error_for_a_person_is_one_line_and_a_code() -> None:
     assert done.stderr == (
         "usage: USAGE_PARTITIONS is 'many'; allowed: a whole number from 1 to 10000\n"
     )
+
+
+def test_a_worker_logs_as_its_option_says() -> None:
+    nobody = {"USAGE_CLICKHOUSE": "http://127.0.0.1:1/usage", "USAGE_LOG_FORMAT": "text"}
+    done = usage("worker", "--log-format", "json", **nobody)
+    assert done.returncode == 75
+    [line] = done.stderr.splitlines()
+    said = json.loads(line)
+    assert (said["level"], said["message"].partition(":")[0]) == ("error", "stopped")
 
 
 def test_settings_are_listed_without_secrets() -> None:
