@@ -108,13 +108,15 @@ class _Worker:
         async with _Producer(settings) as producer:
             app = UsageApp(settings, self._fail)
             app.work = self._work(app, store, producer)
-            read = app.register_agents()
-            await asyncio.to_thread(topics.incarnations, settings, read)  # they must exist
+            needed = [*app.register_agents(), settings.topic(topics.DEAD_LETTER.name)]
+            await asyncio.to_thread(topics.incarnations, settings, needed)  # they must exist
             server = self._server()
             server.start()
-            flushing = asyncio.create_task(app.work.flush_forever())
-            starting = asyncio.create_task(self._start(app))
-            watching = asyncio.create_task(self._ledger_watch(store, app.work).run_forever())
+            app.work.standing.unassigned_at = asyncio.get_running_loop().time()
+            flushing = asyncio.create_task(self._to_its_end(app.work.flush_forever()))
+            starting = asyncio.create_task(self._to_its_end(app.start()))
+            watch = self._ledger_watch(store, app.work)
+            watching = asyncio.create_task(self._to_its_end(watch.run_forever()))
             giving_back = asyncio.create_task(memory.give_back_forever())
             self._is_up = True
             await self._ended.wait()
@@ -163,7 +165,9 @@ class _Worker:
             batches,
             self._fail,
         )
-        self._survey = Survey(work, live, flusher, batches, rules.duplicate_window)
+        # A rebalance waits for members that are gone, or slow to join again.
+        join_seconds = settings.rebalance_timeout_seconds + settings.session_timeout_seconds
+        self._survey = Survey(work, live, flusher, batches, rules.duplicate_window, join_seconds)
         return work
 
     def _server(self) -> Server:
@@ -188,9 +192,9 @@ class _Worker:
         check(store)
         return store
 
-    async def _start(self, app: UsageApp) -> None:
+    async def _to_its_end(self, part: Coroutine[Any, Any, object]) -> None:
         try:
-            await app.start()
+            await part
         except Exception as error:  # noqa: BLE001  # whatever it is, it ends the worker
             self._fail(error)
 

@@ -1,7 +1,8 @@
 """Whether a worker is alive and ready, judged by progress. Pure.
 
-*Alive* is about restarting it: it is not when its event loop is blocked, or when there is lag and
-no chunk was committed for a while although the store answers. A store that is away kills nobody.
+*Alive* is about restarting it: it is not when its event loop is blocked, when there is lag and no
+chunk was committed for a while although the store answers, or when it does not come out of a
+rebalance. A store that is away kills nobody.
 *Ready* is about counting: it is not before it reads all its partitions.
 """
 
@@ -43,6 +44,11 @@ def alive(state: State | None) -> Verdict:
     if behind and idle > STALLED_SECONDS:
         return Verdict(
             False, "stalled", f"{behind} records wait and no chunk was committed for {idle:.0f} s"
+        )
+    waited = 0.0 if state.unassigned_at is None else state.now - state.unassigned_at
+    if waited > STALLED_SECONDS + state.join_seconds:
+        return Verdict(
+            False, "stuck", f"it has waited {waited:.0f} s for the group to give it partitions"
         )
     if _waits_for_takeover(state) and idle > STALLED_SECONDS:
         return Verdict(

@@ -114,7 +114,10 @@ LAG_RECORDS = Metric(
     "usage_lag_records", "gauge", "Offsets between the log's end and what is committed.", PARTITION
 )
 LAG_SECONDS = Metric(
-    "usage_lag_seconds", "gauge", "Age of the oldest record that is not committed.", PARTITION
+    "usage_lag_seconds",
+    "gauge",
+    "Age of the oldest record that was fetched and is not committed.",
+    PARTITION,
 )
 PARTITIONS = Metric(
     "usage_partitions", "gauge", "Assigned partitions: taken_up, or waiting for it.", ("state",)

@@ -24,6 +24,8 @@ class Standing:
     assigned: int = 0
     assigned_at: float | None = None
     """None without an assignment."""
+    unassigned_at: float | None = None
+    """Since when it waits for one; None while it has one."""
     reading: bool = False
     """Whether the assigned partitions are taken up."""
     progress_at: float = 0.0
@@ -49,6 +51,10 @@ class State:
     """When a chunk was last committed, there was nothing to commit, or ids were read again."""
     assigned_at: float | None
     """When partitions were last assigned; None without an assignment."""
+    unassigned_at: float | None = None
+    """Since when it waits for an assignment; None while it has one."""
+    join_seconds: float = 0.0
+    """How long the group may take to give it one."""
     stopping: bool = False
     windows: Mapping[Window, Mapping[str, Sums]] = field(default_factory=dict)
     """By label."""

@@ -27,12 +27,14 @@ class Survey:
         flusher: Flusher,
         batches: Callable[[], BatchThread],
         duplicate_window: int,
+        join_seconds: float,
     ) -> None:
         self._work = work
         self._live = live
         self._flusher = flusher
         self._consumer = batches
         self._window = duplicate_window
+        self._join_seconds = join_seconds
 
     def state(self, now: float) -> State:
         """Return how things stand at `now`, of the loop's clock."""
@@ -52,6 +54,8 @@ class Survey:
             store_call_since=self._flusher.store_call_since,
             progress_at=standing.progress_at,
             assigned_at=standing.assigned_at,
+            unassigned_at=standing.unassigned_at,
+            join_seconds=self._join_seconds,
             stopping=standing.stopping,
             windows=windows,
             totals={label: list(sums) for label, sums in self._live.totals.items()},

@@ -29,6 +29,8 @@ READING = State(
 )
 STALLED = replace(READING, lag=BEHIND, progress_at=LONG_AGO)
 STUCK = replace(READING, taken_up=1, progress_at=LONG_AGO)
+JOIN_SECONDS = 90.0
+WAITING = replace(READING, assigned=0, taken_up=0, assigned_at=None, join_seconds=JOIN_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,9 @@ STUCK = replace(READING, taken_up=1, progress_at=LONG_AGO)
         # stuck after a rebalance: assigned, and not read
         (STUCK, False, "stuck"),
         (replace(STUCK, assigned_at=JUST_NOW), True, "alive"),
+        # stuck in a rebalance: it takes no longer than members may take to join
+        (replace(WAITING, unassigned_at=NOW - JOIN_SECONDS - STALLED_SECONDS - 1), False, "stuck"),
+        (replace(WAITING, unassigned_at=NOW - JOIN_SECONDS - STALLED_SECONDS + 1), True, "alive"),
         # a store that is away, or hangs, is no reason to restart a worker
         (replace(STALLED, store_away_since=NOW - 500), True, "store_away"),
         (replace(STUCK, store_away_since=NOW - 500), True, "store_away"),
