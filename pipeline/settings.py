@@ -122,7 +122,7 @@ class Settings:
     chunk_bytes: int = _setting(
         "67108864",
         kinds.integer(1_048_576, 268_435_456),
-        "Bytes of columns after which a chunk is sealed early.",
+        "Bytes of its records' values after which a chunk is sealed early.",
     )
     buffer_events: int = _setting(
         "200000",

@@ -20,9 +20,10 @@ from pipeline.chunks import Lease, Source
 from pipeline.errors import BrokerError, Halted
 from pipeline.flusher import AssignmentOver, GroupLost
 from pipeline.live import KEPT_MINUTES
+from pipeline.logs import place
 from pipeline.partitions import Chunk, Discontinuity, Partition
 from pipeline.telemetry.state import Standing
-from pipeline.transport import Start
+from pipeline.transport import Start, cut
 from pipeline.waits import cancelled, now, within
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ log = logging.getLogger(__name__)
 TAKEOVER_RETRY_SECONDS = 0.5
 LOG_ENDS_SECONDS = 5.0
 """How often a worker that is full asks Kafka how far it is behind."""
+MOST_EVENTS, MOST_BYTES = 1_000_000, 256 << 20
+"""No open chunk grows beyond these, however long the one before it is under way: what one insert
+takes. No chunk that settings seal early is larger."""
+PIECE_BYTES = 2 << 20
+"""What is folded at once, of the records' values: at some 100 bytes for the smallest event of a
+batch, 20,000 events, by which a chunk may pass its bound (`clickhouse.client.MAX_ROWS`)."""
 LIVE_SECONDS = (KEPT_MINUTES + 1) * 60
 """How much of the past the live windows need."""
 
@@ -89,6 +96,7 @@ class Work:
         """Begin to take up what is assigned; returns at once, for the group waits for it."""
         self._instruments.rebalanced({source.topic for source in sources})
         self.standing.assigned, self.standing.assigned_at = len(sources), now()
+        self.standing.unassigned_at = None
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
         self._live.keep(self.partitions)
         self._begin(self._take_up(lease, sources))
@@ -101,7 +109,7 @@ class Work:
         """
         self._lease = None
         self.standing.reading = False
-        self.standing.assigned_at = None
+        self.standing.assigned_at, self.standing.unassigned_at = None, now()
         await cancelled(self._taking_up)
         self._room.set()
         await self._settle(self._settings.settle_seconds)
@@ -131,14 +139,21 @@ class Work:
         partition = self.partitions.get(fetched.source)
         if partition is None:
             return
-        await self._wait_for_room(partition)
-        if self.partitions.get(fetched.source) is not partition:
-            return
+        for piece in cut(fetched, PIECE_BYTES):
+            await self._wait_for_room(partition)
+            if self.partitions.get(fetched.source) is not partition:
+                return
+            if self._may_not_grow(partition):
+                return  # the assignment is over, whoever has the next one reads it again
+            await self._add_piece(partition, piece)
+
+    async def _add_piece(self, partition: Partition, fetched: Fetched) -> None:
         replaying = partition.replay_to is not None
         try:
             partition.add(fetched)
         except Discontinuity as error:
-            log.info("%s; reading it again", error)
+            where = place(partition.source, partition.position)
+            log.info("%s; reading it again", error, extra=where)
             await self._open([partition])
         if self._is_large(partition) or (replaying and partition.replay_to is None):
             self._due.set()
@@ -154,6 +169,7 @@ class Work:
             self._due.clear()
             everything = clock() >= next_round or self._is_full()
             chunks = self._sealed(everything)
+            self._room.set()  # in the chunks that begin now
             if everything:
                 next_round = clock() + self._interval_seconds(len(chunks))
             await self._flush_once(chunks)
@@ -280,7 +296,7 @@ class Work:
             self._abandon(chunks)
             await self._leave_group(error)
         except AssignmentOver as error:
-            log.info("giving up %d chunks under way: %s", len(chunks), error)
+            log.info("giving up %s: %s", ", ".join(str(c.range) for c in chunks), error)
             self._abandon(chunks)
         except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
             self._fail(error)
@@ -345,10 +361,21 @@ class Work:
     # Back-pressure ---------------------------------------------------------------------------
 
     async def _wait_for_room(self, partition: Partition) -> None:
-        while self._is_full() and partition.replay_to is None and self._lease is not None:
+        while self._must_wait(partition) and self._lease is not None:
             self._want_flush()
             if not await within(self._room.wait(), LOG_ENDS_SECONDS):
                 await self._look_at_log_ends(partition.source.topic)
+
+    def _must_wait(self, partition: Partition) -> bool:
+        """Say whether there is no room; a replay must not wait for its own end."""
+        return self._may_not_grow(partition) or (partition.replay_to is None and self._is_full())
+
+    def _may_not_grow(self, partition: Partition) -> bool:
+        """Say whether the open chunk is as large as one insert may be, however much may be held."""
+        facts = partition.facts
+        return partition.replay_to is None and (
+            facts.received >= MOST_EVENTS or facts.size_bytes >= MOST_BYTES
+        )
 
     async def _look_at_log_ends(self, topic: str) -> None:
         """Keep the lag true while nothing is fetched, which would tell it."""

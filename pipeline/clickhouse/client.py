@@ -32,8 +32,8 @@ READ_SECONDS = 60
 CONNECTIONS = 16
 """Kept open; more threads than that open connections of their own."""
 
-MAX_ROWS = 1_000_000
-"""Of one insert."""
+MAX_ROWS = 1_048_448
+"""Of one insert: more than a chunk can have by the time it is sealed (`pipeline.work`)."""
 
 ONE_BLOCK = {
     # The block is passed on whole, whatever its size: below both bounds blocks are joined until the
@@ -42,6 +42,8 @@ ONE_BLOCK = {
     "min_insert_block_size_bytes": 0,
     "max_insert_block_size": 1 << 40,
     "max_insert_threads": 1,
+    # A chunk's events may be of any month that USAGE_TOO_LATE_SECONDS allows.
+    "max_partitions_per_insert_block": 0,
 }
 
 INSERT = {

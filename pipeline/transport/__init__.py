@@ -12,7 +12,7 @@ right to read live here too, in the consumer's thread:
 
 from __future__ import annotations
 
-from pipeline.transport.batches import BatchScheduler, BatchSchema, Fetched, Start
+from pipeline.transport.batches import BatchScheduler, BatchSchema, Fetched, Start, cut
 from pipeline.transport.consumer import BatchConsumer, BatchTransport
 from pipeline.transport.past import Past
 from pipeline.transport.thread import (
@@ -36,4 +36,5 @@ __all__ = [
     "Fetched",
     "Past",
     "Start",
+    "cut",
 ]

@@ -25,6 +25,21 @@ class Fetched(NamedTuple):
     """aiokafka's records, in log order; none where there were control records only."""
 
 
+def cut(fetched: Fetched, most_bytes: int) -> Iterator[Fetched]:
+    """Yield it in pieces whose values have so many bytes at most, or are a single record's."""
+    records = fetched.records
+    sizes = [len(value) if (value := record.value) else 0 for record in records]
+    start, first, held = fetched.start, 0, 0
+    if sum(sizes) > most_bytes:
+        for n, size in enumerate(sizes):
+            if n > first and held + size > most_bytes:
+                end = records[n].offset
+                yield fetched._replace(start=start, end=end, records=records[first:n])
+                start, first, held = end, n, 0
+            held += size
+    yield fetched._replace(start=start, records=records[first:])
+
+
 class Start(NamedTuple):
     """Where to open a partition. Batches that were fetched before have an older epoch."""
 

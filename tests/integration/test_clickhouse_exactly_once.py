@@ -127,6 +127,13 @@ class TestOneBlock:
         with pytest.raises(StoreRefused, match="too many"):
             chain.store.insert("head", COLUMNS, [column, column, column], token="t")
 
+    def test_a_chunk_may_be_of_any_number_of_months(self, chain: Chain) -> None:
+        """Above 100 table partitions the server refuses, as it comes, in words of a full store."""
+        block = [(2_678_400 * month, "key", 1) for month in range(500)]
+        for _ in range(2):
+            chain.insert(block, "t")
+        assert chain.sums() == (500, 500)
+
     def test_no_rows_are_no_insert(self, chain: Chain) -> None:
         chain.store.insert("head", COLUMNS, [[], [], []], token="t")
         chain.insert(rows(10), "t")

@@ -1,16 +1,21 @@
-"""What a worker does with a batch that its own code fails on (`pipeline.work`)."""
+"""What a worker does with batches: one that its own code fails on, more than a chunk may hold."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
-from pipeline.chunks import Plan, Source
+import pytest
+
+from pipeline import work as module
+from pipeline.chunks import Lease, Plan, Source
+from pipeline.clickhouse.client import MAX_ROWS
 from pipeline.facts.interface import Facts, Head, Record
-from pipeline.partitions import Partition
+from pipeline.partitions import Chunk, Partition
 from pipeline.settings import load
-from pipeline.transport import Fetched
+from pipeline.transport import Fetched, cut
 from pipeline.work import Work
 
 SOURCE = Source("usage.requests", 0)
@@ -28,24 +33,136 @@ class Broken:
         raise NotImplementedError
 
 
-def test_an_exception_while_folding_ends_the_worker_instead_of_passing_the_batch_by() -> None:
-    failures: list[BaseException] = []
+class Batches(Broken):
+    """A reader of records that hold as many events as bytes."""
+
+    head = Head("things_in", ())
+
+    def read(self, records: Sequence[Record], into: Facts) -> None:
+        into.received += sum(len(record.value or b"") for record in records)
+
+
+class SlowFlusher:
+    """Keeps each round of chunks under way until it is let go."""
+
+    commit_is_out = False
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+        self.may_end = asyncio.Event()
+
+    async def flush(self, chunks: Sequence[Chunk], *_: object) -> None:
+        self.chunks += chunks
+        await self.may_end.wait()
+
+    def close(self) -> None:
+        pass
+
+
+def work(failures: list[BaseException], flusher: object = None, **environment: str) -> Work:
+    anything = cast("Any", SimpleNamespace)
     nothing = cast("Any", None)
-    work = Work(
-        load({}),
-        flusher=nothing,
+    return Work(
+        load(environment),
+        flusher=cast("Any", flusher),
         takeover=nothing,
         rebuild=nothing,
         ledger=nothing,
-        live=nothing,
-        instruments=nothing,
+        live=anything(advance=_nothing, counted=_nothing, is_restored=lambda _: True),
+        instruments=anything(chunk_counted=_nothing),
         new_reader=nothing,
-        batches=nothing,
+        batches=lambda: anything(log_end=lambda _: 0, close_gates=_at_once),
         fail=failures.append,
     )
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+async def _at_once() -> None:
+    pass
+
+
+def batch(start: int, *sizes: int) -> Fetched:
+    records: list[Any] = [
+        SimpleNamespace(offset=start + n, value=bytes(size)) for n, size in enumerate(sizes)
+    ]
+    return Fetched(SOURCE, 0, start, start + len(sizes), records)
+
+
+def test_an_exception_while_folding_ends_the_worker_instead_of_passing_the_batch_by() -> None:
+    failures: list[BaseException] = []
+    working = work(failures)
     partition = Partition(SOURCE, "incarnation", Broken(), Plan(0))
-    work.partitions[SOURCE] = partition
-    records: list[Any] = [object()]
-    asyncio.run(work.add(Fetched(SOURCE, partition.epoch, 0, 1, records)))
+    working.partitions[SOURCE] = partition
+    asyncio.run(working.add(batch(0, 1)))
     assert [type(error) for error in failures] == [ZeroDivisionError]
-    assert work.partitions == {}  # half a batch in the open chunk is not flushed on the way out
+    assert working.partitions == {}  # half a batch in the open chunk is not flushed on the way out
+
+
+def test_a_batch_is_cut_by_bytes_between_records() -> None:
+    whole = batch(10, 3, 4, 9, 0, 5)._replace(start=8, end=20)
+    assert list(cut(whole, 100)) == [whole]
+    pieces = list(cut(whole, 7))
+    spans = [(p.start, p.end, [record.offset for record in p.records]) for p in pieces]
+    assert spans == [(8, 12, [10, 11]), (12, 13, [12]), (13, 20, [13, 14])]
+    assert list(cut(Fetched(SOURCE, 0, 5, 9, []), 7)) == [Fetched(SOURCE, 0, 5, 9, [])]
+
+
+def test_no_chunk_is_larger_than_an_insert_however_much_may_be_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A chunk is under way for long, and the buffer has room for far more than one insert."""
+    monkeypatch.setattr(module, "MOST_EVENTS", 100)
+    monkeypatch.setattr(module, "PIECE_BYTES", 20)
+    failures: list[BaseException] = []
+
+    async def count() -> list[Chunk]:
+        flusher = SlowFlusher()
+        working = work(failures, flusher, USAGE_CHUNK_EVENTS="50")
+        working.partitions[SOURCE] = Partition(SOURCE, "incarnation", Batches(), Plan(0))
+        working._lease = Lease(1, "me")
+        flushing = asyncio.create_task(working.flush_forever())
+        adding = asyncio.create_task(_add_all(working))
+        async with asyncio.timeout(10):
+            while working.partitions[SOURCE].facts.received < 100:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            for _ in range(100):  # it would take more now
+                await asyncio.sleep(0)
+            flusher.may_end.set()
+            await adding
+        await working.stop(5)
+        flushing.cancel()
+        return flusher.chunks
+
+    async def _add_all(working: Work) -> None:
+        for start in range(0, 1000, 50):
+            await working.add(batch(start, *[10] * 50))
+
+    chunks = asyncio.run(count())
+    assert failures == []
+    assert max(chunk.facts.received for chunk in chunks) < 100 + 20
+    assert sum(chunk.facts.received for chunk in chunks) == 10_000
+    bounds = [0, *(chunk.range.b for chunk in chunks)]
+    assert bounds == [*(chunk.range.a for chunk in chunks), 1000]
+
+
+def test_what_a_chunk_may_come_to_fits_into_one_insert() -> None:
+    smallest = (
+        b'{"specversion":"1.0","id":"1","source":"a","type":"usage.event.v1","subject":"t",'
+        b'"data":{"name":"x"}},'
+    )
+    assert module.MOST_EVENTS + module.PIECE_BYTES // len(smallest) <= MAX_ROWS
+
+
+def test_who_loses_its_partitions_waits_for_others() -> None:
+    async def revoked() -> Work:
+        working = work([], SlowFlusher())
+        working.standing.assigned_at = 1.0
+        await working.on_revoked()
+        return working
+
+    standing = asyncio.run(revoked()).standing
+    assert standing.assigned_at is None
+    assert standing.unassigned_at is not None
