@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ from aiokafka.errors import KafkaError
 from pipeline.chunks import Commit, Lease, Range, Source, commit_metadata, intent_metadata
 from pipeline.commits import Offset
 from pipeline.errors import Halted, StoreRefused, StoreUnavailable
+from pipeline.kafka_faults import may_pass, words
+from pipeline.logs import SAY_AGAIN_SECONDS, place
 
 if TYPE_CHECKING:
     from pipeline.dead_letter import DeadLetters
@@ -31,6 +34,8 @@ T = TypeVar("T")
 COMMIT_TIMEOUT_SECONDS = 15.0
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
+PATIENCE_SECONDS = 2 * LONGEST_BACKOFF_SECONDS
+"""Away for so long it is said, however lately it was said before."""
 STORE_THREADS = 8
 """Inserts of several chunks at once; each is one block, so their order is free."""
 
@@ -78,6 +83,8 @@ class Flusher:
         self._hook = hook
         self.store_away_since: float | None = None
         """When the store stopped answering, by the loop's clock; None while it answers."""
+        self._is_said_away = False
+        self._said_away_at = -math.inf
         self._calls: dict[object, float] = {}
         self.commit_is_out = False
         """Whether a commit was sent that nobody waits for any more: its result is unknown."""
@@ -163,7 +170,29 @@ class Flusher:
 
     async def _send_dead_letters(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
-            await self._dead_letters.send(chunk.range.source, chunk.facts.rejections)
+            await self._until_sent(chunk)
+
+    async def _until_sent(self, chunk: Chunk) -> None:
+        """Send again while Kafka does not take them: the same key overwrites what had arrived."""
+        backoff, said = _Backoff(), ""
+        while True:
+            try:
+                return await self._dead_letters.send(chunk.range.source, chunk.facts.rejections)
+            except KafkaError as error:
+                if not may_pass(error):
+                    raise Halted(
+                        f"Kafka refuses the dead letters of {chunk.range}: {words(error)}; "
+                        "`usage topics check` says what their topic must be like"
+                    ) from error
+                if words(error) != said:
+                    said = words(error)
+                    where = place(chunk.range.source, chunk.range.a, chunk.range.b)
+                    log.warning(
+                        "the dead letters of %s wait for Kafka, trying again: %s",
+                        *(chunk.range, said),
+                        extra=where,
+                    )
+            await asyncio.sleep(backoff.next())
 
     async def _step(self, step: str, act: Callable[[], Awaitable[object]]) -> None:
         self._hook("before", step)
@@ -191,14 +220,20 @@ class Flusher:
             await asyncio.sleep(backoff.next())
 
     def _say_away(self, error: StoreUnavailable) -> None:
+        now = asyncio.get_running_loop().time()
         if self.store_away_since is None:
+            self.store_away_since = now
+        # One that fails now and then is said now and then; how often, metrics tell.
+        is_news = now - self._said_away_at >= SAY_AGAIN_SECONDS
+        if not self._is_said_away and (is_news or now - self.store_away_since >= PATIENCE_SECONDS):
             log.warning("the store is away, trying again until it answers: %s", error)
-            self.store_away_since = asyncio.get_running_loop().time()
+            self._is_said_away, self._said_away_at = True, now
 
     def _say_back(self) -> None:
-        if self.store_away_since is not None:
+        self.store_away_since = None
+        if self._is_said_away:
             log.info("the store answers again")
-            self.store_away_since = None
+            self._is_said_away = False
 
 
 class _Backoff:

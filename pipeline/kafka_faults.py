@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError
+from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.errors import BrokerError
@@ -38,6 +39,11 @@ def translate(error: Exception, settings: Settings, what: str = "") -> BrokerErr
     if isinstance(error, _UNANSWERED) or _code(error) in _UNANSWERED_CODES:
         return unanswered(settings, words(error))
     return BrokerError(f"{what or f'Kafka at {settings.kafka}'}: {words(error)}")
+
+
+def may_pass(error: AIOKafkaError) -> bool:
+    """Whether another attempt may meet no such error: nothing was refused for what it is."""
+    return error.retriable or isinstance(error, KafkaTimeoutError)
 
 
 def words(error: Exception) -> str:

@@ -137,11 +137,16 @@ def test_small_crash(scene: Scene) -> None:
 
 
 def test_a_missing_topic_is_said_in_one_line(scene: Scene) -> None:
+    """That of dead letters too, which is not needed before an event is rejected."""
     scene.run("migrate")
-    worker = scene.worker()
-    scene.await_end(worker, 75)
-    assert scene.topic(RECIPE_ACTIONS) in worker.output()
-    assert len(worker.output().splitlines()) == 1, worker.tail()
+    scene.partitions = 1
+    for missing in (RECIPE_ACTIONS, DEAD_LETTER):
+        worker = scene.worker()
+        scene.await_end(worker, 75)
+        assert scene.topic(missing) in worker.output()
+        assert len(worker.output().splitlines()) == 1, worker.tail()
+        if missing == RECIPE_ACTIONS:
+            scene.create_topics()
 
 
 def test_unmigrated_store_is_said_in_one_line(scene: Scene) -> None:

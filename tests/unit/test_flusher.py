@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import pytest
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NotEnoughReplicasError,
+    UnknownTopicOrPartitionError,
+)
 from prometheus_client import CollectorRegistry
 
 from pipeline.chunks import Commit, Lease, Range, Source
@@ -30,11 +37,17 @@ def chunk(partition: int = 0, a: int = 10, b: int = 20) -> Chunk:
 class World:
     """Records what happens, in order; answers as it is told."""
 
-    def __init__(self, *commits: Commit, store_errors: Sequence[Exception] = ()) -> None:
+    def __init__(
+        self,
+        *commits: Commit,
+        store_errors: Sequence[Exception] = (),
+        send_errors: Sequence[Exception] = (),
+    ) -> None:
         self.happened: list[str] = []
         self.offsets: list[Mapping[Source, Offset]] = []
         self._commits = list(commits)
         self._store_errors = list(store_errors)
+        self._send_errors = list(send_errors)
 
     def __getattr__(self, name: str) -> Any:  # the ledger's calls
         def call(_: object) -> None:
@@ -45,6 +58,8 @@ class World:
         return call
 
     async def send(self, source: Source, rejections: Sequence[object]) -> None:
+        if self._send_errors:
+            raise self._send_errors.pop(0)
         self.happened.append("send")
 
     async def commit_once(
@@ -54,14 +69,16 @@ class World:
         self.offsets.append(offsets)
         return self._commits.pop(0) if self._commits else Commit.DONE
 
-    def flush(self, *chunks: Chunk) -> None:
-        flusher = Flusher(
+    def flusher(self) -> Flusher:
+        return Flusher(
             cast("Ledger", self),
             cast("DeadLetters", self),
             "rules",
             Instruments(CollectorRegistry()),
         )
-        asyncio.run(flusher.flush(chunks or [chunk()], LEASE, self))
+
+    def flush(self, *chunks: Chunk) -> None:
+        asyncio.run(self.flusher().flush(chunks or [chunk()], LEASE, self))
 
 
 STEPS = [
@@ -130,3 +147,59 @@ def test_a_store_that_refuses_halts_the_worker() -> None:
     with pytest.raises(Halted, match="unknown table"):
         world.flush()
     assert world.happened == ["commit"]
+
+
+@pytest.mark.parametrize(
+    "error", [KafkaTimeoutError(), UnknownTopicOrPartitionError(), NotEnoughReplicasError()]
+)
+def test_dead_letters_wait_for_kafka_and_say_so_once(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(send_errors=[error] * 3)
+    world.flush()
+    assert world.happened == STEPS
+    [said] = caplog.records
+    assert "dead letters of usage.requests[0] [10, 20) wait for Kafka" in said.getMessage()
+
+
+def test_dead_letters_that_kafka_refuses_halt_the_worker() -> None:
+    world = World(send_errors=[MessageSizeTooLargeError("1,048,588")])
+    with pytest.raises(Halted, match=r"usage.requests\[0\] \[10, 20\).*usage topics check"):
+        world.flush()
+    assert world.happened == STEPS[:5]
+
+
+def test_a_store_that_fails_now_and_then_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    flusher = World().flusher()
+
+    async def flap() -> None:
+        for _ in range(3):
+            errors = [StoreUnavailable("too many parts")]
+            await flusher.in_thread(partial(_raise_first, errors))
+
+    asyncio.run(flap())
+    assert [line.getMessage().partition(",")[0] for line in caplog.records] == [
+        "the store is away",
+        "the store answers again",
+    ]
+
+
+def test_a_store_that_stays_away_is_said_however_lately_it_was_before(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.flusher.PATIENCE_SECONDS", 0.0)
+    flusher = World().flusher()
+
+    async def flap() -> None:
+        for _ in range(2):
+            errors = [StoreUnavailable("refused")]
+            await flusher.in_thread(partial(_raise_first, errors))
+
+    asyncio.run(flap())
+    assert len(caplog.records) == 2
+
+
+def _raise_first(errors: list[StoreUnavailable]) -> None:
+    if errors:
+        raise errors.pop()
