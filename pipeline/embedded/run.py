@@ -55,6 +55,7 @@ class Places:
     data: Path
     broker_port: int
     store_port: int
+    web_port: int
     database: str
 
     @property
@@ -78,6 +79,7 @@ class Places:
         return (
             ("broker", f"{self.broker} (Kafka's protocol, in memory)"),
             ("store", f"{self.store} (ClickHouse over HTTP), database {self.database}"),
+            ("worker", f"http://127.0.0.1:{self.web_port}/metrics, /healthz, /readyz"),
             ("try", f"curl 127.0.0.1:{self.store_port} -d '{sql}'"),
             ("data", f"{self.data / 'store'}, logs {self.logs}"),
         )
@@ -167,18 +169,20 @@ def _places(settings: Settings) -> Places:
         data=settings.data,
         broker_port=free_port(BROKER_PORT),
         store_port=free_port(STORE_PORT),
+        web_port=free_port(settings.web_port),
         database=settings.clickhouse.database,
     )
 
 
 def _environment(places: Places) -> Mapping[str, str]:
     """The environment, with the embedded broker and store in place of any other."""
-    others = ("USAGE_KAFKA", "USAGE_CLICKHOUSE")
+    others = ("USAGE_KAFKA", "USAGE_CLICKHOUSE", "USAGE_WEB_PORT")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {
         "USAGE_SETTLE_SECONDS": SETTLE_SECONDS,
         **kept,
         "USAGE_KAFKA": places.broker,
+        "USAGE_WEB_PORT": str(places.web_port),
         "USAGE_CLICKHOUSE": f"http://default:@127.0.0.1:{places.store_port}/{places.database}",
     }
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -20,8 +21,8 @@ START_SECONDS = 60.0
 END_SECONDS = 12.0
 
 
-def start(folder: Path, *arguments: str, name: str = "run") -> Process:
-    environment = {"USAGE_DATA": str(folder / "data")}
+def start(folder: Path, *arguments: str, name: str = "run", **more: str) -> Process:
+    environment = {"USAGE_DATA": str(folder / "data")} | more
     options = ("--rate", "300", *arguments)
     return usage(name, "run", *options, environment=environment, folder=folder)
 
@@ -107,6 +108,14 @@ def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_pa
     answer = subprocess.run(shlex.split(command[1]), capture_output=True, text=True, check=True)
     assert int(answer.stdout) > 0, "the line that it suggests works"
 
+    worker = re.search(
+        r"^worker +(http://\S+/)metrics, /healthz, /readyz$", run.output(), re.MULTILINE
+    )
+    assert worker
+    for page in ("metrics", "healthz", "readyz"):
+        with urllib.request.urlopen(worker[1] + page, timeout=10) as answer_:
+            assert answer_.status == 200
+
     os.kill(run.pid, signal.SIGINT)
     assert run.wait(END_SECONDS) == 0, run.tail()
     await_none(processes)
@@ -131,6 +140,16 @@ def test_nothing_outlives_it_even_if_it_is_killed(run: Process) -> None:
     assert len(processes) == 4
     os.kill(run.pid, signal.SIGKILL)
     await_none(processes)
+
+
+def test_ports_that_are_taken_are_no_hindrance(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = start(tmp_path, USAGE_WEB_PORT=str(port))
+        await_numbers(run)
+        assert "worker  http://127.0.0.1:" in run.output()
+        assert f":{port}/" not in run.output()
+        assert run.terminate(END_SECONDS) == 0, run.tail()
 
 
 @pytest.mark.parametrize("name", ["worker", "store"])
