@@ -131,6 +131,7 @@ def memory_kib(store: EmbeddedStore) -> int:
 
 def test_it_says_that_it_is_up(store: EmbeddedStore) -> None:
     assert ask(store, method="GET").text == "Ok.\n"
+    assert ask(store, method="HEAD").status == 200
     with closing(connection(store)) as http_connection:
         http_connection.request("GET", "/ping")
         assert Answer(http_connection.getresponse()).text == "Ok.\n"

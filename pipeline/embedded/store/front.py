@@ -48,7 +48,7 @@ class Front:
     async def query(self, request: web.Request) -> web.StreamResponse:
         """Answer one query; every error in ClickHouse's words, code and status."""
         headers = {"X-ClickHouse-Query-Id": "", "X-ClickHouse-Timezone": self._engine.timezone}
-        if request.method == "GET" and "query" not in request.query:
+        if request.method in ("GET", "HEAD") and "query" not in request.query:
             return await self.ping(request)
         try:
             asked = await requests.read(request)
