@@ -91,7 +91,7 @@ def read(settings: Settings, store: Store) -> Status:
         for member in group.members
         for source in member.sources
     }
-    lines = (
+    lines = tuple(
         _line(
             log,
             bounds[log.source],
@@ -102,8 +102,9 @@ def read(settings: Settings, store: Store) -> Status:
         )
         for log in logs
     )
+    # Last, or what came meanwhile would be of the future.
     [(now,)] = store.query("SELECT toUnixTimestamp64Milli(now64(3)) / 1000")
-    return Status(now, settings.group, group, tuple(lines))
+    return Status(now, settings.group, group, lines)
 
 
 def newest(store: Store, log: Log) -> Newest | None:
@@ -190,10 +191,8 @@ def show(status: Status, console: Console) -> None:
     """Print it."""
     workers = len(status.group.members)
     lag = sum(line.lag for line in status.lines)
-    console.print(
-        f"group {status.name}: {status.group.state}, {workers} worker{'s' * (workers != 1)}, "
-        f"lag {lag:,} records"
-    )
+    told = f"{workers} worker{'s' * (workers != 1)}, " * (status.group.state != kafka.NOT_TOLD)
+    console.print(f"group {status.name}: {status.group.state}, {told}lag {lag:,} records")
     console.print(
         f"newest event {_ago(status, status.newest_event)}, "
         f"newest arrival {_ago(status, status.newest_arrival)}\n"

@@ -1,0 +1,53 @@
+"""`usage status` of a broker that tells no members, and whose chunks come while it reads."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from pipeline.audit import kafka, ledger, status
+from pipeline.audit.kafka import Bounds, Group
+from pipeline.chunks import Source
+from pipeline.clickhouse.client import Store
+from pipeline.settings import load
+
+SOURCES = [Source("usage.requests", 0), Source("usage.requests", 1)]
+
+
+class Clock:
+    """A store that goes on by a second with each question."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_000.0
+
+    def query(self, sql: str, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        self.seconds += 1
+        if "now64" in sql:
+            return [(self.seconds,)]
+        return [(5, self.seconds, self.seconds, self.seconds, 1)]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> status.Status:
+    monkeypatch.setattr(kafka, "incarnations", lambda _: {"usage.requests": "i"})
+    monkeypatch.setattr(kafka, "group", lambda _: Group(kafka.NOT_TOLD, ()))
+    monkeypatch.setattr(kafka, "bounds", lambda *_: dict.fromkeys(SOURCES, Bounds(0, 9)))
+    monkeypatch.setattr(kafka, "committed", lambda *_: {})
+    monkeypatch.setattr(ledger, "intents", lambda _: {})
+    return status.read(load({}), cast("Store", Clock()))
+
+
+def test_nothing_is_of_the_future(read: status.Status) -> None:
+    assert [line.counted_to for line in read.lines] == [5, 5]
+    assert read.newest_event is not None
+    assert read.now > read.newest_event
+
+
+def test_workers_that_are_not_told_are_not_counted(read: status.Status) -> None:
+    console = Console(width=120, record=True)
+    with console.capture() as shown:
+        status.show(read, console)
+    first = shown.get().splitlines()[0]
+    assert first == "group usage: not told by this broker, lag 8 records"
