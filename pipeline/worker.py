@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
 from pipeline import facts, memory, topics
@@ -199,6 +200,8 @@ class _Worker:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
+        if isinstance(error, KafkaConnectionError):  # nobody answered while Faust started
+            error = translate(error, self._settings)
         if self._failure is None:
             self._failure = error
         self._ended.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -12,6 +12,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from pipeline.kafka import aiokafka_config
 from pipeline.transport.batches import Fetched
 from pipeline.transport.thread import BatchThread
 
@@ -83,7 +84,17 @@ class BatchConsumer(driver.Consumer):
         return self._thread
 
 
+class OwnProducer(driver.Producer):
+    """Faust's producer, which sends nothing here but connects: as our settings say, TLS and all."""
+
+    app: Any  # pipeline.app.UsageApp
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        return aiokafka_config(self.app.usage)
+
+
 class BatchTransport(driver.Transport):
     """Faust's aiokafka transport with the batched consumer."""
 
     Consumer = BatchConsumer
+    Producer = OwnProducer

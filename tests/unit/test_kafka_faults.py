@@ -20,6 +20,7 @@ from pipeline.kafka_faults import translate
 from pipeline.settings import Settings, load
 from pipeline.simulate import produce
 from pipeline.tail import follow
+from pipeline.worker import _Worker
 
 NOWHERE = load({"USAGE_KAFKA": "127.0.0.1:1"})
 SENTENCE = r"^Kafka at 127\.0\.0\.1:1 \(USAGE_KAFKA\) does not answer: [^({]+$"
@@ -109,3 +110,14 @@ def test_whoever_reads_says_it_alike(
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.5)
     with pytest.raises(BrokerError, match=SENTENCE):
         reads(NOWHERE)
+
+
+def test_a_broker_that_goes_away_while_a_worker_starts_is_no_crash(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = _Worker(load({}))
+    worker._fail(KafkaConnectionError("Unable to bootstrap from []"))
+    assert worker._exit_code() == BrokerError.exit_code
+    [said] = caplog.records
+    assert "USAGE_KAFKA" in said.getMessage()
+    assert said.exc_info is None
