@@ -84,8 +84,11 @@ def _data(event: Passing) -> list[tuple[str, str] | str]:
     length = 0
     for name, value in data.items():
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        room = SHOWN - length - len(name)
         length += len(name) + len(shown)
         if length > SHOWN:
+            if room > 0:
+                parts += [(f"{printable(str(name))}=", "dim"), printable(shown[:room])]
             parts.append(("…", "dim"))
             break
         parts += [(f"{printable(str(name))}=", "dim"), f"{printable(shown)} "]

@@ -76,3 +76,20 @@ def test_a_batch_is_as_many_events(count: int) -> None:
     found = list(events(JUDGE, Record("usage.events", 0, 0, NOW_MS, [], value)))
     assert [event.index for event in found] == list(range(count))
     assert all(json.loads(event.value) == element for event in found)
+
+
+def test_of_a_long_field_the_start_is_shown() -> None:
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "s",
+        "type": "usage.event.v1",
+        "subject": "acme",
+        "data": {"name": "signed.up", "properties": {"why": "x" * 5000}},
+    }
+    value = json.dumps(event).encode()
+    (found,) = events(JUDGE, Record("usage.events", 0, 0, NOW_MS, [], value))
+    text = shown(found)
+    assert 'name=signed.up properties={"why": "xxx' in text
+    assert text.endswith("x…\n")
+    assert len(text) < screen.SHOWN + 100
