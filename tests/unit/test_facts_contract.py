@@ -393,8 +393,10 @@ def test_a_type_that_the_topic_does_not_know_is_no_type_in_the_ledger(type_: str
     ],
 )
 def test_the_event_time_is_compared_with_the_records(time: str | None, reason: str | None) -> None:
-    reasons = [r.reason for r in read(Rec(text(request(time=time)))).rejections]
-    assert reasons == ([reason] if reason else [])
+    """Of a batch, too, which is decided one by one."""
+    for value in (request(time=time), [request(time=time)]):
+        reasons = [r.reason for r in read(Rec(text(value))).rejections]
+        assert reasons == ([reason] if reason else [])
 
 
 def test_bounds_of_event_time_and_arrival() -> None:
