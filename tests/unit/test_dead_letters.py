@@ -89,6 +89,14 @@ def test_a_dead_letter_keeps_its_records_headers_and_its_own_hold() -> None:
     assert letter(index=2).origin == "usage.requests:3:7:2"
 
 
+def test_what_could_not_be_read_has_no_header() -> None:
+    names = {name for name, _ in headers(SOURCE, rejected()._replace(tenant="", type=""))}
+    wanted = ("reason", "message", "topic", "partition", "offset", "timestamp")
+    assert names == {"content-type", *(f"dl_{name}" for name in wanted)}
+    names = {name for name, _ in headers(SOURCE, rejected(headers_=(), index=0))}
+    assert names == {f"dl_{name}" for name in (*wanted, "index", "tenant", "type")}
+
+
 @pytest.mark.parametrize(
     ("value_bytes", "header_bytes"), [(5 << 20, 10), (100, 9 << 20), (3 << 20, 3 << 20)]
 )

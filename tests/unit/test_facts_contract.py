@@ -258,6 +258,17 @@ def test_a_header_that_is_not_utf_8_reads_as_nothing() -> None:
     assert rejection.type == "usage.request.v1"
 
 
+def test_a_null_specversion_header_still_says_binary() -> None:
+    headers = tuple((k, None if k == "ce_specversion" else v) for k, v in CE)
+    rejection = refused(Rec(BODY, (JSON, *headers)))  # type: ignore[arg-type]
+    assert rejection.message.startswith("specversion: found null")
+
+
+@pytest.mark.parametrize("value", [b"text/plain", b"\xff"])
+def test_the_datacontenttype_header_is_ignored(value: bytes) -> None:
+    assert read(Rec(BODY, (JSON, *CE, ("ce_datacontenttype", value)))).counted == 1
+
+
 def test_a_bad_element_is_rejected_alone() -> None:
     good, bad = text(request()), b'{"id" : 5}'
     facts = read(Rec(b"[" + good + b", " + bad + b" ,7," + good + b"]"))
@@ -327,6 +338,29 @@ def test_a_value_may_have_a_mebibyte_and_nest_32_deep() -> None:
     assert read(Rec(GOOD.replace(b'"m"', deep))).counted == 1
 
 
+def test_a_batch_may_have_a_mebibyte_and_no_value_a_byte_more() -> None:
+    for value in (GOOD, b"[" + GOOD + b"]"):
+        padding = b" " * (1_048_576 - len(value))
+        assert read(Rec(value + padding)).counted == 1
+        assert refused(Rec(value + padding + b" ")).reason == "malformed"
+
+
+def test_limits_are_the_same_where_events_are_decided_one_by_one() -> None:
+    full = request({"user_id": "x" * 1024})
+    assert read(Rec(text([full]))).counted == 1
+    actions = [action(items=items) for items in (1, 0)]
+    facts = read(Rec(text(actions)), topic="usage.recipe-actions")
+    assert [r.index for r in facts.rejections] == [1]
+    for depth, rejected in ((8, 0), (9, 1)):
+        properties = json.loads('{"a":' * (depth - 1) + "{}" + "}" * (depth - 1))
+        event = request(type="usage.event.v1", data={"name": "n", "properties": properties})
+        one = reader("usage.events", Rules())
+        for value in (event, [event]):
+            facts = Facts(one.head)
+            one.read([Rec(text(value))], facts)
+            assert facts.rejected == rejected
+
+
 def test_an_unknown_field_may_hold_any_json() -> None:
     odd = b'"m","x":[1e400,' + b"9" * 5000 + b',{"\\u0000":"\\ud83d\\ude00"}]'
     assert read(Rec(GOOD.replace(b'"m"', odd))).counted == 1
@@ -345,6 +379,7 @@ def test_an_unknown_field_may_hold_any_json() -> None:
         ("subject", "*"),
         ("subject", "x" * 129),
         ("datacontenttype", "text/plain"),
+        ("datacontenttype", ""),
         ("data", None),
         ("data", []),
         ("time", ""),
@@ -433,5 +468,6 @@ def test_a_record_that_our_code_fails_on_is_set_aside_alone(
 
 def test_the_digest_follows_every_rule() -> None:
     assert Rules().digest() == Rules().digest()
+    assert Rules().duplicate_window == 1_000_000
     others = [Rules(too_early_seconds=1), Rules(contract="x"), Rules(duplicate_window=2)]
     assert len({rules.digest() for rules in [Rules(), *others]}) == 4
