@@ -247,7 +247,7 @@ class _Query(click.Command):
 
 @cli.command(cls=_Query)
 @click.argument("view", shell_complete=_complete_views)
-@click.option("--since", help="A time, or how long before --until; 30d by default.")
+@click.option("--since", help="A time, or how long before --until; by default 30d, or 12 months.")
 @click.option("--until", help="A time, not included; by default now, with the minute that runs.")
 @click.option("--as-of", help="A time; by default now, without the minute that runs.")
 @click.option("--months", help="How many, this one included; 12 by default.")

@@ -68,9 +68,8 @@ def query_command(
     try:
         check_schema(store)
         views = catalogue.names(store)
-        view = catalogue.find(views, name)
+        view = catalogue.described(store, catalogue.find(views, name))
         values = question.values(view, given, now)
-        view = catalogue.described(store, view)
         rows = _ask(store, view, values)
         fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")
     finally:

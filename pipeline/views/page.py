@@ -24,11 +24,12 @@ usage query billing_by_team --since 2026-05-01 --until 2026-06-01 --format csv
 eval "$(_USAGE_COMPLETE=bash_source usage)"   # completes views, options, zones; zsh_ and fish_ too
 ```
 
-Without options it is the last 30 days up to now, all tenants, UTC, 12 months, 3 periods, 10 ranks;
-by the minute up to three hours, by the hour up to three days, else by the day. A time is
-`2026-05-01` or `2026-05-01T10:30` (both in `--tz`), one with an offset, seconds since 1970, `now`,
-or how long ago (before `--until`): `90m`, `12h`, `30d`, `2w`. `--until now` is the end of the
-minute that runs, so that it is counted too; `--as-of now` is its beginning.
+Without options it is the last 30 days up to now, or 12 months from the first day of one where the
+rows are months; all tenants, UTC, 12 months, 3 periods, 10 ranks; by the minute up to three hours,
+by the hour up to three days, else by the day. A time is `2026-05-01` or `2026-05-01T10:30` (both in
+`--tz`), one with an offset, seconds since 1970, `now`, or how long ago (before `--until`): `90m`,
+`12h`, `30d`, `2w`. `--until now` is the end of the minute that runs, so that it is counted too;
+`--as-of now` is its beginning.
 
 CSV and JSON are exact. JSON has money as strings, with nine decimals, and counts as numbers, in
 full (a parser that makes floats of them is exact up to 2^53); CSV has the rows alone, JSON also

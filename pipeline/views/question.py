@@ -40,7 +40,8 @@ _LARGEST = 65_535
 def values(view: View, given: Mapping[str, str], now: datetime) -> dict[str, Value]:
     """A value for each parameter of the view: what was given, else the default.
 
-    ``given``: parameters by name, as typed.
+    ``view``: with its columns, for those by month begin with one. ``given``: parameters by name,
+    as typed.
 
     Raises:
         UsageError: the view lacks a parameter, or a value is not what it must be.
@@ -58,6 +59,8 @@ def values(view: View, given: Mapping[str, str], now: datetime) -> dict[str, Val
         for name, text in texts.items()
         if name not in _TIMES and (name != "grain" or name in given)
     }
+    if "since" not in given and any(column.name == "month" for column in view.columns):
+        texts["since"] = ""
     found |= _times(texts, str(found.get("tz", "UTC")), now)
     if "grain" in has and "grain" not in given:
         found["grain"] = _grain(found.get("since"), found.get("until"))
@@ -91,8 +94,9 @@ def _times(texts: Mapping[str, str], tz: str, now: datetime) -> dict[str, Value]
     end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     for name in ("as_of", "until", "since"):  # since is counted back from until
         if name in texts:
-            from_end = name == "since" or (name, texts[name]) == ("until", "now")
-            at = _instant(name, texts[name], tz, end if from_end else now)
+            text = texts[name] or _first_month(end, tz)
+            from_end = name == "since" or (name, text) == ("until", "now")
+            at = _instant(name, text, tz, end if from_end else now)
             found[name] = at
             end = at if name == "until" else end
     since, until = found.get("since"), found.get("until")
@@ -101,6 +105,13 @@ def _times(texts: Mapping[str, str], tz: str, now: datetime) -> dict[str, Value]
             f"--since {since:%Y-%m-%d %H:%M} is not before --until {until:%Y-%m-%d %H:%M}"
         )
     return found
+
+
+def _first_month(end: datetime, tz: str) -> str:
+    """The first day of the earliest of the months up to ``end``, ``2025-06-01``; whole months."""
+    last = (end - timedelta(minutes=1)).astimezone(zoneinfo.ZoneInfo(tz))
+    year, month = divmod(last.year * 12 + last.month - int(DEFAULTS["months"]), 12)
+    return f"{year}-{month + 1:02}-01"
 
 
 def _instant(name: str, text: str, tz: str, end: datetime) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from pipeline.cli import cli
 from pipeline.errors import UsageError
 from pipeline.views import answers
 from pipeline.views.call import call
-from pipeline.views.catalogue import View, find
+from pipeline.views.catalogue import Column, View, find
 from pipeline.views.question import DEFAULTS, values
 from pipeline.views.sources import ORDER, Parameter, parameters, shipped
 
@@ -46,6 +47,21 @@ def test_defaults_are_the_last_thirty_days_with_the_minute_that_runs() -> None:
         "periods": 3,
         "k": 10,
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "since"),
+    [
+        ({}, datetime(2025, 6, 1, tzinfo=UTC)),
+        ({"tz": "Asia/Kolkata"}, datetime(2025, 5, 31, 18, 30, tzinfo=UTC)),
+        ({"until": "2026-01-01"}, datetime(2025, 1, 1, tzinfo=UTC)),
+        ({"until": "2026-12-15"}, datetime(2026, 1, 1, tzinfo=UTC)),
+        ({"since": "30d"}, NOW + timedelta(minutes=1) - timedelta(days=30)),
+    ],
+)
+def test_what_is_by_month_begins_with_one(given: dict[str, str], since: datetime) -> None:
+    by_month = replace(view("since", "until", "tz"), columns=(Column("month", "Date", ""),))
+    assert values(by_month, given, NOW + timedelta(seconds=15))["since"] == since
 
 
 @pytest.mark.parametrize(
