@@ -87,6 +87,7 @@ class BatchConsumer(driver.Consumer):
 class OwnProducer(driver.Producer):
     """Faust's producer, which sends nothing here but connects: as our settings say, TLS and all."""
 
+    logger = logging.getLogger("faust.usage")
     app: Any  # pipeline.app.UsageApp
 
     def _settings_auth(self) -> Mapping[str, Any]:

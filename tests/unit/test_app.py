@@ -11,8 +11,9 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 
 from pipeline import topics, transport
 from pipeline.app import UsageApp
+from pipeline.logs import QUIET
 from pipeline.settings import load
-from pipeline.transport import BatchScheduler, BatchThread, thread
+from pipeline.transport import BatchConsumer, BatchScheduler, BatchThread, BatchTransport, thread
 
 DAY_SECONDS = 86_400
 
@@ -71,3 +72,8 @@ def consumer_of(app: UsageApp) -> dict[str, Any]:
         patch.setattr(thread, "AIOKafkaConsumer", lambda **kwargs: made.update(kwargs))
         BatchThread._create_worker_consumer(fake, None)
     return made
+
+
+@pytest.mark.parametrize("service", [BatchConsumer, BatchThread, BatchTransport.Producer])
+def test_the_comings_and_goings_of_services_are_not_ours_to_say(service: Any) -> None:
+    assert service.logger.name.partition(".")[0] in QUIET
