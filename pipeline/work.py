@@ -169,7 +169,8 @@ class Work:
             self._due.clear()
             everything = clock() >= next_round or self._is_full()
             chunks = self._sealed(everything)
-            self._room.set()  # in the chunks that begin now
+            if chunks:
+                self._room.set()  # in those that begin now
             if everything:
                 next_round = clock() + self._interval_seconds(len(chunks))
             await self._flush_once(chunks)
