@@ -59,9 +59,8 @@ def values(view: View, given: Mapping[str, str], now: datetime) -> dict[str, Val
         for name, text in texts.items()
         if name not in _TIMES and (name != "grain" or name in given)
     }
-    if "since" not in given and any(column.name == "month" for column in view.columns):
-        texts["since"] = ""
-    found |= _times(texts, str(found.get("tz", "UTC")), now)
+    by_month = any(column.name == "month" for column in view.columns)
+    found |= _times(texts, str(found.get("tz", "UTC")), now, by_month and "since" not in given)
     if "grain" in has and "grain" not in given:
         found["grain"] = _grain(found.get("since"), found.get("until"))
     return {name: found[name] for name in has}
@@ -87,14 +86,18 @@ def _takes(has: list[str]) -> str:
 _TIMES = ("since", "until", "as_of")
 
 
-def _times(texts: Mapping[str, str], tz: str, now: datetime) -> dict[str, Value]:
+def _times(
+    texts: Mapping[str, str], tz: str, now: datetime, whole_months: bool
+) -> dict[str, Value]:
     found: dict[str, Value] = {}
     # An end without its seconds would leave out the minute that runs. `as_of` does lose them: the
     # end of a month's last minute would be an instant of the next month.
     end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     for name in ("as_of", "until", "since"):  # since is counted back from until
         if name in texts:
-            text = texts[name] or _first_month(end, tz)
+            text = texts[name]
+            if name == "since" and whole_months:
+                text = _first_month(end, tz)
             from_end = name == "since" or (name, text) == ("until", "now")
             at = _instant(name, text, tz, end if from_end else now)
             found[name] = at

@@ -171,14 +171,7 @@ def test_dead_letters_that_kafka_refuses_halt_the_worker() -> None:
 
 def test_a_store_that_fails_now_and_then_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    flusher = World().flusher()
-
-    async def flap() -> None:
-        for _ in range(3):
-            errors = [StoreUnavailable("too many parts")]
-            await flusher.in_thread(partial(_raise_first, errors))
-
-    asyncio.run(flap())
+    _fail_now_and_then(World().flusher(), times=3)
     assert [line.getMessage().partition(",")[0] for line in caplog.records] == [
         "the store is away",
         "the store answers again",
@@ -189,15 +182,16 @@ def test_a_store_that_stays_away_is_said_however_lately_it_was_before(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.flusher.PATIENCE_SECONDS", 0.0)
-    flusher = World().flusher()
-
-    async def flap() -> None:
-        for _ in range(2):
-            errors = [StoreUnavailable("refused")]
-            await flusher.in_thread(partial(_raise_first, errors))
-
-    asyncio.run(flap())
+    _fail_now_and_then(World().flusher(), times=2)
     assert len(caplog.records) == 2
+
+
+def _fail_now_and_then(flusher: Flusher, times: int) -> None:
+    async def call() -> None:
+        for _ in range(times):
+            await flusher.in_thread(partial(_raise_first, [StoreUnavailable("too many parts")]))
+
+    asyncio.run(call())
 
 
 def _raise_first(errors: list[StoreUnavailable]) -> None:

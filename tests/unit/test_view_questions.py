@@ -64,6 +64,12 @@ def test_what_is_by_month_begins_with_one(given: dict[str, str], since: datetime
     assert values(by_month, given, NOW + timedelta(seconds=15))["since"] == since
 
 
+@pytest.mark.parametrize("name", ["since", "until", "as_of"])
+def test_an_empty_time_is_not_left_out(name: str) -> None:
+    with pytest.raises(UsageError, match="'' is no time"):
+        asked("since", "until", "as_of", **{name: ""})
+
+
 @pytest.mark.parametrize(
     ("since", "grain"),
     [("1h", "minute"), ("3h", "minute"), ("4h", "hour"), ("1d", "hour"), ("1w", "day")],
