@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline import topics
+from pipeline.kafka import topics
 
 if TYPE_CHECKING:
-    from pipeline.app import UsageApp
+    from pipeline.worker.app import UsageApp
 
 
 def register(app: UsageApp) -> None:

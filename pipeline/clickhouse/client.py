@@ -33,7 +33,7 @@ CONNECTIONS = 16
 """Kept open; more threads than that open connections of their own."""
 
 MAX_ROWS = 1_048_448
-"""Of one insert: more than a chunk can have by the time it is sealed (`pipeline.work`)."""
+"""Of one insert: more than a chunk can have by the time it is sealed (`pipeline.worker.work`)."""
 
 ONE_BLOCK = {
     # The block is passed on whole, whatever its size: below both bounds blocks are joined until the

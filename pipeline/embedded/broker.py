@@ -9,9 +9,9 @@ look, examples and quick tests. What it is not (measured with librdkafka 2.16):
   batches, and drops older ones without a word; so 40 partitions hold at most 200 MiB.
 - A batch is found by walking the partition's list from its start, so many small batches make
   fetching slow: let producers linger.
-- No CreateTopics, no configuration, no ACLs, no TLS: the topics of :mod:`pipeline.topics` are made
-  at its start with ``USAGE_PARTITIONS`` partitions; any other topic that a client asks about
-  appears with 4.
+- No CreateTopics, no configuration, no ACLs, no TLS: the topics of
+  :mod:`pipeline.kafka.topics` are made at its start with ``USAGE_PARTITIONS`` partitions; any
+  other topic that a client asks about appears with 4.
 - A group that gains or loses a member stands still for 9 s before it goes on (a real broker: until
   all have joined again), and forgets no member sooner than its session timeout, 10 s at most.
 - No transactions visible to readers: an aborted one's records are read like all others.
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.embedded.entrance import Entrance
 from pipeline.errors import BrokerError
-from pipeline.topics import ALL, RUN_PREFIX
+from pipeline.kafka.topics import ALL, RUN_PREFIX
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.interrupts import Interrupts
+from pipeline.process.interrupts import Interrupts
 
 POLL_SECONDS = 0.05
 TAIL_LINES = 15
@@ -30,7 +30,7 @@ class Child:
         if self.log.exists():
             self.log.replace(logs / f"{name}.previous.log")
         watched, self._kept = os.pipe()
-        command = [sys.executable, "-m", "pipeline.embedded.child", str(watched), *arguments]
+        command = [sys.executable, "-m", "pipeline.cli.child", str(watched), *arguments]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,

@@ -24,7 +24,7 @@ from pipeline.embedded.processes import (
 )
 from pipeline.embedded.view import show
 from pipeline.errors import UsageError
-from pipeline.interrupts import Interrupts
+from pipeline.process.interrupts import Interrupts
 from pipeline.settings import Settings, load
 
 BROKER_PORT = 9092

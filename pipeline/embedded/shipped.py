@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
+from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.embedded.processes import Child, Interrupted, end, free_port, wait_until_ready
-from pipeline.interrupts import Interrupts
+from pipeline.process.interrupts import Interrupts
 from pipeline.settings import Settings, load
 
 START_SECONDS = 60.0

@@ -14,7 +14,7 @@ from pipeline.clickhouse.client import Store
 from pipeline.embedded.readings import Reading, Readings
 from pipeline.embedded.screen import Frame, line, render
 from pipeline.errors import StoreError
-from pipeline.interrupts import Interrupts
+from pipeline.process.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.facts import heads
-from pipeline.facts.bulk_columns import BULKS
-from pipeline.facts.bulk_times import Instants
-from pipeline.facts.decide import ROWS, Counted, Decider, Verdict
-from pipeline.facts.fast import Common, FastPath, nothing
+from pipeline.facts.bulk.columns import BULKS
+from pipeline.facts.bulk.path import Common, FastPath, nothing
+from pipeline.facts.bulk.times import Instants
+from pipeline.facts.exact.decide import ROWS, Counted, Decider, Verdict
+from pipeline.facts.exact.times import arrival_minute
 from pipeline.facts.interface import Facts, Head, Reader, Record, widened
+from pipeline.facts.repeats.seen import NONE, Alone, Repeated, Seen
 from pipeline.facts.rules import Rules
-from pipeline.facts.seen import NONE, Alone, Repeated, Seen
-from pipeline.facts.times import arrival_minute
 
 HEADS = {
     "usage.requests": heads.REQUESTS,

@@ -1,10 +1,16 @@
 """Everything that decides what a given log comes to, in one object with a digest."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.zones import VERSION
+from pipeline.facts.zones import VERSION
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +52,12 @@ class Rules:
         """16 hex digits, different for different rules."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the rules that decide what a log comes to."""
+    return Rules(
+        too_early_seconds=settings.too_early_seconds,
+        too_late_seconds=settings.too_late_seconds,
+        duplicate_window=settings.duplicate_window,
+    )

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.interrupts import Interrupts
+from pipeline.process.interrupts import Interrupts
 from pipeline.settings import Settings
 from pipeline.simulate.stream import Message, Options, stream
 from pipeline.simulate.world import MAX_TENANTS, build_world

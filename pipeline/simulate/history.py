@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline import topics
 from pipeline.errors import UsageError
+from pipeline.kafka import topics
 from pipeline.simulate.stream import TOPICS
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Record
 
 from pipeline.errors import BrokerError
-from pipeline.interrupts import Interrupts
-from pipeline.kafka import confluent_config
-from pipeline.kafka_faults import translate
+from pipeline.kafka.clients import confluent_config
+from pipeline.kafka.faults import translate
+from pipeline.process.interrupts import Interrupts
 from pipeline.settings import Settings
 from pipeline.simulate.stream import ANNOUNCED, KINDS, TOPICS, Message
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from pipeline import resources
-from pipeline.clickhouse import sql
+from pipeline.clickhouse.schema import files, resources
 
 ORDER = (
     "since",
@@ -48,8 +47,8 @@ def parameters(query: str) -> tuple[Parameter, ...]:
 def shipped() -> dict[str, tuple[Parameter, ...]]:
     """The views of this release's migrations; where one is made twice, as it is made last."""
     views = {}
-    for migration in sql.read(resources.migrations()):
-        for statement in sql.split(migration.text):
+    for migration in files.read(resources.migrations()):
+        for statement in files.split(migration.text):
             match = _VIEW.match(statement)
             if match:
                 views[match[1]] = parameters(statement)

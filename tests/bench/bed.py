@@ -16,10 +16,10 @@ from pipeline.settings import load as load_settings
 from tests.bench import workload
 from tests.bench.measure import cpu_seconds
 from tests.bench.workload import Loaded, Workload
-from tests.harness.kafka_broker import KafkaBroker
-from tests.harness.process import Process, clean_environment, free_port, usage
-from tests.harness.store import EmbeddedStore, url_at
-from tests.harness.waiting import until
+from tests.support.harness.kafka_broker import KafkaBroker
+from tests.support.harness.process import Process, clean_environment, free_port, usage
+from tests.support.harness.store import EmbeddedStore, url_at
+from tests.support.harness.waiting import until
 
 DEAD_LETTER = "usage.dead-letter"
 OTHERS = ("usage.recipe-actions", "usage.events", "usage.entities")

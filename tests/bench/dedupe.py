@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.facts import Facts, Reader, Rules, reader
-from pipeline.facts.duplicates import Window
+from pipeline.facts.repeats.window import Window
 from tests.bench.bed import Bed
 from tests.bench.workload import HEADERS, TOPIC, WORKLOADS, Stream
 

@@ -19,8 +19,8 @@ import clickhouse_connect
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
 
-from tests.harness.process import Process, free_port, usage
-from tests.harness.store import EmbeddedStore
+from tests.support.harness.process import Process, free_port, usage
+from tests.support.harness.store import EmbeddedStore
 
 ROWS = 100_000
 RECORDS = 80_000  # 28 MB over 8 partitions, of which each keeps 5 MiB

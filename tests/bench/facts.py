@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.facts import REQUESTS, Facts, Rules, reader
-from pipeline.facts.common import DECODERS
+from pipeline.facts.bulk.decode import DECODERS
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 FETCH = 4000  # records handed over at a time

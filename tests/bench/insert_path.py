@@ -16,13 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline import resources
-from pipeline.clickhouse import sql
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.native import encode
+from pipeline.clickhouse.schema import files, resources
 from pipeline.facts.heads import REQUESTS
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import new_database
+from tests.support.harness.clickhouse_parts import new_database
+from tests.support.harness.store import EmbeddedStore
 
 ROWS = 100_000
 INSERTS = 8
@@ -113,7 +112,7 @@ def least(act: Callable[[], object], clock: Callable[[], float], times: int = 7)
 def statements(change: Callable[[str], str] = str, only: str = "requests|latency") -> list[str]:
     """Return the migrations' statements on requests, changed."""
     found = []
-    for migration in sql.read(resources.migrations()):
+    for migration in files.read(resources.migrations()):
         for statement in migration.statements():
             name = re.search(r"(?:TABLE|VIEW) IF NOT EXISTS (\w+)", statement)
             if name and (name[1] == "requests_in" or re.match(only, name[1])):

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from pipeline.clickhouse.client import Store
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import new_database
+from tests.support.harness.clickhouse_parts import new_database
+from tests.support.harness.store import EmbeddedStore
 
 REQUESTS, SLICE = 12_000_000, 3_000_000
 KEYS = "tenant, quarter, kind, token_id"

@@ -16,8 +16,8 @@ from confluent_kafka import TopicPartition
 from tests.bench.bed import Bed, Clock, Run, script
 from tests.bench.measure import peak_mib, quantile
 from tests.bench.workload import TOPIC, WORKLOADS, Sender, Stream, Workload
-from tests.harness.process import Process
-from tests.harness.waiting import until
+from tests.support.harness.process import Process
+from tests.support.harness.waiting import until
 
 PARTITIONS = 8
 RATES = (5_000, 50_000)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.harness.kafka_jars import VERSION as KAFKA_VERSION
+from tests.support.harness.kafka_jars import VERSION as KAFKA_VERSION
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 _PACKAGES = (

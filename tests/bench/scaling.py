@@ -7,7 +7,7 @@ import time
 from tests.bench.bed import Bed
 from tests.bench.measure import Spread
 from tests.bench.workload import WORKLOADS, Loaded
-from tests.harness.waiting import until
+from tests.support.harness.waiting import until
 
 ENOUGH = 1_500_000
 """Events, so that many are left when two workers have joined."""

@@ -11,7 +11,7 @@ from tests.bench.bed import Bed, Run
 from tests.bench.live import PARTITIONS, sending
 from tests.bench.loop_probe import EVERY_SECONDS
 from tests.bench.workload import TOPIC
-from tests.harness.waiting import until
+from tests.support.harness.waiting import until
 
 TENANTS = 10_000
 RATE = 5_000

@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
+from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts.heads import REQUESTS
 from pipeline.settings import load as load_settings
 from pipeline.views.call import call
 from tests.bench import insert_path, view_load
 from tests.bench.bed import Bed
 from tests.bench.view_load import Year
-from tests.contract.views import VIEWS
-from tests.harness.store import EmbeddedStore, url_at
+from tests.support.contract.views import VIEWS
+from tests.support.harness.store import EmbeddedStore, url_at
 
 ONE, LARGEST, ALL = "tenant-00060", "tenant-00001", ""
 DAYS = 30

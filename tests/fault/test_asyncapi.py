@@ -12,11 +12,11 @@ import pytest
 from jsonschema import Draft7Validator
 
 from schemas.generate import asyncapi, files
-from tests.harness.installed import run
+from tests.support.harness.installed import run
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-PINNED = Path(__file__).parents[1] / "harness" / "asyncapi"
+PINNED = Path(__file__).parents[1] / "support" / "harness" / "asyncapi"
 
 
 @pytest.fixture(scope="module")

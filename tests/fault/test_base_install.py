@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.installed import Installed, build_wheel, run
+from tests.support.harness.installed import Installed, build_wheel, run
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -18,13 +18,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalGenerationError, UnknownMemberIdError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-from pipeline import commits
-from pipeline.chunks import Commit, Source
-from pipeline.commits import Offset
-from tests.fault import hooks
-from tests.harness import compare
-from tests.harness.produce import REQUESTS, Traffic
-from tests.harness.scene import Scene
+from pipeline.protocol.chunks import Commit, Offset, Source
+from pipeline.worker.transport import commits
+from tests.support.harness import compare, hooks
+from tests.support.harness.produce import REQUESTS, Traffic
+from tests.support.harness.scene import Scene
 
 COMMIT_SECONDS = 10.0
 

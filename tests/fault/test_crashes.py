@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tests.harness.crashes import count_through_kills
-from tests.harness.scene import Scene
+from tests.support.harness.crashes import count_through_kills
+from tests.support.harness.scene import Scene
 
 SOAK_SEEDS = int(os.environ.get("USAGE_TEST_SEEDS", "20"))
 

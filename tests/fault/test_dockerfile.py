@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import compose, flood
-from tests.harness.flood import Flood
-from tests.harness.process import Process, clean_environment, free_port
-from tests.harness.scene import Scene
-from tests.harness.waiting import until
+from tests.support.harness import compose, flood
+from tests.support.harness.flood import Flood
+from tests.support.harness.process import Process, clean_environment, free_port
+from tests.support.harness.scene import Scene
+from tests.support.harness.waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault import hooks, rebuilds
 from tests.fault.test_zombies import await_paused
-from tests.harness import flood
-from tests.harness.flood import Flood
-from tests.harness.pairs import Laid, refused, structured
-from tests.harness.process import Process
-from tests.harness.produce import REQUESTS, Traffic
-from tests.harness.scene import Scene
-from tests.harness.waiting import until
-from tests.harness.watched import Watched
+from tests.support.harness import flood, hooks, rebuilds
+from tests.support.harness.flood import Flood
+from tests.support.harness.pairs import Laid, refused, structured
+from tests.support.harness.process import Process
+from tests.support.harness.produce import REQUESTS, Traffic
+from tests.support.harness.scene import Scene
+from tests.support.harness.waiting import until
+from tests.support.harness.watched import Watched
 
 W = 40
 BEFORE, ALL = 60, 120

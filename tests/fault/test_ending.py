@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault import stalls
-from tests.harness import flood
-from tests.harness.flood import Flood
-from tests.harness.kafka_broker import KafkaBroker
-from tests.harness.proxy import Mode, Proxy
-from tests.harness.scene import SETTINGS, Scene
-from tests.harness.store import EmbeddedStore
-from tests.harness.watched import Watched
+from tests.support.harness import flood, stalls
+from tests.support.harness.flood import Flood
+from tests.support.harness.kafka_broker import KafkaBroker
+from tests.support.harness.proxy import Mode, Proxy
+from tests.support.harness.scene import SETTINGS, Scene
+from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.watched import Watched
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 

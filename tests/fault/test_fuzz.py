@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
-from pipeline.facts.reasons import INTERNAL, REASONS
-from tests.harness import compare
-from tests.harness.fuzz import Fuzz
-from tests.harness.produce import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS
-from tests.harness.scene import DEAD_LETTER, Scene
-from tests.harness.watched import Watched
+from pipeline.facts.exact.reasons import INTERNAL, REASONS
+from tests.support.harness import compare
+from tests.support.harness.fuzz import Fuzz
+from tests.support.harness.produce import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS
+from tests.support.harness.scene import DEAD_LETTER, Scene
+from tests.support.harness.watched import Watched
 
 RECORDS = 200_000
 ROUNDS = 2

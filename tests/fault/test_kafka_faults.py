@@ -8,12 +8,11 @@ import time
 
 import pytest
 
-from tests.fault import hooks
-from tests.harness import compare
-from tests.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
-from tests.harness.proxy import Mode, Proxy
-from tests.harness.recount import Log, read_log
-from tests.harness.scene import Scene
+from tests.support.harness import compare, hooks
+from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
+from tests.support.harness.proxy import Mode, Proxy
+from tests.support.harness.recount import Log, read_log
+from tests.support.harness.scene import Scene
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.fault import hooks
-from tests.harness.scene import Scene
+from tests.support.harness import hooks
+from tests.support.harness.scene import Scene
 
 STEPS = (
     "intend",

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.clickhouse.client import READ_SECONDS
-from pipeline.transport import MAX_POLL_RECORDS, PARTITION_FETCH_BYTES, STREAM_BUFFER_BATCHES
-from tests.harness import flood
-from tests.harness.flood import Flood
-from tests.harness.kafka_broker import KafkaBroker
-from tests.harness.proxy import Mode, Proxy
-from tests.harness.scene import SESSION_SECONDS, Scene
-from tests.harness.store import EmbeddedStore
-from tests.harness.waiting import until
-from tests.harness.watched import Watched
+from pipeline.worker.transport import MAX_POLL_RECORDS, PARTITION_FETCH_BYTES, STREAM_BUFFER_BATCHES
+from tests.support.harness import flood
+from tests.support.harness.flood import Flood
+from tests.support.harness.kafka_broker import KafkaBroker
+from tests.support.harness.proxy import Mode, Proxy
+from tests.support.harness.scene import SESSION_SECONDS, Scene
+from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.waiting import until
+from tests.support.harness.watched import Watched
 
 pytestmark = pytest.mark.timeout(600)
 

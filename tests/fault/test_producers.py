@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import murmur2
 
-from tests.harness.installed import ROOT, Installed, build_wheel
-from tests.harness.kafka_jars import MissingTool
-from tests.harness.recount import read_log
-from tests.harness.scene import Scene
+from tests.support.harness.installed import ROOT, Installed, build_wheel
+from tests.support.harness.kafka_jars import MissingTool
+from tests.support.harness.recount import read_log
+from tests.support.harness.scene import Scene
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 

@@ -20,13 +20,13 @@ from typing import Self
 
 import pytest
 
-from tests.harness import flood
-from tests.harness.flood import Flood
-from tests.harness.process import Process
-from tests.harness.produce import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS
-from tests.harness.proxy import Mode, Proxy
-from tests.harness.scene import DEAD_LETTER, SESSION_SECONDS, Scene
-from tests.harness.watched import Watched
+from tests.support.harness import flood
+from tests.support.harness.flood import Flood
+from tests.support.harness.process import Process
+from tests.support.harness.produce import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS
+from tests.support.harness.proxy import Mode, Proxy
+from tests.support.harness.scene import DEAD_LETTER, SESSION_SECONDS, Scene
+from tests.support.harness.watched import Watched
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(0)]
 

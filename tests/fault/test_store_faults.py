@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.process import Process
-from tests.harness.produce import Traffic
-from tests.harness.proxy import Mode, Proxy
-from tests.harness.scene import Scene
+from tests.support.harness.process import Process
+from tests.support.harness.produce import Traffic
+from tests.support.harness.proxy import Mode, Proxy
+from tests.support.harness.scene import Scene
 
 HALTED = 76
 UNMIGRATED = 78

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault import hooks
-from tests.harness.process import Process
-from tests.harness.proxy import Mode, Proxy
-from tests.harness.scene import Scene
-from tests.harness.waiting import until
+from tests.support.harness import hooks
+from tests.support.harness.process import Process
+from tests.support.harness.proxy import Mode, Proxy
+from tests.support.harness.scene import Scene
+from tests.support.harness.waiting import until
 
 POINTS = (
     "before:intend",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import new_database, settings_for
+from pipeline.clickhouse.schema.migrate import migrate
+from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.store import EmbeddedStore
 
 
 @pytest.fixture(scope="module")

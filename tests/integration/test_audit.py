@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.audit import run, sums
-from pipeline.audit.selection import Selection
 from pipeline.clickhouse.client import Store
-from tests.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
-from tests.harness.scene import Scene
+from pipeline.operate.audit import run, sums
+from pipeline.operate.audit.selection import Selection
+from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
+from tests.support.harness.scene import Scene
 
 pytestmark = pytest.mark.timeout(180)
 

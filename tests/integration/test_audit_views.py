@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.audit import invariants
-from pipeline.audit.ledger import Log
-from pipeline.audit.report import Check
-from pipeline.audit.sums import Kept
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
-from pipeline.ledger import CHUNKS, INTENTS
-from tests.harness.store import EmbeddedStore
-from tests.harness.view_store import fill
-from tests.harness.view_world import ViewWorld, rows_in_memory
-from tests.integration.clickhouse_parts import new_database, settings_for
+from pipeline.clickhouse.schema.migrate import migrate
+from pipeline.operate.audit import invariants
+from pipeline.operate.audit.ledger import Log
+from pipeline.operate.audit.report import Check
+from pipeline.operate.audit.sums import Kept
+from pipeline.protocol.ledger import CHUNKS, INTENTS
+from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.view_store import fill
+from tests.support.harness.view_world import ViewWorld, rows_in_memory
 
 LAST = datetime(2025, 3, 20, tzinfo=UTC)
 

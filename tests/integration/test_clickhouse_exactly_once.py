@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.clickhouse import client, retention
+from pipeline.clickhouse import client
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.native import encode
+from pipeline.clickhouse.schema import retention
 from pipeline.errors import StoreRefused
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import (
+from tests.support.harness.clickhouse_parts import (
     COLUMNS,
     MONTHS,
     WINDOW,
@@ -30,6 +30,7 @@ from tests.integration.clickhouse_parts import (
     rows,
     total,
 )
+from tests.support.harness.store import EmbeddedStore
 
 ROLLUPS = (*retention.MINUTE_TABLES, *retention.QUARTER_HOUR_TABLES)
 

@@ -13,12 +13,12 @@ import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.settings import load
-from tests.harness import compose
-from tests.harness.compose import Service
-from tests.harness.kafka_broker import KafkaBroker
-from tests.harness.process import Process, free_port, usage
-from tests.harness.store import EmbeddedStore
-from tests.harness.waiting import until
+from tests.support.harness import compose
+from tests.support.harness.compose import Service
+from tests.support.harness.kafka_broker import KafkaBroker
+from tests.support.harness.process import Process, free_port, usage
+from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 

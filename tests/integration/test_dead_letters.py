@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.chunks import Source
-from pipeline.cli import cli
-from pipeline.dead_letters.letter import parse
-from pipeline.dead_letters.plan import Plan
-from pipeline.dead_letters.retry import Resender
+from pipeline.cli.main import cli
 from pipeline.errors import BrokerError
-from tests.fault.hooks import environment
-from tests.harness.produce import BATCH, REQUESTS, STRUCTURED, Headers
-from tests.harness.recount import read_log
-from tests.harness.scene import DEAD_LETTER, Scene
+from pipeline.operate.dead_letters.letter import parse
+from pipeline.operate.dead_letters.plan import Plan
+from pipeline.operate.dead_letters.retry import Resender
+from pipeline.protocol.chunks import Source
+from tests.support.harness.hooks import environment
+from tests.support.harness.produce import BATCH, REQUESTS, STRUCTURED, Headers
+from tests.support.harness.recount import read_log
+from tests.support.harness.scene import DEAD_LETTER, Scene
 
 pytestmark = pytest.mark.timeout(180)
 

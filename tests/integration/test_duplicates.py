@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.harness.pairs import Laid, batch, binary, refused, structured
-from tests.harness.produce import REQUESTS
-from tests.harness.recount import read_log
-from tests.harness.scene import Scene
-from tests.harness.watched import Watched
+from tests.support.harness.pairs import Laid, batch, binary, refused, structured
+from tests.support.harness.produce import REQUESTS
+from tests.support.harness.recount import read_log
+from tests.support.harness.scene import Scene
+from tests.support.harness.watched import Watched
 
 W = 20
 RESTART = 25

@@ -14,11 +14,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from pipeline import topics
-from pipeline.chunks import Source
+from pipeline.kafka import topics
+from pipeline.protocol.chunks import Source
 from pipeline.settings import load
-from pipeline.transport import Past
-from tests.harness.process import Process, free_port, usage
+from pipeline.worker.transport import Past
+from tests.support.harness.process import Process, free_port, usage
 
 TOPIC = "usage.requests"
 PARTITIONS = 6

@@ -27,8 +27,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, StreamFailureError
 
-from tests.harness.store import EmbeddedStore
-from tests.harness.waiting import until
+from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.waiting import until
 
 ONCE = {
     "insert_deduplicate": 1,

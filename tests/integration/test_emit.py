@@ -13,9 +13,9 @@ from aiokafka.partitioner import murmur2
 
 from schemas import Entity, ProductEvent, RecipeAction, Request
 from schemas.emit import AsyncEmitter, EmitError, Emitter, Failure, InvalidEvent
-from tests.harness.kafka_broker import KafkaBroker
-from tests.harness.recount import Record, read_log
-from tests.harness.scene import Scene
+from tests.support.harness.kafka_broker import KafkaBroker
+from tests.support.harness.recount import Record, read_log
+from tests.support.harness.scene import Scene
 
 REQUEST = Request(operation="chat", model="m", status_code=200, duration_ms=1)
 TOO_LARGE = ProductEvent(name="n", properties={"noise": secrets.token_hex(4000)})

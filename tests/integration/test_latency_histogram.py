@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
+from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts.heads import REQUESTS
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import MONTHS, new_database, settings_for
+from tests.support.harness.clickhouse_parts import MONTHS, new_database, settings_for
+from tests.support.harness.store import EmbeddedStore
 
 LEVELS = (0.0, 0.5, 0.95, 0.99, 1.0)
 LONGEST_US = 10**12  # 10^9 ms

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.chunks import Source
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
+from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
-from pipeline.ledger import CHUNKS, OUTCOMES, Columns
-from pipeline.telemetry.ledger_watch import Look, look
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import new_database, settings_for
+from pipeline.protocol.chunks import Source
+from pipeline.protocol.ledger import CHUNKS, OUTCOMES, Columns
+from pipeline.worker.telemetry.ledger_watch import Look, look
+from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.store import EmbeddedStore
 
 Row = tuple[Any, ...]
 

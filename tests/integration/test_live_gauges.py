@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.harness.process import free_port
-from tests.harness.produce import RECIPE_ACTIONS, REQUESTS, Event
-from tests.harness.scene import Scene
-from tests.harness.scrape import Gauges, await_equal, window_gauges, worker_at
-from tests.harness.waiting import until
+from tests.support.harness.process import free_port
+from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Event
+from tests.support.harness.scene import Scene
+from tests.support.harness.scrape import Gauges, await_equal, window_gauges, worker_at
+from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import resources
-from pipeline.clickhouse import lease, migrate, retention, sql
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.sql import Migration
+from pipeline.clickhouse.schema import files, lock, migrate, resources, retention
+from pipeline.clickhouse.schema.files import Migration
 from pipeline.errors import MigrationError, StoreRefused
-from tests.harness.process import clean_environment
-from tests.harness.store import EmbeddedStore, url_at
-from tests.integration.clickhouse_parts import settings_for
+from tests.support.harness.clickhouse_parts import settings_for
+from tests.support.harness.process import clean_environment
+from tests.support.harness.store import EmbeddedStore, url_at
 
-KNOWN = sql.read(resources.migrations())
+KNOWN = files.read(resources.migrations())
 ROLLUPS = ("_1m", "_15m", "_1d", "_1mo")
 NEXT = Migration(
     len(KNOWN) + 1, "add_a_table", "CREATE TABLE IF NOT EXISTS more (x UInt8) ENGINE = {engine:Log}"
@@ -74,7 +73,7 @@ class TestMigrate:
         assert place.migrate() == len(KNOWN)
         tables = place.tables()
         assert {"chunks", "intents", "requests_1m", "requests_15m", "tasks_15m"} <= tables
-        assert not [name for name in tables if name.startswith(lease.PREFIX)]
+        assert not [name for name in tables if name.startswith(lock.PREFIX)]
         assert place.migrate() == 0
         assert place.tables() == tables
         migrate.check(place.store)
@@ -131,7 +130,8 @@ class TestMigrate:
 class TestAtOnce:
     def test_four_processes_make_one_schema(self, place: Place) -> None:
         code = (
-            "from pipeline.settings import load; from pipeline.clickhouse import Store, migrate\n"
+            "from pipeline.settings import load; from pipeline.clickhouse import Store\n"
+            "from pipeline.clickhouse.schema import migrate\n"
             "settings = load()\n"
             "migrate.migrate(Store.connect(settings), settings)\n"
         )
@@ -140,13 +140,14 @@ class TestAtOnce:
         migrate.check(place.store)
         recorded = place.store.query("SELECT count() FROM migrations")
         assert recorded == [(len(KNOWN),)]  # nobody applied anything a second time
-        assert not [name for name in place.tables() if name.startswith(lease.PREFIX)]
+        assert not [name for name in place.tables() if name.startswith(lock.PREFIX)]
 
     @pytest.mark.parametrize("statement", [3, 9, 20])
     def test_killed_in_the_middle_and_run_again(self, place: Place, statement: int) -> None:
         code = (
             "import os, signal\n"
-            "from pipeline.settings import load; from pipeline.clickhouse import Store, migrate\n"
+            "from pipeline.settings import load; from pipeline.clickhouse import Store\n"
+            "from pipeline.clickhouse.schema import migrate\n"
             "class Mortal(Store):\n"
             f"    left = {statement}\n"
             "    def command(self, *arguments, **options):\n"
@@ -157,10 +158,10 @@ class TestAtOnce:
             "migrate.migrate(Mortal.connect(settings), settings, lease_seconds=0.5)\n"
         )
         assert place.run(code).wait(60) == -9
-        assert [name for name in place.tables() if name.startswith(lease.PREFIX)]
+        assert [name for name in place.tables() if name.startswith(lock.PREFIX)]
         assert place.migrate() == len(KNOWN)
         migrate.check(place.store)
-        assert not [name for name in place.tables() if name.startswith(lease.PREFIX)]
+        assert not [name for name in place.tables() if name.startswith(lock.PREFIX)]
 
 
 def _one_tenth(store: Store) -> None:
@@ -175,7 +176,7 @@ class TestLease:
         return place.store
 
     def test_one_of_many_gets_it(self, made: Store) -> None:
-        leases = [lease.Lease(made, 60) for _ in range(8)]
+        leases = [lock.Lease(made, 60) for _ in range(8)]
         with ThreadPoolExecutor(8) as pool:
             got = list(pool.map(lambda one: one.try_acquire(), leases))
         assert got.count(True) == 1
@@ -183,11 +184,11 @@ class TestLease:
         assert leases[0].try_acquire()
 
     def test_one_that_ran_out_is_taken_over_and_its_holder_told(self, made: Store) -> None:
-        first, second, third = (lease.Lease(made, seconds) for seconds in (0, 60, 60))
+        first, second, third = (lock.Lease(made, seconds) for seconds in (0, 60, 60))
         assert first.try_acquire()
         first.renew()
         assert second.try_acquire()
-        with pytest.raises(lease.Lost):
+        with pytest.raises(lock.Lost):
             first.renew()
         first.release()  # must not give away what is not its own
         second.renew()
@@ -197,34 +198,34 @@ class TestLease:
 
     def test_one_that_is_renewed_is_not_taken_over(self, made: Store) -> None:
         now = [0.0]
-        first = lease.Lease(made, 0.5, clock=lambda: now[0])
+        first = lock.Lease(made, 0.5, clock=lambda: now[0])
         assert first.try_acquire()
         for _ in range(20):  # two seconds by the store's clock, which alone decides
             now[0] += 1
             first.renew()
-            assert not lease.Lease(made, 60).try_acquire()
+            assert not lock.Lease(made, 60).try_acquire()
             _one_tenth(made)
 
     def test_waiting_for_it_ends_with_a_sentence(self, made: Store) -> None:
-        assert lease.Lease(made, 60).try_acquire()
+        assert lock.Lease(made, 60).try_acquire()
         with (
             pytest.raises(MigrationError, match="another `usage migrate`"),
-            lease.exclusive(made, 60, wait_seconds=0),
+            lock.exclusive(made, 60, wait_seconds=0),
         ):
             pass
 
     def test_a_migrator_that_lost_it_waits_and_sees_what_is_left(
         self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real, lost = lease.Lease.renew, [True]
+        real, lost = lock.Lease.renew, [True]
 
-        def renew(self: lease.Lease) -> None:
+        def renew(self: lock.Lease) -> None:
             real(self)
             if lost:
                 lost.pop()
-                raise lease.Lost
+                raise lock.Lost
 
-        monkeypatch.setattr(lease.Lease, "renew", renew)
+        monkeypatch.setattr(lock.Lease, "renew", renew)
         assert place.migrate() == len(KNOWN)
         assert not lost
 
@@ -314,4 +315,4 @@ def test_the_folder_is_numbered_without_gaps(tmp_path: Path) -> None:
     (tmp_path / "0001_a.sql").write_text("SELECT 1")
     (tmp_path / "0003_b.sql").write_text("SELECT 1")
     with pytest.raises(MigrationError, match="expected number 2, found 3"):
-        sql.read(tmp_path)
+        files.read(tmp_path)

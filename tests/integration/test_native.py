@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.facts.columns import column
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import new_database
+from tests.support.harness.clickhouse_parts import new_database
+from tests.support.harness.store import EmbeddedStore
 
 COLUMNS = (
     ("minute", "DateTime('UTC')"),

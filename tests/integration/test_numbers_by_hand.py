@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from pipeline.clickhouse.client import Store
-from tests.contract.views import VIEWS
-from tests.harness.view_check import select
-from tests.harness.view_store import empty, fill
-from tests.oracle.log import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS, Entry
+from tests.support.contract.views import VIEWS
+from tests.support.harness.view_check import select
+from tests.support.harness.view_store import empty, fill
+from tests.support.oracle.log import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS, Entry
 
 TYPES = {
     REQUESTS: "usage.request.v1",

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.process import free_port
-from tests.harness.produce import REQUESTS
-from tests.harness.scene import Scene
-from tests.harness.scrape import (
-    await_equal,
-    prometheus,
-    window_gauges,
-    worker_at,
-)
-from tests.harness.waiting import until
+from tests.support.harness.process import free_port
+from tests.support.harness.produce import REQUESTS
+from tests.support.harness.scene import Scene
+from tests.support.harness.scrape import await_equal, prometheus, window_gauges, worker_at
+from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 

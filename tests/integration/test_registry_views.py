@@ -12,8 +12,8 @@ from pipeline.clickhouse.client import Store
 from pipeline.errors import StoreRefused
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
-from tests.harness.view_check import select
-from tests.harness.view_store import empty
+from tests.support.harness.view_check import select
+from tests.support.harness.view_store import empty
 
 Row = tuple[Any, ...]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.process import Process, usage
-from tests.harness.waiting import until
+from tests.support.harness.process import Process, usage
+from tests.support.harness.waiting import until
 
 START_SECONDS = 60.0
 END_SECONDS = 12.0

@@ -12,10 +12,10 @@ from confluent_kafka.admin._scram import (
     UserScramCredentialUpsertion,
 )
 
-from tests.harness.kafka_broker import KafkaBroker
-from tests.harness.process import free_port
-from tests.harness.scene import Scene
-from tests.harness.store import EmbeddedStore
+from tests.support.harness.kafka_broker import KafkaBroker
+from tests.support.harness.process import free_port
+from tests.support.harness.scene import Scene
+from tests.support.harness.store import EmbeddedStore
 
 pytestmark = pytest.mark.timeout(180)
 

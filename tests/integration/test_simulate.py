@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.recount import read_log, recount
-from tests.harness.scene import Scene
+from tests.support.harness.recount import read_log, recount
+from tests.support.harness.scene import Scene
 
 pytestmark = pytest.mark.timeout(180)
 

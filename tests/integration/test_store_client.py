@@ -17,10 +17,10 @@ from pipeline.clickhouse import client
 from pipeline.clickhouse.client import Store
 from pipeline.errors import StoreRefused, StoreUnavailable
 from pipeline.settings import load
-from tests.harness.process import free_port
-from tests.harness.proxy import Mode, Proxy
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import Chain, new_database, rows, settings_for
+from tests.support.harness.clickhouse_parts import Chain, new_database, rows, settings_for
+from tests.support.harness.process import free_port
+from tests.support.harness.proxy import Mode, Proxy
+from tests.support.harness.store import EmbeddedStore
 
 TLS = Path(__file__).parent / "tls"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.process import Process
-from tests.harness.produce import BATCH, EVENTS, REQUESTS, STRUCTURED, Headers
-from tests.harness.scene import Scene
+from tests.support.harness.process import Process
+from tests.support.harness.produce import BATCH, EVENTS, REQUESTS, STRUCTURED, Headers
+from tests.support.harness.scene import Scene
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.embedded.store.claims import Claim, Part, dangling
 from pipeline.errors import StoreUnavailable
-from tests.harness.store import EmbeddedStore
-from tests.integration.clickhouse_parts import Chain, new_database, rows
+from tests.support.harness.clickhouse_parts import Chain, new_database, rows
+from tests.support.harness.store import EmbeddedStore
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from pipeline import topics
 from pipeline.errors import BrokerError
+from pipeline.kafka import topics
 from pipeline.settings import Settings, load
-from tests.harness.kafka_broker import KafkaBroker
-from tests.harness.waiting import until
+from tests.support.harness.kafka_broker import KafkaBroker
+from tests.support.harness.waiting import until
 
 RUN = "0123456789abcdef"
 

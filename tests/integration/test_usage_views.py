@@ -9,20 +9,19 @@ from typing import Any
 
 import pytest
 
-from pipeline import resources
-from pipeline.clickhouse import retention, sql, zones
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
-from pipeline.clickhouse.parts import written_out
+from pipeline.clickhouse.schema import files, resources, retention, zones
+from pipeline.clickhouse.schema.migrate import migrate
+from pipeline.clickhouse.schema.parts import written_out
 from pipeline.errors import StoreRefused
 from pipeline.facts.heads import ENTITIES, RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
-from pipeline.ledger import OUTCOMES
+from pipeline.protocol.ledger import OUTCOMES
 from pipeline.views.call import call
-from tests.contract.views import VIEWS
-from tests.harness.store import EmbeddedStore
-from tests.harness.view_store import empty
-from tests.integration.clickhouse_parts import new_database, settings_for
+from tests.support.contract.views import VIEWS
+from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.view_store import empty
 
 Row = tuple[Any, ...]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -318,7 +317,7 @@ class TestZones:
         assert [row[1:] for row in select(views, "usage_trend", **over)] == counts
 
     def test_offsets_are_those_of_the_package(self, views: Store) -> None:
-        known = sql.read(resources.migrations())[-1].parts
+        known = files.read(resources.migrations())[-1].parts
         rows = views.query(
             written_out(
                 "SELECT toUnixTimestamp(month_since) FROM "
@@ -455,7 +454,7 @@ class TestMinuteRows:
         connected = new_database(store.port)
         kept = settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="35")
         migrate(connected, kept)
-        assert retention.views(connected, kept, sql.read(resources.migrations())) == []
+        assert retention.views(connected, kept, files.read(resources.migrations())) == []
         old = ("2020-05-01 10:07", "2020-05-01 10:15", "2020-05-01 10:44", "2020-05-01 10:46")
         insert(connected, REQUESTS, *(request(when, user_id="u") for when in old))
         over = between("2020-05-01 10:05", "2020-05-01 10:50")
@@ -492,7 +491,7 @@ def test_rollups_are_filled_with_what_was_there_before(views: Store) -> None:
     kinds["users_1mo"] = kinds["users_1d"]
     sums = "SELECT sum(requests), sum(cost), sum({}), sum(input_tokens) FROM {}"
     before = [views.query(sums.format(kind, table)) for table, kind in kinds.items()]
-    zoned = next(one for one in sql.read(resources.migrations()) if one.name == "zones")
+    zoned = next(one for one in files.read(resources.migrations()) if one.name == "zones")
     for _ in range(2):
         for statement in zoned.statements():
             views.command(statement)

@@ -13,20 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import zones
+from pipeline.cli.view_commands import query_command, views_command
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
+from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.errors import UsageError
+from pipeline.facts import zones
 from pipeline.settings import Settings
-from pipeline.views import catalogue, question
+from pipeline.views import catalogue, parameters
 from pipeline.views.catalogue import View
-from pipeline.views.command import query_command, views_command
 from pipeline.views.page import markdown
 from pipeline.views.sources import shipped
-from tests.contract.views import TYPES, VIEWS
-from tests.harness.process import usage
-from tests.harness.store import EmbeddedStore, url_at
-from tests.integration.clickhouse_parts import new_database, settings_for
+from tests.support.contract.views import TYPES, VIEWS
+from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.process import usage
+from tests.support.harness.store import EmbeddedStore, url_at
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "views.md"
@@ -175,7 +175,7 @@ def test_a_zone_that_only_the_store_does_not_know_is_named(
 def test_a_refusal_of_the_store_is_one_sentence_by_the_option(
     settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(question, "_value", lambda _name, text: text)
+    monkeypatch.setattr(parameters, "_value", lambda _name, text: text)
     with pytest.raises(UsageError) as refused:
         asked(settings, capsys, "top_customers", "json", k="many")
     assert refused.value.message.startswith("top_customers does not answer that: ")

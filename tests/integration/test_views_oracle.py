@@ -11,16 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.migrate import migrate
-from tests.contract.views import VIEWS
-from tests.harness.scene import Scene
-from tests.harness.store import EmbeddedStore
-from tests.harness.view_check import cases, differences
-from tests.harness.view_store import duplicate_window, empty, fill
-from tests.harness.view_world import FIRST, ViewWorld, entries, rows_in_memory, send
-from tests.integration.clickhouse_parts import new_database, settings_for
-from tests.oracle.views import VIEWS as ORACLE
-from tests.oracle.world import World
+from pipeline.clickhouse.schema.migrate import migrate
+from tests.support.contract.views import VIEWS
+from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.scene import Scene
+from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.view_check import cases, differences
+from tests.support.harness.view_store import duplicate_window, empty, fill
+from tests.support.harness.view_world import FIRST, ViewWorld, entries, rows_in_memory, send
+from tests.support.oracle.views import VIEWS as ORACLE
+from tests.support.oracle.world import World
 
 PARTITIONS = 2
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.harness import compare
-from tests.harness.crashes import count_through_kills
-from tests.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
-from tests.harness.scene import DEAD_LETTER, Scene
+from tests.support.harness import compare
+from tests.support.harness.crashes import count_through_kills
+from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
+from tests.support.harness.scene import DEAD_LETTER, Scene
 
 pytestmark = pytest.mark.timeout(180)
 

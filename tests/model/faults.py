@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.chunks import commit_metadata
+from pipeline.protocol.chunks import commit_metadata
 from tests.model.flush import order
 from tests.model.group import accepts, in_group, rebalance
 from tests.model.state import (

@@ -1,8 +1,8 @@
-"""Steps 3 to 7 of `pipeline.chunks`: a sealed chunk, or a lost range, and how it can end."""
+"""Steps 3 to 7 of the protocol: a sealed chunk, or a lost range, and how it can end."""
 
 from __future__ import annotations
 
-from pipeline.chunks import Intent, Range, commit_metadata, intent_metadata
+from pipeline.protocol.chunks import Intent, Range, commit_metadata, intent_metadata
 from tests.model.group import accepts, in_group, rebalance
 from tests.model.state import (
     INCARNATIONS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pipeline.chunks import Lease
+from pipeline.protocol.chunks import Lease
 from tests.model.group import accepts
 from tests.model.state import (
     Group,

@@ -1,11 +1,11 @@
-"""What a worker decides from what it finds: `pipeline.chunks.plan`, and a check of each answer."""
+"""What a worker decides from what it finds: `chunks.plan`, and a check of each answer."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
 
-from pipeline.chunks import Found, Halt, Intent, Plan, Range, intent_metadata, plan
+from pipeline.protocol.chunks import Found, Halt, Intent, Plan, Range, intent_metadata, plan
 from tests.model.state import INCARNATIONS, SOURCE, Scenario, Violation, Worker, World
 from tests.model.store import end_of_coverage
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.chunks import Intent, Lease, Range, Source
+from pipeline.protocol.chunks import Intent, Lease, Range, Source
 
 SOURCE = Source("log", 0)
 INCARNATIONS = ("first", "second")

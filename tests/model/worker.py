@@ -1,4 +1,4 @@
-"""A worker: steps 1 to 7 of `pipeline.chunks`, and what it does when it is assigned a partition.
+"""A worker: steps 1 to 7 of the protocol, and what it does when it is assigned a partition.
 
 Every function yields what may happen next. Those steps of one worker that nobody else can see or
 disturb are taken as one.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.chunks import Lease, Range
+from pipeline.protocol.chunks import Lease, Range
 from tests.model.flush import flush, heed, write_behind
 from tests.model.group import in_group, rebalance
 from tests.model.planning import decide

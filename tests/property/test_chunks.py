@@ -1,4 +1,4 @@
-"""`pipeline.chunks.plan` against a slow reading of the table in ``docs/exactly-once.md``."""
+"""`chunks.plan` against a slow reading of the table in ``docs/exactly-once.md``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.chunks import (
+from pipeline.protocol.chunks import (
     Found,
     Halt,
     Intent,

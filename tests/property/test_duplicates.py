@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.facts import Facts, Reader, Rules, reader
-from pipeline.facts.duplicates import Window
+from pipeline.facts.repeats.window import Window
 from tests.property import facts_strategies as make
 from tests.property.facts_model import Rec, model
 

@@ -19,7 +19,7 @@ from pipeline.facts import (
     Rules,
     reader,
 )
-from pipeline.facts.bulk_columns import BULKS
+from pipeline.facts.bulk.columns import BULKS
 from tests.property import facts_strategies as make
 from tests.property.facts_model import PARTITION, Out, Rec, model
 
@@ -139,7 +139,7 @@ def test_the_fast_path_gives_what_the_slow_one_gives(
     def holds(records: list[Rec]) -> None:
         fast = read(topic, records)
         with monkeypatch.context() as patch:
-            patch.setattr("pipeline.facts.fast.FastPath.read", refuse)
+            patch.setattr("pipeline.facts.bulk.path.FastPath.read", refuse)
             slow = read(topic, records)
         for name in Facts.__slots__:
             assert getattr(fast, name) == getattr(slow, name), name

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.chunks import Source
-from pipeline.live import KEPT_MINUTES, OTHER, WINDOWS, Labels, Live, Minutes, Window
+from pipeline.facts.minutes import Minutes
+from pipeline.protocol.chunks import Source
+from pipeline.worker.live import KEPT_MINUTES, OTHER, WINDOWS, Labels, Live, Window
 
 SOURCES = [Source("usage.requests", n) for n in range(3)]
 START = 1_700_000_040  # a full minute

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from pipeline.facts import Facts, Rules, reader, reasons
+from pipeline.facts import Facts, Rules, reader
+from pipeline.facts.exact import reasons
 from schemas import TYPES, Envelope, EventType, encoding
 from schemas.encoding import InvalidEvent
 from schemas.generate import json_schema
-from tests.harness import golden
 from tests.property import facts_strategies as make
+from tests.support.harness import golden
 
 VALIDATORS = {name: Draft202012Validator(json_schema.of_event(k)) for name, k in TYPES.items()}
 ALSO_WRONG = [

@@ -9,11 +9,18 @@ from typing import Any, cast
 import pytest
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
-from pipeline import topics, transport
-from pipeline.app import UsageApp
-from pipeline.logs import QUIET
+from pipeline.kafka import topics
+from pipeline.process.logs import QUIET
 from pipeline.settings import load
-from pipeline.transport import BatchConsumer, BatchScheduler, BatchThread, BatchTransport, thread
+from pipeline.worker import transport
+from pipeline.worker.app import UsageApp
+from pipeline.worker.transport import (
+    BatchConsumer,
+    BatchScheduler,
+    BatchThread,
+    BatchTransport,
+    thread,
+)
 
 DAY_SECONDS = 86_400
 

@@ -8,18 +8,17 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audit import match as matching
-from pipeline.audit import offsets, tiling
-from pipeline.audit.bounds import Interval, Narrowing
-from pipeline.audit.compare import Comparison
-from pipeline.audit.kafka import Bounds
-from pipeline.audit.ledger import Counts, Log, Row, Totals
-from pipeline.audit.looks import Look
-from pipeline.audit.offsets import Seen
-from pipeline.audit.report import Check, Finding, Report
-from pipeline.audit.sums import ROLLUPS, Cell, Kept, Sums
-from pipeline.chunks import Intent, Range, commit_metadata, intent_metadata
-from pipeline.commits import Offset
+from pipeline.kafka.group import Bounds
+from pipeline.operate.audit import match as matching
+from pipeline.operate.audit import offsets, tiling
+from pipeline.operate.audit.bounds import Interval, Narrowing
+from pipeline.operate.audit.compare import Comparison
+from pipeline.operate.audit.ledger import Counts, Log, Row, Totals
+from pipeline.operate.audit.looks import Look
+from pipeline.operate.audit.offsets import Seen
+from pipeline.operate.audit.report import Check, Finding, Report
+from pipeline.operate.audit.sums import ROLLUPS, Cell, Kept, Sums
+from pipeline.protocol.chunks import Intent, Offset, Range, commit_metadata, intent_metadata
 
 LOG = Log("usage.requests", 0, "one")
 LOG_BOUNDS = Bounds(0, 90)

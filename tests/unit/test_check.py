@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.commands.events import check
+from pipeline.cli.events import check
 
 AT = "2026-06-01T12:00:00Z"
 EVENT: dict[str, Any] = {

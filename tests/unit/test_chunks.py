@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.chunks import (
+from pipeline.protocol.chunks import (
     METADATA_LIMIT_BYTES,
     Found,
     Halt,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiokafka import errors
 
-from pipeline.chunks import Commit, Lease, Source
-from pipeline.commits import Offset, commit_once
+from pipeline.protocol.chunks import Commit, Lease, Offset, Source
+from pipeline.worker.transport.commits import commit_once
 
 LEASE = Lease(7, "me")
 OFFSETS = {Source("usage.requests", 0): Offset(42, "")}

@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pipeline.chunks import Source
-from pipeline.dead_letter import CUT, MAX_BYTES, fitted, headers, origin
-from pipeline.dead_letters import screen
-from pipeline.dead_letters.events import dated
-from pipeline.dead_letters.exchange import Correction, corrections, line
-from pipeline.dead_letters.letter import DeadLetter, Headers, Mark, parse
-from pipeline.dead_letters.plan import Plan, Planner
-from pipeline.dead_letters.selection import Selection, check_reasons, instant
 from pipeline.errors import UsageError
 from pipeline.facts import Rejection, Rules
+from pipeline.facts.judge import Judge
+from pipeline.operate.dead_letters import screen
+from pipeline.operate.dead_letters.events import dated
+from pipeline.operate.dead_letters.exchange import Correction, corrections, line
+from pipeline.operate.dead_letters.letter import DeadLetter, Headers, Mark, parse
+from pipeline.operate.dead_letters.plan import Plan, Planner
+from pipeline.operate.dead_letters.selection import Selection, check_reasons, instant
+from pipeline.protocol.chunks import Source
+from pipeline.protocol.rejected import CUT, MAX_BYTES, fitted, headers, origin
 from pipeline.settings import load
-from pipeline.verdicts import Judge
 
 SOURCE = Source("usage.requests", 3)
 AT = Source("usage.dead-letter", 0)

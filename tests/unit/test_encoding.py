@@ -13,7 +13,7 @@ from pipeline.facts import Facts, Rules, reader
 from schemas import Entity, ProductEvent, RecipeAction, Request, encoding
 from schemas.emit.base import Outbox
 from schemas.encoding import InvalidEvent
-from tests.harness.golden import Record
+from tests.support.harness.golden import Record
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EAST = timezone(timedelta(hours=5, minutes=45))

@@ -11,7 +11,7 @@ import pytest
 
 BLOCKED = """
 import sys, time
-from pipeline.ending import Ending
+from pipeline.process.ending import Ending
 Ending(lambda: print("asked", flush=True), float(sys.argv[1]))
 print("up", flush=True)
 time.sleep(60)

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipeline.facts import RECIPE_ACTIONS, REQUESTS, Facts, Rejection, Rules, decimals, reader
-from pipeline.facts.recipe_actions import TASK_RULES
+from pipeline.facts import RECIPE_ACTIONS, REQUESTS, Facts, Rejection, Rules, reader
+from pipeline.facts.exact import decimals
+from pipeline.facts.exact.recipe_actions import TASK_RULES
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 MINUTE = 1_772_368_440

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipeline.facts import Facts, Rejection, Rules, entities, product_events, reader
-from pipeline.zones import names
+from pipeline.facts import Facts, Rejection, Rules, reader
+from pipeline.facts.exact import entities, product_events
+from pipeline.facts.zones import names
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 MINUTE = 1_772_368_440
@@ -259,7 +260,7 @@ def test_a_record_that_our_code_fails_on_is_set_aside_alone(
             raise ZeroDivisionError("a bug of ours")
         return sound(data, name)
 
-    monkeypatch.setattr("pipeline.facts.fast.FastPath.read", broken)
+    monkeypatch.setattr("pipeline.facts.bulk.path.FastPath.read", broken)
     monkeypatch.setattr(module.fields, "required_text", broken)
     facts = read(topic, good(), good(note="bomb"), good())
     assert (facts.counted, facts.rejected) == (2, 1)
@@ -272,6 +273,6 @@ def test_common_product_events_take_the_fast_path(monkeypatch: pytest.MonkeyPatc
     def refuse(*_: object) -> None:
         raise AssertionError("decided one by one")
 
-    monkeypatch.setattr("pipeline.facts.decide.Decider.decide", refuse)
+    monkeypatch.setattr("pipeline.facts.exact.decide.Decider.decide", refuse)
     ordinary = [product(), product(user_id="u", properties={"a": {"b": [1, {}]}}), product()]
     assert read(EVENTS, *ordinary).counted == 3

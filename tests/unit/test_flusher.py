@@ -1,4 +1,4 @@
-"""The order of the protocol's steps, and what ends a flush (`pipeline.flusher`)."""
+"""The order of the protocol's steps, and what ends a flush (`pipeline.worker.flusher`)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from aiokafka.errors import (
 )
 from prometheus_client import CollectorRegistry
 
-from pipeline.chunks import Commit, Lease, Range, Source
-from pipeline.commits import Offset
-from pipeline.dead_letter import DeadLetters
 from pipeline.errors import Halted, StoreRefused, StoreUnavailable
 from pipeline.facts.interface import Facts, Head
-from pipeline.flusher import AssignmentOver, Flusher, GroupLost
-from pipeline.ledger import Ledger
-from pipeline.partitions import Chunk
-from pipeline.telemetry.instruments import Instruments
+from pipeline.protocol.chunks import Commit, Lease, Offset, Range, Source
+from pipeline.protocol.ledger import Ledger
+from pipeline.protocol.partition import Chunk
+from pipeline.protocol.rejected import DeadLetters
+from pipeline.worker.flusher import AssignmentOver, Flusher, GroupLost
+from pipeline.worker.telemetry.instruments import Instruments
 
 LEASE = Lease(1, "me")
 
@@ -181,7 +180,7 @@ def test_a_store_that_fails_now_and_then_is_said_once(caplog: pytest.LogCaptureF
 def test_a_store_that_stays_away_is_said_however_lately_it_was_before(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.flusher.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("pipeline.worker.flusher.PATIENCE_SECONDS", 0.0)
     _fail_now_and_then(World().flusher(), times=2)
     assert len(caplog.records) == 2
 

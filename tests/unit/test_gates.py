@@ -1,10 +1,10 @@
-"""Which partitions may be read (`pipeline.transport.gates`)."""
+"""Which partitions may be read (`pipeline.worker.transport.gates`)."""
 
 from __future__ import annotations
 
 from aiokafka import TopicPartition
 
-from pipeline.transport.gates import Gate, Gates
+from pipeline.worker.transport.gates import Gate, Gates
 
 ONE, OTHER = TopicPartition("usage.requests", 0), TopicPartition("usage.requests", 1)
 

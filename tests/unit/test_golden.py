@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from schemas import TYPES, Envelope, EventType
 from schemas.generate import files
-from tests.harness import golden
-from tests.harness.golden import Payload
+from tests.support.harness import golden
+from tests.support.harness.golden import Payload
 
 PAYLOADS = list(golden.payloads())
 every = pytest.mark.parametrize("payload", PAYLOADS, ids=lambda p: f"{p.kind.name}/{p.name}")
@@ -35,7 +35,7 @@ def test_every_field_is_in_one_of_them(kind: EventType) -> None:
 @every
 def test_it_comes_to_what_was_recorded(payload: Payload) -> None:
     recorded = payload.facts
-    assert recorded, "python -m tests.harness.golden records it; look at what it writes"
+    assert recorded, "python -m tests.support.harness.golden records it; look at what it writes"
     facts = golden.read(payload)
     assert [rejection.message for rejection in facts.rejections] == []
     # A column that came later is no change of what the event said.

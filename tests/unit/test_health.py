@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.chunks import Source
-from pipeline.telemetry.health import HUNG_STORE_SECONDS, STALLED_SECONDS, alive, ready
-from pipeline.telemetry.state import Lag, State
+from pipeline.protocol.chunks import Source
+from pipeline.worker.telemetry.health import HUNG_STORE_SECONDS, STALLED_SECONDS, alive, ready
+from pipeline.worker.telemetry.state import Lag, State
 
 NOW = 10_000.0
 SOURCE = Source("usage.requests", 0)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from pipeline.facts import REQUESTS, Facts, Rules, reader
-from pipeline.facts.bulk_costs import costs
-from pipeline.facts.duplicates import Window
-from pipeline.facts.identities import hashes, identities
-from pipeline.facts.requests import cost_nanos
+from pipeline.facts.bulk.costs import costs
+from pipeline.facts.exact.requests import cost_nanos
+from pipeline.facts.repeats.identities import hashes, identities
+from pipeline.facts.repeats.window import Window
 from tests.property.facts_model import Rec
 
 NOW = 1_772_368_496_789

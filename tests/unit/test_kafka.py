@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SettingsError
-from pipeline.kafka import aiokafka_config, confluent_config
+from pipeline.kafka.clients import aiokafka_config, confluent_config
 from pipeline.settings import load
 
 SASL = {

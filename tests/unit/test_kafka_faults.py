@@ -8,19 +8,20 @@ import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
 from confluent_kafka import KafkaError, KafkaException
 
-from pipeline import rewind, topics
-from pipeline.audit import fold
-from pipeline.audit import kafka as audit_kafka
-from pipeline.audit.ledger import Log
 from pipeline.clickhouse.client import Store
-from pipeline.dead_letters import reading, retry
-from pipeline.dead_letters.selection import Selection
 from pipeline.errors import BrokerError
-from pipeline.kafka_faults import translate
+from pipeline.kafka import group as audit_kafka
+from pipeline.kafka import topics
+from pipeline.kafka.faults import translate
+from pipeline.operate import rewind
+from pipeline.operate.audit import fold
+from pipeline.operate.audit.ledger import Log
+from pipeline.operate.dead_letters import reading, retry
+from pipeline.operate.dead_letters.selection import Selection
+from pipeline.operate.tail import follow
 from pipeline.settings import Settings, load
 from pipeline.simulate import produce
-from pipeline.tail import follow
-from pipeline.worker import _Worker
+from pipeline.worker.process import _Worker
 
 NOWHERE = load({"USAGE_KAFKA": "127.0.0.1:1"})
 SENTENCE = r"^Kafka at 127\.0\.0\.1:1 \(USAGE_KAFKA\) does not answer: [^({]+$"

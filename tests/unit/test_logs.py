@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from pipeline.chunks import Source
-from pipeline.logs import SAY_AGAIN_SECONDS, JsonFormatter, Repeats, place
+from pipeline.process.logs import SAY_AGAIN_SECONDS, JsonFormatter, Repeats, place
+from pipeline.protocol.chunks import Source
 
 SOURCE = Source("usage.requests", 3)
 
@@ -47,4 +47,4 @@ def test_what_a_library_repeats_is_heard_now_and_then(library: str) -> None:
 
 def test_what_we_say_is_always_heard() -> None:
     repeats = Repeats()
-    assert all(repeats.filter(record("pipeline.work", "it is so")) for _ in range(3))
+    assert all(repeats.filter(record("pipeline.worker.work", "it is so")) for _ in range(3))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import memory
+from pipeline.process import memory
 
 RECORDS = 4096 * 8
 """As many as wait to be folded."""
@@ -55,7 +55,7 @@ def test_cycles_are_still_found() -> None:
 TURNOVER = """
 import random, resource, sys
 import numpy as np
-from pipeline import memory
+from pipeline.process import memory
 
 def resident_bytes():
     with open("/proc/self/statm") as numbers:

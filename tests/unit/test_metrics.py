@@ -14,18 +14,18 @@ import pytest
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.chunks import Range, Source
 from pipeline.facts import Facts
 from pipeline.facts.columns import Numbers
 from pipeline.facts.heads import REQUESTS
 from pipeline.facts.interface import Rejection
-from pipeline.live import WINDOWS
-from pipeline.telemetry import metrics
-from pipeline.telemetry.instruments import Instruments
-from pipeline.telemetry.ledger_watch import LedgerWatch, Look
-from pipeline.telemetry.server import Server
-from pipeline.telemetry.state import Lag, State
-from tests.harness.process import free_port
+from pipeline.protocol.chunks import Range, Source
+from pipeline.worker.live import WINDOWS
+from pipeline.worker.telemetry import metrics
+from pipeline.worker.telemetry.instruments import Instruments
+from pipeline.worker.telemetry.ledger_watch import LedgerWatch, Look
+from pipeline.worker.telemetry.server import Server
+from pipeline.worker.telemetry.state import Lag, State
+from tests.support.harness.process import free_port
 
 NOW = 1_700_000_000
 SOURCE = Source("usage.requests", 3)
@@ -198,7 +198,7 @@ def test_health_is_json_with_a_reason(scraped: Scraped) -> None:
 def test_a_blocked_loop_is_told_and_scrapes_still_answer(
     scraped: Scraped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.telemetry.server.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.worker.telemetry.server.ANSWER_SECONDS", 0.1)
     release = threading.Event()
     scraped.loop.call_soon_threadsafe(release.wait, 30)
     try:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import resources
-from pipeline.clickhouse.sql import Migration, fill_in, read, split
+from pipeline.clickhouse.schema import resources
+from pipeline.clickhouse.schema.files import Migration, fill_in, read, split
 from pipeline.errors import MigrationError
 
 PIECES = st.sampled_from(

@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from pipeline import resources
+from pipeline.clickhouse.schema import resources
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +19,7 @@ def test_a_wheel_finds_the_migrations_of_the_checkout(tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     zipfile.ZipFile(wheel).extractall(installed)
 
-    find = "from pipeline import resources; print(resources.migrations())"
+    find = "from pipeline.clickhouse.schema import resources; print(resources.migrations())"
     found = subprocess.run(
         [sys.executable, "-P", "-c", find],
         env={"PYTHONPATH": str(installed)},

@@ -1,4 +1,4 @@
-"""The open chunk: what a batch may do to it (`pipeline.partitions`)."""
+"""The open chunk: what a batch may do to it (`pipeline.protocol.partition`)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.chunks import Plan, Source
 from pipeline.facts.interface import Facts, Head, Record
-from pipeline.partitions import Discontinuity, Partition
-from pipeline.transport import Fetched
+from pipeline.protocol.chunks import Plan, Source
+from pipeline.protocol.fetched import Fetched
+from pipeline.protocol.partition import Discontinuity, Partition
 
 SOURCE = Source("usage.requests", 3)
 

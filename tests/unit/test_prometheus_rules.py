@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-from pipeline.telemetry.metrics import ALL, Metric
+from pipeline.worker.telemetry.metrics import ALL, Metric
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
-CASES = ROOT / "tests" / "prometheus"
+CASES = ROOT / "tests" / "support" / "prometheus"
 
 OF_THE_CLIENT = {"process_start_time_seconds", "process_resident_memory_bytes", "up"}
 """Beside those that are declared: of the client library, and of Prometheus itself."""

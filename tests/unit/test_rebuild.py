@@ -1,4 +1,4 @@
-"""Windows are made whole before partitions are opened (`pipeline.rebuild`), over a log by hand."""
+"""Windows are made whole before partitions are opened (`worker.rebuild`), over a log by hand."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any, Self
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pipeline import rebuild
-from pipeline.chunks import Plan, Source
 from pipeline.facts.interface import Facts, Head, Record
-from pipeline.partitions import Partition
-from pipeline.rebuild import Rebuild
+from pipeline.protocol.chunks import Plan, Source
+from pipeline.protocol.fetched import Fetched
+from pipeline.protocol.partition import Partition
 from pipeline.settings import load
-from pipeline.takeover import Taken
-from pipeline.telemetry.instruments import Instruments
-from pipeline.transport import Fetched
+from pipeline.worker import rebuild
+from pipeline.worker.rebuild import Rebuild
+from pipeline.worker.takeover import Taken
+from pipeline.worker.telemetry.instruments import Instruments
 
 ONE, OTHER = Source("usage.requests", 1), Source("usage.requests", 2)
 W = 10

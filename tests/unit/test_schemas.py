@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from pipeline import topics
-from pipeline.chunks import Source
-from pipeline.cli import cli
-from pipeline.dead_letter import OWN
-from pipeline.dead_letters.letter import MARK_VALUE, mark_record, parse
-from pipeline.facts import Rules, reasons
+from pipeline.cli.main import cli
+from pipeline.facts import Rules
+from pipeline.facts.exact import reasons
+from pipeline.kafka import topics
+from pipeline.operate.dead_letters.letter import MARK_VALUE, mark_record, parse
+from pipeline.protocol.chunks import Source
+from pipeline.protocol.rejected import OWN
 from schemas import TYPES, EventType, envelope, recipe_action
 from schemas.catalogue import CONTRACT, DEAD_LETTER_TOPIC
 from schemas.entity import ENTITIES, Entity

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import settings_page
 from pipeline.errors import SettingsError
-from pipeline.settings import Settings, load, variable
+from pipeline.settings import Settings, load, page, variable
 
 WRONG = {
     "USAGE_KAFKA": ["", "kafka", "kafka:0", "kafka:65536", "a:1,,b:2", "a:1;b:2", "http://a:1"],
@@ -106,7 +105,7 @@ def test_the_links_that_kubernetes_adds_are_no_settings() -> None:
 
 @pytest.mark.parametrize("one", fields(Settings), ids=variable)
 def test_a_default_is_allowed_and_survives_being_written(one: object) -> None:
-    listed = dict(line.split("=", 1) for line in settings_page.listing(load({})).splitlines())
+    listed = dict(line.split("=", 1) for line in page.listing(load({})).splitlines())
     name = variable(one)  # type: ignore[arg-type]  # pytest's parameters are objects
     written = {name: listed[name].replace("***", "")}
     assert load(written) == load({})
@@ -129,7 +128,7 @@ def test_values_reach_their_fields() -> None:
     assert settings.topic("usage.requests") == "staging.usage.requests"
     assert settings.flush_seconds == 2.5
     assert settings.tenants_with_labels == ("a", "b")
-    assert "USAGE_TENANTS_WITH_LABELS=a,b\n" in settings_page.listing(settings)
+    assert "USAGE_TENANTS_WITH_LABELS=a,b\n" in page.listing(settings)
     assert settings.override_rules is True
 
 
@@ -180,7 +179,7 @@ def test_secrets_are_never_shown(caplog: pytest.LogCaptureFixture) -> None:
             repr(settings),
             str(settings.kafka_password),
             f"{settings.kafka_password!r} {settings.clickhouse} {settings.clickhouse!r}",
-            settings_page.listing(settings),
+            page.listing(settings),
             caplog.text,
         ]
     )
@@ -209,5 +208,5 @@ def test_settings_that_contradict_each_other_are_refused(
 
 
 def test_the_page_of_settings_is_fresh() -> None:
-    page = Path(__file__).parents[2] / "docs" / "settings.md"
-    assert page.read_text(encoding="utf-8") == settings_page.markdown(), "run `make docs`"
+    written = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert written.read_text(encoding="utf-8") == page.markdown(), "run `make docs`"

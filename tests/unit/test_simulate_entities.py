@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.facts import Rules
+from pipeline.facts.judge import Judge, Rejection
 from pipeline.simulate import Simulation, messages, start_of
 from pipeline.simulate.stream import ENTITIES, Message, Options
-from pipeline.verdicts import Judge, Rejection
 
 NOW_MS = 1_780_315_200_000
 YEAR_SECONDS = 365 * 86_400

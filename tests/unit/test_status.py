@@ -7,10 +7,12 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from pipeline.audit import kafka, ledger, status
-from pipeline.audit.kafka import Bounds, Group
-from pipeline.chunks import Source
 from pipeline.clickhouse.client import Store
+from pipeline.kafka import group as outside
+from pipeline.kafka.group import Bounds, Group
+from pipeline.operate import status
+from pipeline.operate.audit import ledger
+from pipeline.protocol.chunks import Source
 from pipeline.settings import load
 
 SOURCES = [Source("usage.requests", 0), Source("usage.requests", 1)]
@@ -31,10 +33,10 @@ class Clock:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> status.Status:
-    monkeypatch.setattr(kafka, "incarnations", lambda _: {"usage.requests": "i"})
-    monkeypatch.setattr(kafka, "group", lambda _: Group(kafka.NOT_TOLD, ()))
-    monkeypatch.setattr(kafka, "bounds", lambda *_: dict.fromkeys(SOURCES, Bounds(0, 9)))
-    monkeypatch.setattr(kafka, "committed", lambda *_: {})
+    monkeypatch.setattr(outside, "incarnations", lambda _: {"usage.requests": "i"})
+    monkeypatch.setattr(outside, "group", lambda _: Group(outside.NOT_TOLD, ()))
+    monkeypatch.setattr(outside, "bounds", lambda *_: dict.fromkeys(SOURCES, Bounds(0, 9)))
+    monkeypatch.setattr(outside, "committed", lambda *_: {})
     monkeypatch.setattr(ledger, "intents", lambda _: {})
     return status.read(load({}), cast("Store", Clock()))
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pipeline.facts import Rules
-from pipeline.tail import screen
-from pipeline.tail.passing import Filter, Headers, Passing, Record, events
-from pipeline.verdicts import ROWS, Judge
+from pipeline.facts.judge import ROWS, Judge
+from pipeline.operate.tail import screen
+from pipeline.operate.tail.passing import Filter, Headers, Passing, Record, events
 
 JUDGE = Judge(Rules())
 NOW_MS = 1_780_315_200_000

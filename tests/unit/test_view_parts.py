@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.clickhouse.parts import defined, written_out
-from pipeline.clickhouse.sql import read
+from pipeline.clickhouse.schema.files import read
+from pipeline.clickhouse.schema.parts import defined, written_out
 from pipeline.errors import MigrationError
 
 RANGE = "SELECT n FROM t WHERE at >= {since:DateTime('UTC')} AND who = {tenant:String}"

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from click.shell_completion import ShellComplete
 
-from pipeline.cli import cli
+from pipeline.cli.main import cli
 from pipeline.errors import UsageError
-from pipeline.views import answers
+from pipeline.views import rows
 from pipeline.views.call import call
 from pipeline.views.catalogue import Column, View, find
-from pipeline.views.question import DEFAULTS, values
+from pipeline.views.parameters import DEFAULTS, values
 from pipeline.views.sources import ORDER, Parameter, parameters, shipped
 
 NOW = datetime(2026, 5, 20, 10, 30, tzinfo=UTC)
@@ -182,13 +182,13 @@ def test_money_and_large_counts_are_exact() -> None:
         True,
     )
     out = io.StringIO()
-    answers.as_csv(columns, [row], out)
+    rows.as_csv(columns, [row], out)
     assert out.getvalue() == (
         "n,cost,day,at,no,yes\n18446744073709551615,12345678901234567890.000000001,"
         "2026-05-01,2026-05-01T02:00:00+05:30,,true\n"
     )
     out = io.StringIO()
-    answers.show_json(answers.as_json(columns, [row]), out)
+    rows.show_json(rows.as_json(columns, [row]), out)
     assert json.loads(out.getvalue()) == [
         {
             "n": 18446744073709551615,

@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline import work as module
-from pipeline.chunks import Lease, Plan, Source
 from pipeline.clickhouse.client import MAX_ROWS
 from pipeline.facts.interface import Facts, Head, Record
-from pipeline.partitions import Chunk, Partition
+from pipeline.protocol.chunks import Lease, Plan, Source
+from pipeline.protocol.fetched import Fetched, cut
+from pipeline.protocol.partition import Chunk, Partition
 from pipeline.settings import load
-from pipeline.transport import Fetched, cut
-from pipeline.work import Work
+from pipeline.worker import work as module
+from pipeline.worker.work import Work
 
 SOURCE = Source("usage.requests", 0)
 

@@ -12,8 +12,8 @@ import tzdata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import zones
-from pipeline.clickhouse.zones import FIRST, LAST, offsets
+from pipeline.clickhouse.schema.zones import FIRST, LAST, offsets
+from pipeline.facts import zones
 
 NAMES = sorted(zones.names())
 HARD = (

@@ -1,0 +1,79 @@
+"""How long rollups are kept: the tables' TTLs, and the views that heed them, from the settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema.files import Migration
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+MINUTE_TABLES = ("requests_1m", "latency_1m", "tasks_1m", "events_1m")
+QUARTER_HOUR_TABLES = ("requests_15m", "latency_15m", "tasks_15m", "events_15m", "totals_15m")
+DAY_TABLES = {"users_1d": ("day", 1), "users_1mo": ("month", 31)}
+"""The column of the bucket, and its days: rows are kept until its last quarter hour goes."""
+
+_KEPT = re.compile(r"CREATE OR REPLACE VIEW _kept\b")
+_TTL = re.compile(r"\bTTL (\w+) \+ toIntervalDay\((\d+)\)")
+
+
+def wanted(settings: Settings) -> dict[str, tuple[str, int]]:
+    """For each rollup, the column of its bucket and the days it is kept (0: for good)."""
+    minutes = dict.fromkeys(MINUTE_TABLES, ("minute", settings.keep_minute_rows))
+    quarters = dict.fromkeys(QUARTER_HOUR_TABLES, ("quarter", settings.keep_quarter_hour_rows))
+    days = settings.keep_quarter_hour_rows
+    longer = {
+        table: (column, days + lasting if days else 0)
+        for table, (column, lasting) in DAY_TABLES.items()
+    }
+    return minutes | quarters | longer
+
+
+def current(engine: str) -> tuple[str, int] | None:
+    """The column and the days in a table's ``engine_full``; None if it has no TTL."""
+    found = _TTL.search(engine)
+    return (found[1], int(found[2])) if found else None
+
+
+def statements(store: Store, settings: Settings, cluster: str = "") -> list[str]:
+    """The ALTERs that bring the TTLs to what the settings say; none where nothing changed."""
+    engines = dict(
+        store.query(
+            "SELECT name, engine_full FROM system.tables WHERE database = {database:String}",
+            {"database": store.database},
+        )
+    )
+    on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
+    alters = []
+    for table, (column, days) in wanted(settings).items():
+        there = current(engines.get(table, ""))
+        if days and there != (column, days):
+            alters.append(
+                f"ALTER TABLE {table}{on_cluster} MODIFY TTL {column} + toIntervalDay({days})"
+            )
+        elif not days and there:
+            alters.append(f"ALTER TABLE {table}{on_cluster} REMOVE TTL")
+    return alters
+
+
+def views(
+    store: Store, settings: Settings, migrations: Sequence[Migration], cluster: str = ""
+) -> list[str]:
+    """The views to make anew because minutes are kept for another time; none where they are not.
+
+    ``_kept`` says what the views were made for; it comes last, so that whoever is stopped before it
+    begins again.
+    """
+    days = settings.keep_minute_rows
+    there = store.query(
+        "SELECT count() FROM system.tables WHERE database = {database:String} AND name = '_kept'",
+        {"database": store.database},
+    )
+    if there == [(0,)] or store.query("SELECT days FROM _kept") == [(days,)]:
+        return []
+    made = [one for migration in migrations for one in migration.of_minute_rows(cluster, days)]
+    return sorted(made, key=lambda statement: bool(_KEPT.match(statement)))

@@ -1,1 +1,0 @@
-"""Parts of the command line, a module for each group of commands; ``cli`` puts them together."""

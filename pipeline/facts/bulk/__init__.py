@@ -1,0 +1,1 @@
+"""The fast path: many records of the common form at once, or none of them."""

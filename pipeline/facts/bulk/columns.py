@@ -1,0 +1,136 @@
+"""Many events of the common form at a time: a pass per check, and a pass per column."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from pipeline.facts.bulk.costs import costs
+from pipeline.facts.bulk.decimals import scaled
+from pipeline.facts.exact.json_values import within_depth
+from pipeline.facts.exact.recipe_actions import is_task
+from pipeline.facts.exact.requests import is_currency
+from schemas.product_event import MAX_PROPERTIES_DEPTH
+from schemas.recipe_action import KINDS, OUTCOMES
+from schemas.request import DEFAULT_CURRENCY
+
+Values = list[Any] | NDArray[Any]
+"""Of one column."""
+
+
+class Bulk(Protocol):
+    """Many events of a type."""
+
+    odd: set[int]
+    """The places that must be decided one by one after all."""
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        """``data``: what the type's decoder makes of them."""
+
+    def columns(self, rule_set: int) -> list[Values]:
+        """The head's but for the first two, minute and tenant; where there is nothing odd."""
+
+
+class Requests:
+    """Of CommonRequest."""
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        self._data = data
+        self._durations, unclear = scaled([d.duration_ms for d in data], 1000.0)
+        self._nanos, unpriced, odd_costs = costs([d.cost for d in data])
+        self.odd = {*unclear, *odd_costs}
+        self._currencies = _currencies([d.currency for d in data], unpriced, self.odd)
+
+    def columns(self, rule_set: int) -> list[Values]:  # noqa: ARG002 - as for all types
+        """See ``Bulk``."""
+        data = self._data
+        return [
+            [d.team_id or "" for d in data],
+            [d.agent_id or "" for d in data],
+            [d.token_id or "" for d in data],
+            [d.user_id or "" for d in data],
+            [d.model for d in data],
+            [d.operation for d in data],
+            [1 if d.status_code >= 400 else 0 for d in data],
+            self._durations,
+            [d.input_tokens or 0 for d in data],
+            [d.output_tokens or 0 for d in data],
+            [d.cache_read_input_tokens or 0 for d in data],
+            [d.cache_creation_input_tokens or 0 for d in data],
+            [d.reasoning_output_tokens or 0 for d in data],
+            self._nanos,
+            self._currencies,
+        ]
+
+
+class RecipeActions:
+    """Of CommonRecipeAction."""
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        self._data = data
+        durations = [0.0 if d.duration_ms is None else d.duration_ms for d in data]
+        self.odd = set(scaled(durations, 1000.0).unclear)
+
+    def columns(self, rule_set: int) -> list[Values]:
+        """See ``Bulk``."""
+        data, tasks = self._data, _tasks(rule_set)
+        return [
+            [d.recipe_id for d in data],
+            [d.app or "" for d in data],
+            [rule_set] * len(data),
+            [tasks[d.kind, d.outcome] for d in data],
+            [1 if d.outcome == "failed" else 0 for d in data],
+        ]
+
+
+class ProductEvents:
+    """Of CommonProductEvent."""
+
+    def __init__(self, data: Sequence[Any]) -> None:
+        self._data = data
+        self.odd = {
+            place
+            for place, d in enumerate(data)
+            if d.properties and not _is_shallow(bytes(d.properties))
+        }
+
+    def columns(self, rule_set: int) -> list[Values]:  # noqa: ARG002 - as for all types
+        """See ``Bulk``."""
+        return [[d.user_id or "" for d in self._data], [d.name for d in self._data]]
+
+
+def _is_shallow(properties: bytes) -> bool:
+    """Whether JSON is an object that nests no deeper than properties may."""
+    return properties.startswith(b"{") and within_depth(properties, MAX_PROPERTIES_DEPTH)
+
+
+@lru_cache(maxsize=1)
+def _tasks(rule_set: int) -> Mapping[tuple[str, str], int]:
+    """1 or 0 by kind and outcome."""
+    return {(k, o): int(is_task(rule_set, k, o)) for k in KINDS for o in OUTCOMES}
+
+
+_ONLY_DEFAULT = frozenset({DEFAULT_CURRENCY})
+
+
+def _currencies(found: list[str | None], unpriced: list[int], odd: set[int]) -> list[str]:
+    """The column; the places of what is no currency are added to ``odd``."""
+    names = set(found)
+    if not unpriced and names == _ONLY_DEFAULT:
+        return found  # type: ignore[return-value]
+    wrong = {name for name in names if name is not None and not is_currency(name)}
+    if wrong:
+        odd.update(place for place, name in enumerate(found) if name in wrong)
+    currencies = [name or DEFAULT_CURRENCY for name in found]
+    for place in unpriced:
+        currencies[place] = ""
+    return currencies
+
+
+BULKS: Mapping[str, type[Bulk]] = {
+    "usage.requests": Requests,
+    "usage.recipe-actions": RecipeActions,
+    "usage.events": ProductEvents,
+}
+"""By topic."""

@@ -1,0 +1,271 @@
+"""The common form of a record: structured, valid, nothing unusual. Decoded and checked in C.
+
+The types here accept less than the contract, never more: a record that they refuse takes the path
+of ``decide``, which says what it comes to.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Raw, Struct
+
+from pipeline.facts.exact.forms import Form, form_of
+from pipeline.facts.exact.json_values import within_depth
+from pipeline.facts.exact.requests import COST_DIGITS
+from pipeline.facts.interface import Record
+from pipeline.facts.rules import Rules
+from schemas.envelope import Identifier, Tenant
+from schemas.fields import MAX_INTEGER, MAX_TEXT, Count, OptionalText, Text
+
+Type = TypeVar("Type")
+Data = TypeVar("Data")
+
+MAX_MS = 1_000_000
+"""Durations up to this, in ms, are exact to a microsecond when read as doubles."""
+
+MAX_COST = 10**COST_DIGITS
+"""Costs are below it."""
+
+Duration = Annotated[float, Meta(ge=0, le=MAX_MS)]
+"""It may be -0.0 where the number was negative but too small for a double."""
+
+
+Cost = Annotated[float, Meta(ge=0, lt=MAX_COST)] | Annotated[str, Meta(max_length=MAX_TEXT)] | None
+"""Numbers as doubles; how many characters one had is not kept."""
+
+
+class CommonRequest(Struct, gc=False):
+    """The data of a request. Field by field as ``schemas.request.Request``."""
+
+    operation: Text
+    model: Text
+    status_code: Annotated[int, Meta(ge=100, le=599)]
+    duration_ms: Duration
+    token_id: OptionalText = None
+    user_id: OptionalText = None
+    team_id: OptionalText = None
+    agent_id: OptionalText = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    reasoning_output_tokens: Count = None
+    cost: Cost = None
+    currency: str | None = None
+    provider: OptionalText = None
+    response_model: OptionalText = None
+    error_type: OptionalText = None
+
+
+class CommonRecipeAction(Struct, gc=False):
+    """The data of a recipe action. Field by field as ``schemas.recipe_action.RecipeAction``."""
+
+    recipe_id: Text
+    job_id: Text
+    step: Text | Annotated[int, Meta(ge=-MAX_INTEGER - 1, le=MAX_INTEGER)]
+    kind: Literal["trigger", "control", "action", "call"]
+    outcome: Literal["succeeded", "failed", "skipped"]
+    app: OptionalText = None
+    connection_id: OptionalText = None
+    items: Annotated[int, Meta(ge=1, le=MAX_INTEGER)] | None = None
+    iteration: Count = None
+    rerun: bool | None = None
+    duration_ms: Duration | None = None
+
+
+class CommonProductEvent(Struct, gc=False):
+    """The data of a product event. Field by field as ``schemas.product_event.ProductEvent``."""
+
+    name: Text
+    user_id: OptionalText = None
+    properties: Raw = Raw()
+
+
+class KnownRequest(CommonRequest, forbid_unknown_fields=True, gc=False):
+    """One without fields that we do not know."""
+
+
+class KnownRecipeAction(CommonRecipeAction, forbid_unknown_fields=True, gc=False):
+    """One without fields that we do not know."""
+
+
+class CommonEvent(Struct, Generic[Type, Data], gc=False):
+    """A structured event of one type. Field by field as ``schemas.envelope.Envelope``."""
+
+    specversion: Literal["1.0"]
+    id: Identifier
+    source: Identifier
+    type: Type
+    subject: Tenant
+    data: Data
+    time: str | None = None
+    datacontenttype: Literal["application/json"] | None = None
+
+
+class KnownEvent(CommonEvent[Type, Data], forbid_unknown_fields=True, gc=False):
+    """One without attributes that we do not know."""
+
+
+Events = list[CommonEvent[str, Any] | None]
+
+Decoder = msgspec.json.Decoder[Any]
+
+DECODERS: dict[str, Decoder] = {
+    "usage.requests": Decoder(CommonEvent[Literal["usage.request.v1"], CommonRequest]),
+    "usage.recipe-actions": Decoder(
+        CommonEvent[Literal["usage.recipe_action.v1"], CommonRecipeAction]
+    ),
+    "usage.events": Decoder(CommonEvent[Literal["usage.event.v1"], CommonProductEvent]),
+}
+"""By topic."""
+
+STRICT_DECODERS: dict[str, Decoder] = {
+    "usage.requests": Decoder(KnownEvent[Literal["usage.request.v1"], KnownRequest]),
+    "usage.recipe-actions": Decoder(
+        KnownEvent[Literal["usage.recipe_action.v1"], KnownRecipeAction]
+    ),
+}
+"""Those that skip nothing: what they let through is UTF-8, and nests as deep as its type."""
+
+_STRUCTURED = ("content-type", b"application/cloudevents+json")
+_ORDINARY_CONTAINERS = 2  # the event and its data
+_TOGETHER = 128
+"""Values looked at together: the copy stays in the processor's cache, and off the page faults."""
+_TRIED = 32
+"""So many values of each batch show whether they have fields that we do not know."""
+_OFTEN = 8
+"""One in so many."""
+_STRIDE = 128
+_LONG_NUMBER = re.compile(rb"[0-9.eE+-]{8}")
+"""A number of more than MAX_TEXT characters, by every 128th of them."""
+
+
+class CommonForm:
+    """Decodes the records of one topic that are of the common form."""
+
+    def __init__(self, topic: str, rules: Rules) -> None:
+        self._decoder = DECODERS[topic]
+        self._strict = STRICT_DECODERS.get(topic)
+        self._rules = rules
+
+    def decode(self, records: Sequence[Record], values: Sequence[bytes]) -> Events:
+        """An event for each record of the common form, None for each other.
+
+        ``values`` are the records'; empty for a tombstone.
+        """
+        seen = self._of_fit_length(values)
+        _drop_other_forms(records, seen)
+        strict = self._strict
+        if strict is None or _fails_often(strict, seen[:_TRIED]):
+            return self._decode_leniently(seen)
+        events = _decode_each(strict.decode, seen)
+        if None in events:
+            rest = [place for place, event in enumerate(events) if event is None]
+            again = self._decode_leniently([seen[place] for place in rest])
+            for place, event in zip(rest, again, strict=True):
+                events[place] = event
+        return events
+
+    def _of_fit_length(self, values: Sequence[bytes]) -> list[bytes]:
+        """The values; empty where one is too long, or may hold a number that is."""
+        limit = self._rules.max_record_bytes
+        if max(map(len, values)) <= min(limit, MAX_TEXT):
+            return list(values)
+        return [
+            b"" if len(value) > limit or _LONG_NUMBER.search(value[::_STRIDE]) else value
+            for value in values
+        ]
+
+    def _decode_leniently(self, values: Sequence[bytes]) -> Events:
+        """Unknown fields are skipped: the decoder lets invalid UTF-8 and any depth pass there."""
+        survey = _survey(values)
+        seen = values if survey.ascii else [_unicode(value) for value in values]
+        events = _decode_each(self._decoder.decode, seen)
+        if not self._surely_shallow(values, events, survey):
+            for place, value in enumerate(values):
+                if not within_depth(value, self._rules.max_depth):
+                    events[place] = None
+        return events
+
+    def _surely_shallow(self, values: Sequence[bytes], events: Events, survey: "_Survey") -> bool:
+        """Whether no event nests too deep, told from all of them together.
+
+        Each has two containers at least, so the deepest has at most those that are left over.
+        """
+        common, containers = len(values), survey.containers
+        if None in events:
+            others = [value for value, event in zip(values, events, strict=True) if event is None]
+            common -= len(others)
+            containers -= _survey(others).containers
+        spare = containers - _ORDINARY_CONTAINERS * common
+        return spare + _ORDINARY_CONTAINERS <= self._rules.max_depth
+
+
+class _Survey(NamedTuple):
+    """What can be told of many values from their bytes alone."""
+
+    ascii: bool
+    containers: int
+    """How many containers begin in all of them together, at the most."""
+
+
+def _survey(values: Sequence[bytes]) -> _Survey:
+    is_ascii, containers = True, 0
+    for first in range(0, len(values), _TOGETHER):
+        text = b"".join(values[first : first + _TOGETHER])
+        is_ascii = is_ascii and text.isascii()
+        octets = np.frombuffer(text or b" ", np.uint8)
+        containers += int(np.count_nonzero(octets == ord("{")))
+        if b"[" in text:
+            containers += int(np.count_nonzero(octets == ord("[")))
+    return _Survey(is_ascii, containers)
+
+
+def _fails_often(decoder: Decoder, values: Sequence[bytes]) -> bool:
+    """Whether it fails on many of these; each failure costs more than decoding."""
+    return _decode_each(decoder.decode, values).count(None) * _OFTEN > len(values)
+
+
+def _drop_other_forms(records: Sequence[Record], values: list[bytes]) -> None:
+    """Empty the values of records whose headers say another form than structured.
+
+    Where they do not say, an object is structured, and nothing else is decoded.
+    """
+    headers = [record.headers for record in records]
+    first = headers[0]
+    if headers.count(first) == len(headers) and _may_be_structured(first):
+        return
+    for place, one in enumerate(headers):
+        if one and not _may_be_structured(one):
+            values[place] = b""
+
+
+def _may_be_structured(headers: Sequence[tuple[str, bytes]]) -> bool:
+    if not headers or (len(headers) == 1 and headers[0] == _STRUCTURED):
+        return True
+    return form_of(headers, b"{") is Form.STRUCTURED
+
+
+def _unicode(value: bytes) -> bytes | str:
+    """The value if it is UTF-8, else what no decoder accepts."""
+    try:
+        return value if value.isascii() else value.decode()
+    except UnicodeDecodeError:
+        return b""
+
+
+def _decode_each(decode: Any, values: Iterable[bytes | str]) -> Events:
+    """What ``decode`` makes of each value, None where it raises."""
+    events: Events = []
+    rest = iter(values)
+    while True:
+        try:
+            # What was decoded before one that raises stays in the list; half the cost of a loop.
+            events.extend(map(decode, rest))
+        except (ValueError, RecursionError):
+            events.append(None)
+        else:
+            return events

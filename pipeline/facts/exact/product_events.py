@@ -1,0 +1,21 @@
+"""``usage.event.v1``: checked data to a row of ``events_in``."""
+
+from typing import Any
+
+from pipeline.facts.exact import fields
+from pipeline.facts.exact.json_values import depth_of
+from pipeline.facts.exact.origin import Origin
+from schemas.product_event import MAX_PROPERTIES_DEPTH
+
+
+def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
+    """The row. Raises Refused."""
+    name = fields.required_text(data, "name")
+    user_id = fields.optional_text(data, "user_id")
+    depth = depth_of(fields.optional_object(data, "properties"))
+    if depth > MAX_PROPERTIES_DEPTH:
+        raise fields.refused(
+            "properties",
+            f"found an object that nests {depth} deep, expected up to {MAX_PROPERTIES_DEPTH}",
+        )
+    return origin.minute, origin.tenant, user_id, name

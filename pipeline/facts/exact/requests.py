@@ -1,0 +1,85 @@
+"""``usage.request.v1``: checked data to a row of ``requests_in``."""
+
+import re
+from typing import Any
+
+from pipeline.facts.exact import fields
+from pipeline.facts.exact.decimals import Unfit, scaled
+from pipeline.facts.exact.origin import Origin
+from schemas.fields import MAX_TEXT
+from schemas.request import DEFAULT_CURRENCY
+
+_CURRENCY = re.compile("[A-Z]{3}")
+
+COST_PLACES = 9
+"""Costs are kept in nano-units of their currency."""
+
+COST_DIGITS = 9
+"""A cost is below 10 to this."""
+
+
+def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
+    """The row. Raises Refused."""
+    operation = fields.required_text(data, "operation")
+    model = fields.required_text(data, "model")
+    status_code = fields.required_integer(data, "status_code", 100, 599)
+    duration = fields.duration_us(data, "duration_ms")
+    for name in ("provider", "response_model", "error_type"):
+        fields.optional_text(data, name)
+    nanos, currency = _price(data)
+    return (
+        origin.minute,
+        origin.tenant,
+        fields.optional_text(data, "team_id"),
+        fields.optional_text(data, "agent_id"),
+        fields.optional_text(data, "token_id"),
+        fields.optional_text(data, "user_id"),
+        model,
+        operation,
+        int(status_code >= 400),
+        duration,
+        fields.optional_integer(data, "input_tokens", 0, 0),
+        fields.optional_integer(data, "output_tokens", 0, 0),
+        fields.optional_integer(data, "cache_read_input_tokens", 0, 0),
+        fields.optional_integer(data, "cache_creation_input_tokens", 0, 0),
+        fields.optional_integer(data, "reasoning_output_tokens", 0, 0),
+        nanos,
+        currency,
+    )
+
+
+def _price(data: fields.Data) -> tuple[int, str]:
+    """Nano-units and currency; ``(0, '')`` for an unpriced request."""
+    cost = data.get("cost")
+    if cost is None:
+        return 0, ""
+    nanos = cost_nanos(cost)
+    if nanos is None:
+        raise fields.wrong(
+            data,
+            "cost",
+            "a number from 0 to below 10^9 (or a string holding one) "
+            f"of up to {MAX_TEXT:,} characters, or nothing",
+        )
+    currency = data.get("currency")
+    if currency is None:
+        return nanos, DEFAULT_CURRENCY
+    if not is_currency(currency):
+        raise fields.wrong(data, "currency", "three capital letters, as USD, or nothing")
+    return nanos, currency
+
+
+def cost_nanos(cost: Any) -> int | None:
+    """A decoded cost in nano-units; None if it is not one."""
+    text = cost if isinstance(cost, str) else fields.number_text(cost)
+    if text is None or len(text) > MAX_TEXT:
+        return None
+    try:
+        return scaled(text, COST_PLACES, COST_DIGITS, inclusive=False)
+    except Unfit:
+        return None
+
+
+def is_currency(value: Any) -> bool:
+    """Whether it is three capitals."""
+    return isinstance(value, str) and _CURRENCY.fullmatch(value) is not None

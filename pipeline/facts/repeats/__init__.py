@@ -1,0 +1,1 @@
+"""Duplicates: ids of the last W offsets, hashed and remembered."""

@@ -1,0 +1,1 @@
+"""Kafka from outside: clients, topics, the group, and what its faults mean."""

@@ -1,0 +1,279 @@
+"""The topics: what they must be like, making and checking them, and telling incarnations apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.cimpl import NewTopic
+
+from pipeline.errors import BrokerError, Halted
+from pipeline.kafka.clients import confluent_config
+from pipeline.kafka.faults import translate
+from pipeline.settings import Settings
+
+RUN_PREFIX = "__run."
+"""The in-process broker has no topic ids; the rest of a topic's name is its run's id."""
+
+_MIB = 1024 * 1024
+_TIMEOUT_SECONDS = 20.0
+_POLL_SECONDS = 0.05
+_NO_ID = "A" * 22  # a Uuid of zeros; the class itself does not compare
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """One topic as this program needs it; ``name`` is without the prefix of the settings."""
+
+    name: str
+    max_message_bytes: int = 2 * _MIB
+    compacted: bool = False
+
+    def config(self, settings: Settings) -> dict[str, str]:
+        """Kafka's topic configuration. A compacted topic keeps the newest of each key for good."""
+        retention = -1 if self.compacted else settings.retention_hours * 3_600_000
+        return {
+            "cleanup.policy": "compact" if self.compacted else "delete",
+            "max.message.bytes": str(self.max_message_bytes),
+            "retention.ms": str(retention),
+        }
+
+
+REQUESTS = TopicSpec("usage.requests")
+RECIPE_ACTIONS = TopicSpec("usage.recipe-actions")
+EVENTS = TopicSpec("usage.events")
+ENTITIES = TopicSpec("usage.entities")
+DEAD_LETTER = TopicSpec("usage.dead-letter", max_message_bytes=4 * _MIB, compacted=True)
+
+COUNTED = (REQUESTS, RECIPE_ACTIONS, EVENTS, ENTITIES)
+"""The topics that workers read."""
+
+ALL = (*COUNTED, DEAD_LETTER)
+
+
+class Outcome(NamedTuple):
+    """What became of a topic: its name as Kafka knows it, whether it was made, what is wrong."""
+
+    topic: str
+    made: bool
+    problems: tuple[str, ...] = ()
+
+
+def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome]:
+    """Make the topics that do not exist; those that do are checked and left as they are.
+
+    Raises:
+        BrokerError: Kafka could not be reached or refused.
+    """
+    admin = _admin(settings)
+    specs = list(specs)
+    there = _partition_counts(admin, settings)
+    missing = [spec for spec in specs if settings.topic(spec.name) not in there]
+    if _run_id(there):
+        for spec in missing:  # it knows no CreateTopics; asking about a topic makes it
+            _list_topics(admin, settings, settings.topic(spec.name))
+        return [Outcome(settings.topic(spec.name), spec in missing) for spec in specs]
+    new = [
+        NewTopic(
+            settings.topic(spec.name),
+            num_partitions=settings.partitions,
+            replication_factor=settings.replication,
+            config=spec.config(settings),
+        )
+        for spec in missing
+    ]
+    made = {topic for topic, future in _create(admin, new) if _was_made(settings, topic, future)}
+    _await(admin, settings, {one.topic for one in new})
+    return [
+        Outcome(topic, topic in made, () if topic in made else problems)
+        for topic, _, problems in check(settings, specs)
+    ]
+
+
+def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome]:
+    """Compare the topics with what they must be like; each problem is a sentence's end.
+
+    Raises:
+        BrokerError: Kafka could not be reached or refused.
+    """
+    admin = _admin(settings)
+    specs = list(specs)
+    there = _partition_counts(admin, settings)
+    names = [settings.topic(spec.name) for spec in specs]
+    configs: dict[str, dict[str, str]] = {}
+    if not _run_id(there):  # the in-process broker has no configuration to ask for
+        configs = _configs(admin, settings, [name for name in names if name in there])
+    return [
+        Outcome(name, False, tuple(_problems(spec, settings, there.get(name), configs.get(name))))
+        for spec, name in zip(specs, names, strict=True)
+    ]
+
+
+def retentions(settings: Settings, names: Iterable[str]) -> dict[str, int]:
+    """For how many ms the topics (full names) keep records; -1 is for good.
+
+    Of the in-process broker, which forgets by size only, -1 too.
+
+    Raises:
+        BrokerError: Kafka could not be reached, or a topic does not exist.
+    """
+    admin = _admin(settings)
+    names = list(names)
+    if _run_id(_partition_counts(admin, settings)):
+        return dict.fromkeys(names, -1)
+    configs = _configs(admin, settings, names)
+    return {name: int(found["retention.ms"]) for name, found in configs.items()}
+
+
+def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
+    """What tells a topic from one of the same name that was deleted: Kafka's id of it.
+
+    Args:
+        settings: where Kafka is.
+        topics: names as Kafka knows them, prefix included.
+
+    Returns:
+        For each topic 22 characters of base64; of the in-process broker, its run's id.
+
+    Raises:
+        BrokerError: Kafka could not be reached, or a topic does not exist.
+        Halted: this Kafka has no topic ids.
+    """
+    admin = _admin(settings)
+    topics = list(topics)
+    there = _partition_counts(admin, settings)
+    missing = sorted(set(topics) - there.keys())
+    if missing:
+        raise BrokerError(
+            f"Kafka at {settings.kafka} has no topic {', '.join(missing)}; "
+            "`usage topics create` makes it"
+        )
+    run = _run_id(there)
+    if run:
+        return dict.fromkeys(topics, run)
+    found = admin.describe_topics(TopicCollection(topics), request_timeout=_TIMEOUT_SECONDS)
+    ids = {topic: _result(settings, topic, future).topic_id for topic, future in found.items()}
+    if any(one is None or str(one) == _NO_ID for one in ids.values()):
+        raise Halted(
+            f"Kafka at {settings.kafka} tells no topic ids, which keep a recreated topic's events "
+            "apart from the old one's; Kafka 3.1 or newer does"
+        )
+    return {topic: str(one) for topic, one in ids.items()}
+
+
+def _admin(settings: Settings) -> AdminClient:
+    # What goes wrong is raised; librdkafka's own lines on stderr would only say it again.
+    return AdminClient({**confluent_config(settings), "log_level": 2})
+
+
+def _list_topics(admin: AdminClient, settings: Settings, topic: str | None = None) -> Any:
+    try:
+        if topic is None:
+            return admin.list_topics(timeout=_TIMEOUT_SECONDS)
+        return admin.list_topics(topic, timeout=_TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise translate(error, settings) from error
+
+
+def _partition_counts(admin: AdminClient, settings: Settings) -> dict[str, int]:
+    listed = _list_topics(admin, settings).topics
+    return {name: len(topic.partitions) for name, topic in listed.items()}
+
+
+def _run_id(names: Iterable[str]) -> str | None:
+    """The id of the in-process broker's run; None: this is a real Kafka."""
+    return next((n.removeprefix(RUN_PREFIX) for n in names if n.startswith(RUN_PREFIX)), None)
+
+
+def _create(admin: AdminClient, new: list[NewTopic]) -> Iterator[tuple[str, Future[None]]]:
+    if new:  # the client refuses an empty list
+        yield from admin.create_topics(new, request_timeout=_TIMEOUT_SECONDS).items()
+
+
+def _was_made(settings: Settings, topic: str, future: Future[None]) -> bool:
+    """Whether we made it: another process may have done so at the same moment."""
+    try:
+        future.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise translate(error, settings, f"Kafka did not make topic {topic}") from error
+    return True
+
+
+def _await(admin: AdminClient, settings: Settings, made: set[str]) -> None:
+    """Wait until the brokers serve what was made: they learn of it a moment after it is."""
+    end = time.monotonic() + _TIMEOUT_SECONDS
+    while made:
+        listed = _list_topics(admin, settings).topics
+        led = {
+            name
+            for name in made & listed.keys()
+            if all(p.leader >= 0 for p in listed[name].partitions.values())
+        }
+        if led == made:
+            return
+        if time.monotonic() > end:
+            raise BrokerError(f"Kafka made {', '.join(sorted(made - led))}, but does not serve it")
+        time.sleep(_POLL_SECONDS)
+
+
+def _configs(admin: AdminClient, settings: Settings, names: list[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+    found = admin.describe_configs(resources, request_timeout=_TIMEOUT_SECONDS)
+    return {
+        resource.name: {
+            k: str(entry.value) for k, entry in _result(settings, resource.name, future).items()
+        }
+        for resource, future in found.items()
+    }
+
+
+def _problems(
+    spec: TopicSpec, settings: Settings, partitions: int | None, config: dict[str, str] | None
+) -> Iterator[str]:
+    if partitions is None:
+        yield "does not exist; `usage topics create` makes it"
+        return
+    if config is None:
+        return
+    # More partitions than asked for are fine: work spreads further.
+    if partitions < settings.partitions:
+        yield f"has {partitions} partitions; USAGE_PARTITIONS asks for {settings.partitions}"
+    wanted = spec.config(settings)
+    if config["cleanup.policy"] != wanted["cleanup.policy"]:
+        yield f"has cleanup.policy {config['cleanup.policy']}, not {wanted['cleanup.policy']}"
+    if int(config["max.message.bytes"]) < spec.max_message_bytes:
+        yield (
+            f"has max.message.bytes {config['max.message.bytes']}, less than "
+            f"{spec.max_message_bytes}: larger events cannot be sent"
+        )
+    if not spec.compacted:
+        yield from _retention_problems(int(wanted["retention.ms"]), config)
+
+
+def _retention_problems(wanted_ms: int, config: dict[str, str]) -> Iterator[str]:
+    """What Kafka deletes before it was read is lost; -1 is without a limit."""
+    kept_ms = int(config["retention.ms"])
+    if 0 <= kept_ms < wanted_ms:
+        yield f"has retention.ms {kept_ms}, less than {wanted_ms} (USAGE_RETENTION_HOURS)"
+    if int(config["retention.bytes"]) >= 0:
+        yield (
+            f"has retention.bytes {config['retention.bytes']}: a burst would delete events "
+            "sooner than their time; -1 is without a limit"
+        )
+
+
+def _result(settings: Settings, topic: str, future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except KafkaException as error:
+        raise translate(error, settings, f"Kafka did not describe topic {topic}") from error

@@ -1,0 +1,1 @@
+"""What operators do beside running workers: look, check, compare, send again, rewind."""

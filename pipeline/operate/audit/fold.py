@@ -1,0 +1,203 @@
+"""Reading a range of the log again, and adding up what it comes to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from pipeline import facts
+from pipeline.facts.interface import remembered_from
+from pipeline.facts.rules import rules_of
+from pipeline.kafka.faults import translate, unanswered
+from pipeline.kafka.group import log_consumer
+from pipeline.operate.audit.ledger import Counts, Log, Row
+from pipeline.operate.audit.sums import QUARTER_SECONDS, ROLLUPS, Rollup
+
+if TYPE_CHECKING:
+    from pipeline.errors import BrokerError
+    from pipeline.settings import Settings
+
+BATCH = 5_000
+CONSUME_SECONDS = 0.1
+SILENCE_SECONDS = 30.0
+NANOS = "cost_nanos"
+
+Key = tuple[Any, ...]
+
+
+class Record(NamedTuple):
+    """A record as `pipeline.facts` reads it."""
+
+    offset: int
+    timestamp: int
+    headers: Sequence[tuple[str, bytes]]
+    value: bytes | None
+
+
+class Folder:
+    """Folds chunks of the log by the settings' rules."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._rules = rules_of(settings)
+        self.digest = self._rules.digest()
+        self._consumer = log_consumer(settings, **{"enable.partition.eof": True})
+        self._readers: dict[Log, tuple[facts.Reader, int]] = {}
+        """How far each log was read, and by which reader."""
+
+    def close(self) -> None:
+        """Let go of Kafka."""
+        self._consumer.close()
+
+    def fold(self, log: Log, rows: Sequence[Row], first: int) -> Iterator[tuple[Row, facts.Facts]]:
+        """Read the log over these rows, in order, and yield what each comes to.
+
+        Each one's duplicates may be of events up to a window before it: the ids of those are read
+        too, as far as Kafka has them. Rows that come next go on where the last ones ended.
+        """
+        reader, at = self._readers.get(log) or (self._reader(log), 0)
+        records: _Records | None = None
+        for row in rows:
+            if row.a < at:  # rows overlap, which the ledger's check tells
+                reader, at, records = self._reader(log), 0, None
+            begin = max(at, first, remembered_from(row.a, self._rules.duplicate_window))
+            if records is None or begin > at:
+                records = _Records(self._settings, self._consumer, log, begin)
+            for some in records.until(row.a):
+                reader.remember(some)
+            into = facts.Facts(reader.head)
+            for some in records.until(row.b):
+                reader.read(some, into)
+            at = row.b
+            yield row, into
+        self._readers[log] = reader, at
+
+    def window_is_whole(self, row: Row, first: int) -> bool:
+        """Say whether Kafka still has all that the chunk's duplicates may be of."""
+        return first <= remembered_from(row.a, self._rules.duplicate_window)
+
+    def _reader(self, log: Log) -> facts.Reader:
+        kind = log.topic.removeprefix(self._settings.topic_prefix)
+        return facts.reader(kind, self._rules, log.partition)
+
+
+class _Records:
+    """One partition's records from an offset on."""
+
+    def __init__(self, settings: Settings, consumer: Any, log: Log, start: int) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._log = log
+        self._held: list[Record] = []
+        self._ended = False
+        consumer.assign([TopicPartition(log.topic, log.partition, start)])
+
+    def until(self, end: int) -> Iterator[list[Record]]:
+        """Yield all records before ``end``, some at a time. Raises BrokerError when none come."""
+        while True:
+            due = [record for record in self._held if record.offset < end]
+            if due:
+                self._held = self._held[len(due) :]
+                yield due
+            if self._held or self._ended:
+                return
+            self._fetch()
+
+    def _fetch(self) -> None:
+        end = time.monotonic() + SILENCE_SECONDS
+        while not (messages := self._consume()):
+            if time.monotonic() >= end:
+                raise unanswered(
+                    self._settings, f"nothing comes of {self._log} for {SILENCE_SECONDS:g} s"
+                )
+        for message in messages:
+            self._take(message)
+
+    def _consume(self) -> list[Any]:
+        try:
+            return list(self._consumer.consume(BATCH, CONSUME_SECONDS))
+        except KafkaException as error:
+            raise self._unread(error) from error
+
+    def _take(self, message: Any) -> None:
+        error = message.error()
+        if error is None:
+            headers = message.headers() or []
+            stamp = message.timestamp()[1]
+            self._held.append(Record(message.offset(), stamp, headers, message.value()))
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - it is public in all but name
+            self._ended = True
+        else:
+            raise self._unread(KafkaException(error))
+
+    def _unread(self, error: KafkaException) -> BrokerError:
+        return translate(error, self._settings, f"{self._log} cannot be read")
+
+
+@dataclass
+class Folded:
+    """What all chunks taken come to."""
+
+    rows: list[Row] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    outcomes: dict[Key, list[int]] = field(default_factory=dict)
+    """[events] by (minute, topic, partition, tenant, type, outcome, reason)."""
+    sums: dict[str, dict[Key, list[int]]] = field(default_factory=dict)
+    """By kind: [events, measures …] by (quarter, finest key …)."""
+
+    def add(self, row: Row, one: facts.Facts) -> None:
+        """Take in a chunk."""
+        counts = counts_of(one)
+        self.rows.append(row)
+        self.counts = self.counts.plus(counts)
+        for (minute, *key), events in one.outcomes.items():
+            at = (minute, row.log.topic, row.log.partition, *key)
+            self.outcomes.setdefault(at, [0])[0] += events
+        for rollup in ROLLUPS:
+            if row.log.topic.endswith(rollup.kind):
+                _add_rows(self.sums.setdefault(rollup.kind, {}), rollup, one)
+
+    def ranges(self) -> dict[Log, list[tuple[int, int]]]:
+        """The offsets taken, adjoining chunks joined."""
+        found: dict[Log, list[tuple[int, int]]] = {}
+        for row in sorted(self.rows):
+            ranges = found.setdefault(row.log, [])
+            if ranges and ranges[-1][1] == row.a:
+                ranges[-1] = (ranges[-1][0], row.b)
+            else:
+                ranges.append((row.a, row.b))
+        return found
+
+
+def counts_of(one: facts.Facts) -> Counts:
+    """What a ledger row says of a chunk."""
+    return Counts(one.received, one.counted, one.duplicate, one.rejected, one.skipped)
+
+
+def _add_rows(into: dict[Key, list[int]], rollup: Rollup, one: facts.Facts) -> None:
+    columns = {
+        name: column for (name, _), column in zip(one.head.columns, one.columns, strict=True)
+    }
+    names = (*rollup.key, *head_measures(rollup))
+    width = len(rollup.key)
+    seconds = columns["minute"] if "minute" in columns else _seconds(columns["time"])
+    for second, *values in zip(seconds, *(columns[name] for name in names), strict=True):
+        quarter = second // QUARTER_SECONDS * QUARTER_SECONDS
+        sums = into.setdefault((quarter, *values[:width]), [0] * (1 + len(names) - width))
+        sums[0] += 1
+        for n, value in enumerate(values[width:], start=1):
+            sums[n] += value
+
+
+def _seconds(milliseconds: Iterable[Any]) -> Iterator[int]:
+    return (one // 1000 for one in milliseconds)
+
+
+def head_measures(rollup: Rollup) -> list[str]:
+    """The head's columns that the rollup's measures are sums of."""
+    renamed = {"tasks": "task", "cost * 1000000000": NANOS}
+    return [renamed.get(name, name) for name in rollup.measures]

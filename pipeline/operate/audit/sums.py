@@ -1,0 +1,293 @@
+"""Reading the tables: sums by partition, and what differs between tables that must agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.clickhouse.schema.retention import current
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+QUARTER_SECONDS = 900
+DAY_SECONDS = 86_400
+EXPIRY_MARGIN_SECONDS = 3600
+"""Rows this close to their expiry are not compared: some may go while we look."""
+MOST_DIFFERENCES = 100_000
+
+
+class Coarser(NamedTuple):
+    """A table that sums the same events up by fewer columns."""
+
+    table: str
+    at: str
+    """Its time: ``quarter``, ``day`` or ``month``."""
+    measures: tuple[tuple[str, str], ...]
+    """Besides the events: each sum in it, and what that is in the 15-minute rows."""
+
+
+_COST = "cost * 1000000000"
+_TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "reasoning_output_tokens",
+)
+_COMPLETION = "operation IN ('chat', 'text_completion', 'generate_content')"
+_EMBEDDING = "operation = 'embeddings'"
+
+
+def _same(*names: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, name) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """The tables that the events of one topic are summed in, or kept in one by one."""
+
+    kind: str
+    """The topic, without prefix: those of every prefix come into the same tables."""
+    quarters: str
+    minutes: str
+    """Empty where there are none."""
+    events: str
+    """The column that counts them."""
+    measures: tuple[str, ...]
+    """The other sums, as whole numbers."""
+    key: tuple[str, ...]
+    """The finest key, but for the time."""
+    latency: tuple[tuple[str, bool], ...] = ()
+    """Histograms: table, and whether it is by the minute."""
+    coarser: tuple[Coarser, ...] = ()
+    """Tables of a coarser key, or of days."""
+
+
+ROLLUPS = (
+    Rollup(
+        "usage.requests",
+        "requests_15m",
+        "requests_1m",
+        "requests",
+        ("failed", "duration_us", *_TOKENS, _COST),
+        (
+            "tenant",
+            "team_id",
+            "agent_id",
+            "token_id",
+            "user_id",
+            "model",
+            "operation",
+            "currency",
+        ),
+        (("latency_15m", False), ("latency_1m", True)),
+        (
+            Coarser(
+                "totals_15m",
+                "quarter",
+                (
+                    *_same("failed", *_TOKENS, _COST),
+                    ("completions", f"if({_COMPLETION}, requests, 0)"),
+                    ("completions_us", f"if({_COMPLETION}, duration_us, 0)"),
+                    ("embeddings", f"if({_EMBEDDING}, requests, 0)"),
+                    ("embeddings_us", f"if({_EMBEDDING}, duration_us, 0)"),
+                ),
+            ),
+            Coarser("users_1d", "day", _same("input_tokens", "output_tokens", _COST)),
+            Coarser("users_1mo", "month", _same("input_tokens", "output_tokens", _COST)),
+        ),
+    ),
+    Rollup(
+        "usage.recipe-actions",
+        "tasks_15m",
+        "tasks_1m",
+        "actions",
+        ("tasks", "failed"),
+        ("tenant", "recipe_id", "app", "rule_set"),
+    ),
+    Rollup(
+        "usage.events",
+        "events_15m",
+        "events_1m",
+        "events",
+        (),
+        ("tenant", "user_id", "name"),
+    ),
+    Rollup(
+        "usage.entities",
+        "entities",
+        "",
+        "changes",
+        ("deleted",),
+        ("tenant", "entity", "entity_id", "partition", "offset", "element", "attributes"),
+    ),
+)
+
+
+class Kept(NamedTuple):
+    """From when on rows are sure to be there, in epoch seconds; None: all are."""
+
+    minutes: int | None
+    quarters: int | None
+
+    def later(self, by_minutes: bool) -> int:
+        """The first quarter hour that both a table and the 15-minute rows hold whole."""
+        bounds = (self.quarters, self.minutes if by_minutes else None)
+        return max((bound for bound in bounds if bound is not None), default=0)
+
+
+class Cell(NamedTuple):
+    """What differs: two tables, a tenant, and the day (epoch seconds; 0: of all time)."""
+
+    left: str
+    right: str
+    tenant: str
+    day: int
+
+
+@dataclass
+class Sums:
+    """What the tables hold at a look."""
+
+    outcomes: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    """Events by topic, partition and outcome."""
+    events: dict[str, int] = field(default_factory=dict)
+    """Counted events that the 15-minute rows hold, by kind of topic."""
+    cells: dict[str, dict[Cell, tuple[int, bool]]] = field(default_factory=dict)
+    """By kind, only where tables differ: events of the left less the right one; any other sum?"""
+
+
+def kept(store: Store) -> Kept:
+    """Read how long rows are kept, as the tables themselves have it, at the store's clock."""
+    [(now,)] = store.query("SELECT toUnixTimestamp(now())")
+    engines = dict(
+        store.query(
+            "SELECT name, engine_full FROM system.tables WHERE database = {database:String}",
+            {"database": store.database},
+        )
+    )
+    minutes = [rollup.minutes for rollup in ROLLUPS if rollup.minutes] + ["latency_1m"]
+    quarters = [rollup.quarters for rollup in ROLLUPS] + ["latency_15m"]
+    return Kept(_from(now, engines, minutes), _from(now, engines, quarters))
+
+
+def _from(now: int, engines: dict[str, str], tables: Iterable[str]) -> int | None:
+    days = [ttl[1] for table in tables if (ttl := current(engines.get(table, "")))]
+    if not days:
+        return None
+    bound = now - min(days) * DAY_SECONDS + EXPIRY_MARGIN_SECONDS
+    return math.ceil(bound / QUARTER_SECONDS) * QUARTER_SECONDS
+
+
+def read(store: Store, span: Kept) -> Sums:
+    """Read all sums once."""
+    sums = Sums(outcomes=_outcomes(store))
+    for rollup in ROLLUPS:
+        [(events,)] = store.query(
+            f"SELECT sum({rollup.events}) FROM {rollup.quarters} "  # noqa: S608
+            f"WHERE quarter >= toDateTime({span.quarters or 0:d}, 'UTC')"
+        )
+        sums.events[rollup.kind] = int(events)
+        cells: dict[Cell, tuple[int, bool]] = {}
+        for statement, left, right in pairs(rollup, span):
+            for tenant, day, events, other in store.query(statement):
+                cells[Cell(left, right, tenant, day)] = (int(events), bool(other))
+        sums.cells[rollup.kind] = cells
+    return sums
+
+
+def _outcomes(store: Store) -> dict[tuple[str, int, str], int]:
+    rows = store.query(
+        "SELECT topic, partition, outcome, sum(events) FROM outcomes_1m "
+        "GROUP BY topic, partition, outcome"
+    )
+    return {(topic, partition, outcome): int(n) for topic, partition, outcome, n in rows}
+
+
+class _Side(NamedTuple):
+    """One side of a comparison: rows of one table, by quarter hour."""
+
+    table: str
+    at: str
+    measures: Sequence[str]
+    where: str
+
+    def select(self, sign: str) -> str:
+        """The statement that reads it, its measures with this sign."""
+        sums = (f"{sign}toInt128({measure}) AS m{n}" for n, measure in enumerate(self.measures))
+        return (
+            f"SELECT tenant, {self.at} AS at, {', '.join(sums)} "  # noqa: S608 - our own names
+            f"FROM {self.table} WHERE {self.where}"
+        )
+
+
+def pairs(rollup: Rollup, span: Kept) -> list[tuple[str, str, str]]:
+    """What is compared tenant by tenant: (statement, left table, right table)."""
+    events, quarters = [rollup.events], rollup.quarters
+    every = [*events, *rollup.measures]
+    both = span.later(by_minutes=True)
+    sides = []
+    if rollup.minutes:
+        sides.append((_minutes(rollup.minutes, every, both), _quarters(quarters, every, both)))
+    for table, by_minutes in rollup.latency:
+        since = span.later(by_minutes)
+        side = _minutes if by_minutes else _quarters
+        sides.append((side(table, ["requests"], since), _quarters(quarters, events, since)))
+    whole = span.later(by_minutes=False)
+    sides += [_coarser(coarser, rollup, whole) for coarser in rollup.coarser]
+    if span.quarters is None:
+        never = "toDateTime(0, 'UTC')"
+        counted = f"outcome = 'counted' AND endsWith(topic, '{rollup.kind}')"
+        sides.append(
+            (
+                _Side(quarters, never, events, "1"),
+                _Side("outcomes_1m", never, ["events"], counted),
+            )
+        )
+    return [(_signed(left, right), left.table, right.table) for left, right in sides]
+
+
+def _minutes(table: str, measures: Sequence[str], since: int) -> _Side:
+    at = "toStartOfFifteenMinutes(minute)"
+    return _Side(table, at, measures, f"minute >= toDateTime({since:d}, 'UTC')")
+
+
+def _quarters(table: str, measures: Sequence[str], since: int) -> _Side:
+    return _Side(table, "quarter", measures, f"quarter >= toDateTime({since:d}, 'UTC')")
+
+
+def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side]:
+    mine = [rollup.events, *(left for left, _ in coarser.measures)]
+    theirs = [rollup.events, *(right for _, right in coarser.measures)]
+    if coarser.at == "quarter":
+        return _quarters(coarser.table, mine, since), _quarters(rollup.quarters, theirs, since)
+    since = math.ceil(since / DAY_SECONDS) * DAY_SECONDS
+    whole = f"toDate(toDateTime({since:d}, 'UTC'), 'UTC')"
+    begins = "toDate(quarter, 'UTC')"
+    if coarser.at == "month":
+        whole = f"toStartOfMonth(addMonths({whole}, 1) - 1)"
+        begins = "toStartOfMonth(quarter)"
+    return (
+        _Side(coarser.table, f"toDateTime({coarser.at}, 'UTC')", mine, f"{coarser.at} >= {whole}"),
+        _Side(rollup.quarters, f"toDateTime({begins}, 'UTC')", theirs, f"{begins} >= {whole}"),
+    )
+
+
+def _signed(left: _Side, right: _Side) -> str:
+    """What differs by tenant and day: the sums of one side less those of the other.
+
+    Besides each measure, the events' quarter hours are summed up, so that one in the wrong quarter
+    of the day shows.
+    """
+    sums = [f"sum(m{n})" for n in range(1, len(left.measures))]
+    other = " OR ".join(f"{one} != 0" for one in [*sums, "sum(m0 * toUnixTimestamp(at))"])
+    return (
+        "SELECT tenant, toUnixTimestamp(toStartOfDay(at)) AS day, "  # noqa: S608 - our own names
+        f"sum(m0) AS events, {other} AS other "
+        f"FROM ({left.select('')} UNION ALL {right.select('-')}) "
+        "GROUP BY tenant, day HAVING events != 0 OR other "
+        f"ORDER BY abs(events) DESC, tenant, day LIMIT {MOST_DIFFERENCES}"
+    )

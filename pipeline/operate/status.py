@@ -1,0 +1,240 @@
+"""``usage status``: how far each partition is counted, who reads it, and how fresh the store is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from pipeline.kafka import group as outside
+from pipeline.kafka.group import Bounds, Group
+from pipeline.operate.audit import ledger as books
+from pipeline.operate.audit.ledger import Log, key_is
+from pipeline.protocol.chunks import Intent, Offset
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.clickhouse.client import Store
+    from pipeline.settings import Settings
+
+NEWEST_CHUNKS = 100
+"""Among so many of a log is its newest event, unless it fell silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What the store has of one log; instants in epoch seconds, None where there is none."""
+
+    end: int
+    chunk_at: float
+    event: float | None
+    arrival: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One partition."""
+
+    log: Log
+    bounds: Bounds
+    counted_to: int
+    committed: int | None
+    open: tuple[int, int] | None
+    worker: str
+    newest: Newest | None
+
+    @property
+    def lag(self) -> int:
+        """Records, and Kafka's own markers, that are not counted yet."""
+        return max(0, self.bounds.last - max(self.counted_to, self.bounds.first))
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The group at one moment, in epoch seconds by the store's clock."""
+
+    now: float
+    name: str
+    group: Group
+    lines: tuple[Line, ...]
+
+    @property
+    def newest_event(self) -> float | None:
+        """Of all counted events."""
+        return max((n.event for n in self._newest if n.event is not None), default=None)
+
+    @property
+    def newest_arrival(self) -> float | None:
+        """Of all records counted."""
+        return max((n.arrival for n in self._newest if n.arrival is not None), default=None)
+
+    @property
+    def _newest(self) -> list[Newest]:
+        return [line.newest for line in self.lines if line.newest is not None]
+
+
+def read(settings: Settings, store: Store) -> Status:
+    """Read it. Raises StoreError, BrokerError, Halted."""
+    incarnations = outside.incarnations(settings)
+    group = outside.group(settings)
+    intents = books.intents(store)
+    bounds = outside.bounds(settings, sorted(incarnations))
+    committed = outside.committed(settings, bounds)
+    logs = [Log(*source, incarnations[source.topic]) for source in bounds]
+    workers = {
+        source: f"{member.host} {member.id}"
+        for member in group.members
+        for source in member.sources
+    }
+    lines = tuple(
+        _line(
+            log,
+            bounds[log.source],
+            committed.get(log.source),
+            intents.get(log),
+            workers.get(log.source, ""),
+            newest(store, log),
+        )
+        for log in logs
+    )
+    # Last, or what came meanwhile would be of the future.
+    [(now,)] = store.query("SELECT toUnixTimestamp64Milli(now64(3)) / 1000")
+    return Status(now, settings.group, group, lines)
+
+
+def newest(store: Store, log: Log) -> Newest | None:
+    """Read the end of a log's ledger, backwards, whatever its size."""
+    rows = store.query(
+        "SELECT argMax(to_offset, from_offset), "  # noqa: S608 - quoted
+        "toUnixTimestamp64Milli(max(recorded_at)) / 1000, "
+        "toUnixTimestamp64Milli(max(last_event_time)) / 1000, "
+        "toUnixTimestamp64Milli(max(last_arrival)) / 1000, count() "
+        "FROM (SELECT from_offset, to_offset, recorded_at, last_event_time, last_arrival "
+        f"FROM chunks WHERE {key_is(log)} "
+        "ORDER BY topic DESC, partition DESC, incarnation DESC, from_offset DESC "
+        f"LIMIT {NEWEST_CHUNKS})",
+        consistent=True,
+    )
+    [(end, at, event, arrival, count)] = rows
+    return Newest(end, at, event or None, arrival or None) if count else None
+
+
+def _line(
+    log: Log,
+    bounds: Bounds,
+    committed: Offset | None,
+    intent: Intent | None,
+    worker: str,
+    seen: Newest | None,
+) -> Line:
+    end = seen.end if seen is not None else bounds.first
+    is_open = intent is not None and intent.a >= end
+    return Line(
+        log=log,
+        bounds=bounds,
+        counted_to=end,
+        committed=committed.offset if committed else None,
+        open=(intent.a, intent.b) if intent is not None and is_open else None,
+        worker=worker,
+        newest=seen,
+    )
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    """For programs; instants as ISO 8601, ages in seconds."""
+    return {
+        "group": status.name,
+        "state": status.group.state,
+        "lag_records": sum(line.lag for line in status.lines),
+        "open_intents": sum(line.open is not None for line in status.lines),
+        "newest_event": _iso(status.newest_event),
+        "newest_event_age_seconds": _age(status, status.newest_event),
+        "newest_arrival": _iso(status.newest_arrival),
+        "newest_arrival_age_seconds": _age(status, status.newest_arrival),
+        "workers": [
+            {
+                "id": member.id,
+                "host": member.host,
+                "partitions": [str(source) for source in sorted(member.sources)],
+            }
+            for member in status.group.members
+        ],
+        "partitions": [_line_json(line) for line in status.lines],
+    }
+
+
+def _line_json(line: Line) -> Mapping[str, Any]:
+    seen = line.newest
+    return {
+        "topic": line.log.topic,
+        "partition": line.log.partition,
+        "incarnation": line.log.incarnation,
+        "log_first": line.bounds.first,
+        "log_end": line.bounds.last,
+        "counted_to": line.counted_to,
+        "committed": line.committed,
+        "lag_records": line.lag,
+        "open_intent": list(line.open) if line.open else None,
+        "worker": line.worker or None,
+        "newest_chunk": _iso(seen.chunk_at if seen else None),
+        "newest_event": _iso(seen.event if seen else None),
+        "newest_arrival": _iso(seen.arrival if seen else None),
+    }
+
+
+def show(status: Status, console: Console) -> None:
+    """Print it."""
+    workers = len(status.group.members)
+    lag = sum(line.lag for line in status.lines)
+    told = f"{workers} worker{'s' * (workers != 1)}, " * (status.group.state != outside.NOT_TOLD)
+    console.print(f"group {status.name}: {status.group.state}, {told}lag {lag:,} records")
+    console.print(
+        f"newest event {_ago(status, status.newest_event)}, "
+        f"newest arrival {_ago(status, status.newest_arrival)}\n"
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("partition", overflow="fold")
+    for name in ("counted to", "committed", "log end", "lag"):
+        table.add_column(name, justify="right")
+    table.add_column("open chunk")
+    table.add_column("newest chunk")
+    table.add_column("newest event")
+    table.add_column("worker", overflow="ellipsis", no_wrap=True)
+    for line in status.lines:
+        seen = line.newest
+        table.add_row(
+            str(line.log),
+            f"{line.counted_to:,}",
+            "-" if line.committed is None else f"{line.committed:,}",
+            f"{line.bounds.last:,}",
+            f"{line.lag:,}",
+            f"[{line.open[0]}, {line.open[1]})" if line.open else "",
+            _ago(status, seen.chunk_at if seen else None),
+            _ago(status, seen.event if seen else None),
+            line.worker or ("?" if status.group.state == outside.NOT_TOLD else "nobody"),
+        )
+    console.print(table)
+
+
+def _ago(status: Status, instant: float | None) -> str:
+    if instant is None:
+        return "-"
+    seconds = status.now - instant
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.1f} s ago"
+
+
+def _age(status: Status, instant: float | None) -> float | None:
+    return None if instant is None else round(status.now - instant, 3)
+
+
+def _iso(instant: float | None) -> str | None:
+    if instant is None:
+        return None
+    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,239 @@
+"""The store's side of the protocol: intents, chunks' rows, the ledger. Blocking: run in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.facts.minutes import MEASURES, Minutes
+from pipeline.protocol.chunks import Found, Intent, Offset, Range, Source
+from pipeline.protocol.partition import Chunk
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+Columns = tuple[tuple[str, str], ...]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS, _LAST_MS = (
+    int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1000 for year in (1900, 2299)
+)
+
+_KEY: Columns = (
+    ("topic", "String"),
+    ("partition", "UInt32"),
+    ("incarnation", "String"),
+    ("from_offset", "Int64"),
+    ("to_offset", "Int64"),
+)
+INTENTS: Columns = (*_KEY, ("rules", "String"), ("worker", "String"))
+CHUNKS: Columns = (
+    *_KEY,
+    ("kind", "String"),
+    ("received", "UInt64"),
+    ("counted", "UInt64"),
+    ("duplicate", "UInt64"),
+    ("rejected", "UInt64"),
+    ("skipped", "UInt64"),
+    ("lost", "UInt64"),
+    ("first_event_time", "DateTime64(3, 'UTC')"),
+    ("last_event_time", "DateTime64(3, 'UTC')"),
+    ("first_arrival", "DateTime64(3, 'UTC')"),
+    ("last_arrival", "DateTime64(3, 'UTC')"),
+    ("rules", "String"),
+    ("worker", "String"),
+)
+LIVE: Columns = (
+    ("topic", "String"),
+    ("partition", "UInt32"),
+    ("minute", "DateTime('UTC')"),
+    ("tenant", "String"),
+    *((measure, "UInt64") for measure in MEASURES),
+)
+LIVE_REACH_SECONDS = 3 * 3600
+"""How far behind its chunk's last arrival a minute still gets a row of its own."""
+OUTCOMES: Columns = (
+    ("minute", "DateTime('UTC')"),
+    ("topic", "String"),
+    ("partition", "UInt32"),
+    ("tenant", "String"),
+    ("type", "String"),
+    ("outcome", "String"),
+    ("reason", "String"),
+    ("events", "UInt64"),
+)
+
+
+class Covered(NamedTuple):
+    """What the store knows of one source: the end of its ledger and its newest intent."""
+
+    to: int | None
+    intent: Intent | None
+
+
+def found_of(covered: Covered, committed: Offset | None, first: int, last: int) -> Found:
+    """Put together what is known of one partition."""
+    return Found(
+        covered=covered.to,
+        intent=covered.intent,
+        committed=committed.offset if committed else None,
+        metadata=committed.metadata if committed else "",
+        first=first,
+        last=last,
+    )
+
+
+class Ledger:
+    """Reads and writes the protocol's tables for one worker."""
+
+    def __init__(self, store: Store, worker: str, rules: str) -> None:
+        self._store = store
+        self._worker = worker
+        self._rules = rules
+
+    def covered(self, sources: Sequence[Source], incarnations: dict[str, str]) -> list[Covered]:
+        """Read, consistently, how far each source is counted in its topic's incarnation.
+
+        Intents are read before the ledger: one that is closed in between then shows as closed.
+        """
+        intents = self._newest_intents(sources, incarnations)
+        ends = [self._end(source, incarnations[source.topic]) for source in sources]
+        return [
+            Covered(end, intents.get(source)) for source, end in zip(sources, ends, strict=True)
+        ]
+
+    def record_intents(self, ranges: Iterable[Range]) -> None:
+        """Step 4: one insert for all chunks sealed together; idempotent by key."""
+        rows = [(*_key(r), self._rules, self._worker) for r in ranges]
+        self._store.insert("intents", INTENTS, _columns(rows))
+
+    def insert_facts(self, chunk: Chunk) -> None:
+        """Step 5, the facts' head: one block, under the chunk's token."""
+        head = chunk.facts.head
+        if chunk.facts.counted:
+            self._store.insert(
+                head.table, head.columns, chunk.facts.columns, token=chunk.range.token
+            )
+
+    def insert_outcomes(self, chunk: Chunk) -> None:
+        """Step 5, events by arrival minute, tenant, type and outcome."""
+        outcomes = sorted(chunk.facts.outcomes.items())
+        if not outcomes:
+            return
+        topic, partition = chunk.range.source
+        rows = [
+            (minute, topic, partition, tenant, type_, outcome, reason, events)
+            for (minute, tenant, type_, outcome, reason), events in outcomes
+        ]
+        self._store.insert("outcomes_1m", OUTCOMES, _columns(rows), token=chunk.range.token)
+
+    def insert_live(self, chunk: Chunk) -> None:
+        """Step 5, what a takeover restores the live windows from."""
+        arrival = chunk.facts.arrival
+        if arrival is None:
+            return
+        since = arrival[1] // 1000 - LIVE_REACH_SECONDS
+        rows = [
+            (*chunk.range.source, minute, tenant, *sums)
+            for (minute, tenant), sums in sorted(chunk.minutes.items())
+            if minute >= since
+        ]
+        if rows:
+            self._store.insert("live_1m", LIVE, _columns(rows), token=chunk.range.token)
+
+    def live(self, sources: Sequence[Source], since_seconds: int) -> dict[Source, Minutes]:
+        """Read the sources' sums by minute and tenant, from a minute (epoch seconds) on."""
+        found: dict[Source, Minutes] = {source: {} for source in sources}
+        rows = self._store.query(
+            "SELECT topic, partition, toUnixTimestamp(minute) AS at, tenant, "  # noqa: S608
+            + ", ".join(f"sum({measure})" for measure in MEASURES)
+            + " FROM live_1m WHERE topic IN {topics:Array(String)} "
+            "AND minute >= toDateTime({since:UInt32}, 'UTC') "
+            "GROUP BY topic, partition, at, tenant",
+            {"topics": sorted({s.topic for s in sources}), "since": since_seconds},
+            consistent=True,
+        )
+        for topic, partition, at, tenant, *sums in rows:
+            source = Source(topic, partition)
+            if source in found:
+                found[source][at, tenant] = sums
+        return found
+
+    def record_chunks(self, chunks: Iterable[Chunk]) -> None:
+        """Step 6: the ledger rows, one insert for all that got here; idempotent by key."""
+        self._store.insert("chunks", CHUNKS, _columns([self._row(chunk) for chunk in chunks]))
+
+    def record_lost(self, ranges: Sequence[Range]) -> None:
+        """Write down ranges that retention deleted before they were counted."""
+        rows = [
+            (
+                *_key(r),
+                "lost",
+                0,
+                0,
+                0,
+                0,
+                0,
+                r.b - r.a,
+                *_times(None),
+                *_times(None),
+                self._rules,
+                self._worker,
+            )
+            for r in ranges
+        ]
+        self._store.insert("chunks", CHUNKS, _columns(rows))
+
+    def _row(self, chunk: Chunk) -> tuple[Any, ...]:
+        facts = chunk.facts
+        counts = (facts.received, facts.counted, facts.duplicate, facts.rejected, facts.skipped, 0)
+        times = (*_times(facts.event_time), *_times(facts.arrival))
+        return (*_key(chunk.range), "chunk", *counts, *times, self._rules, self._worker)
+
+    def _end(self, source: Source, incarnation: str) -> int | None:
+        # The newest row by key: the table is read backwards, whatever its size.
+        rows = self._store.query(
+            "SELECT to_offset FROM chunks WHERE topic = {topic:String} "
+            "AND partition = {partition:UInt32} AND incarnation = {incarnation:String} "
+            "ORDER BY topic DESC, partition DESC, incarnation DESC, from_offset DESC LIMIT 1",
+            {"topic": source.topic, "partition": source.partition, "incarnation": incarnation},
+            consistent=True,
+        )
+        return rows[0][0] if rows else None
+
+    def _newest_intents(
+        self, sources: Sequence[Source], incarnations: dict[str, str]
+    ) -> dict[Source, Intent]:
+        topics = sorted({source.topic for source in sources})
+        rows = self._store.query(
+            "SELECT topic, partition, incarnation, max(from_offset) AS a, "
+            "argMax(to_offset, from_offset) AS b, argMax(rules, from_offset) AS rules "
+            "FROM intents WHERE topic IN {topics:Array(String)} "
+            "GROUP BY topic, partition, incarnation",
+            {"topics": topics},
+            consistent=True,
+        )
+        return {
+            Source(topic, partition): Intent(a, b, rules)
+            for topic, partition, incarnation, a, b, rules in rows
+            if incarnations.get(topic) == incarnation
+        }
+
+
+def _key(r: Range) -> tuple[str, int, str, int, int]:
+    return (*r.source, r.incarnation, r.a, r.b)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _times(bounds: tuple[int, int] | None) -> tuple[datetime, datetime]:
+    first, last = bounds or (0, 0)
+    return _instant(first), _instant(last)
+
+
+def _instant(milliseconds: int) -> datetime:
+    # A producer may set any timestamp on its records; the column holds 1900 to 2299.
+    return _EPOCH + timedelta(milliseconds=min(max(milliseconds, _FIRST_MS), _LAST_MS))

@@ -1,0 +1,195 @@
+"""The open chunk of an assigned partition: steps 1 and 2 of `pipeline.protocol.chunks`. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.facts import Facts, Reader, Record
+from pipeline.facts.interface import remembered_from
+from pipeline.facts.minutes import ChunkMinutes, Minutes
+from pipeline.protocol.chunks import Plan, Range, Source
+from pipeline.protocol.fetched import Fetched
+
+
+class Discontinuity(Exception):
+    """A batch does not begin where the partition stands: something between was dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A sealed chunk: its range and what the log holds there."""
+
+    range: Range
+    facts: Facts
+    minutes: Minutes
+    """Its sums by minute and tenant."""
+
+    def __len__(self) -> int:
+        """Return the records it was made of."""
+        return self.facts.received + self.facts.skipped
+
+
+class Partition:
+    """What a worker holds of one partition: one open chunk, and at most one under way.
+
+    A `replay_to` means that the first chunk must end exactly there. `seen_from` is where its reader
+    begins to take note of ids (by default, the start): it is not ready to be read before it has
+    seen all up to the start.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        incarnation: str,
+        reader: Reader,
+        plan: Plan,
+        seen_from: int | None = None,
+    ) -> None:
+        self.source = source
+        self.incarnation = incarnation
+        self.start = plan.start
+        """Where the open chunk begins (``a``)."""
+        self.position = plan.start
+        """What the next batch must begin with."""
+        self.replay_to = plan.replay_to
+        self.seen_from = plan.start if seen_from is None else seen_from
+        """The reader knows all ids from here on."""
+        self.seen_to = self.seen_from
+        """How far the reader was made to remember; in the end, the first start."""
+        self._remember_to = plan.start
+        self.under_way: Chunk | None = None
+        """The sealed chunk whose fate is not known yet: never two."""
+        self.epoch = 0
+        """The seek after which batches are taken."""
+        self._reader = reader
+        self.facts = Facts(reader.head)
+        self._minutes = ChunkMinutes(self.facts)
+
+    @property
+    def open_minutes(self) -> list[Minutes]:
+        """Sums by minute and tenant of what is not committed yet."""
+        under_way = [] if self.under_way is None else [self.under_way.minutes]
+        return [*under_way, self._minutes.minutes()]
+
+    @property
+    def committed_to(self) -> int:
+        """Where the next chunk that is committed begins."""
+        return self.start if self.under_way is None else self.under_way.range.a
+
+    @property
+    def oldest_arrival_ms(self) -> int | None:
+        """The least timestamp of the records that are not committed yet."""
+        held = [self.facts] if self.under_way is None else [self.under_way.facts, self.facts]
+        return min((facts.arrival[0] for facts in held if facts.arrival), default=None)
+
+    @property
+    def held_events(self) -> int:
+        """Events in memory that back-pressure counts: a replay must not wait for its own end."""
+        if self.replay_to is not None:
+            return 0
+        waiting = self.under_way.facts.received if self.under_way is not None else 0
+        return self.facts.received + waiting
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the records that those events came in; as `held_events`."""
+        if self.replay_to is not None:
+            return 0
+        waiting = self.under_way.facts.size_bytes if self.under_way is not None else 0
+        return self.facts.size_bytes + waiting
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the reader knows what lies before the start, so that it may be read from there.
+
+        A reader is never made to go back: it would take an event for its own repeat.
+        """
+        return self.seen_to >= self._remember_to
+
+    @property
+    def to_remember(self) -> int:
+        """Offsets before the start that the reader has yet to see."""
+        return self._remember_to - self.seen_to
+
+    def unseen(self, window: int) -> int:
+        """Return how many of the `window` offsets before the position the reader has never seen."""
+        return max(0, self.seen_from - remembered_from(self.position, window))
+
+    def remember(self, fetched: Fetched) -> int:
+        """Show the reader what comes next before the start; return the number of records."""
+        end = min(fetched.end, self._remember_to)
+        records = [record for record in fetched.records if record.offset < end]
+        self._reader.remember(records)
+        self.seen_to = end
+        return len(records)
+
+    def skip_to(self, offset: int) -> None:
+        """Go on from an offset further on, but not beyond the start: the log has lost the rest."""
+        self.seen_from = self.seen_to = min(offset, self._remember_to)
+
+    def continues(self, incarnation: str, plan: Plan) -> bool:
+        """Say whether the open chunk is what the plan would read again: then it may stay."""
+        return (
+            (incarnation, plan.start) == (self.incarnation, self.start)
+            and plan.replay_to is None
+            and self.replay_to is None
+            and self.under_way is None
+        )
+
+    def add(self, fetched: Fetched) -> None:
+        """Fold a batch into the open chunk.
+
+        Raises `Discontinuity` when positions are missing between; a batch from before the last
+        seek is dropped, for it will be, or was, fetched again.
+        """
+        if fetched.epoch != self.epoch:
+            return
+        if fetched.start != self.position:
+            raise Discontinuity(
+                f"{self.source}: a batch begins at {fetched.start}, not at {self.position}"
+            )
+        if self.replay_to is not None and fetched.end >= self.replay_to:
+            fetched = self._end_replay(fetched, self.replay_to)
+        self._fold(fetched.records, fetched.end)
+
+    def seal(self) -> Chunk | None:
+        """Close the open chunk and begin the next, unless there is nothing in it.
+
+        A chunk under way, or a replay that has not reached its end, stays alone.
+        """
+        if self.under_way is not None:
+            return None
+        if self.replay_to is not None or self.position == self.start:
+            return None
+        return self._seal()
+
+    def committed(self) -> None:
+        """Take note that the chunk under way is counted and committed."""
+        self.under_way = None
+
+    def _end_replay(self, fetched: Fetched, end: int) -> Fetched:
+        """Seal the replayed chunk at exactly its end; return what is left of the batch."""
+        before = [record for record in fetched.records if record.offset < end]
+        behind = fetched.records[len(before) :]
+        self._fold(before, end)
+        self.replay_to = None
+        self._seal()
+        return fetched._replace(start=end, records=behind)
+
+    def _fold(self, records: Sequence[Record], end: int) -> None:
+        if records:
+            self._reader.read(records, self.facts)
+        self.position = end
+
+    def _seal(self) -> Chunk:
+        chunk = Chunk(
+            Range(self.source, self.incarnation, self.start, self.position),
+            self.facts,
+            self._minutes.minutes(),
+        )
+        self.under_way = chunk
+        self.start = self.position
+        self.facts = Facts(self._reader.head)
+        self._minutes = ChunkMinutes(self.facts)
+        return chunk

@@ -1,0 +1,1 @@
+"""The worker: from fetched records to committed offsets."""

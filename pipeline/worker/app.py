@@ -1,0 +1,117 @@
+"""The Faust app: ordinary in every way but its transport, its agents' batches and its commits."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+from faust.types import TP
+
+from pipeline.protocol.chunks import Lease, Source
+from pipeline.worker.transport import (
+    MAX_POLL_INTERVAL_SECONDS,
+    MAX_POLL_RECORDS,
+    STREAM_BUFFER_BATCHES,
+    BatchScheduler,
+    BatchSchema,
+    BatchTransport,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.kafka.topics import TopicSpec
+    from pipeline.settings import Settings
+    from pipeline.worker.transport import BatchConsumer, BatchThread
+    from pipeline.worker.work import Work
+
+AGENTS = (
+    "agents.requests",
+    "agents.recipe_actions",
+    "agents.product_events",
+    "agents.entities",
+)
+"""One module for each source topic; each has ``register(app)``."""
+
+
+class UsageApp(faust.App):
+    """Reads source topics in batches and hands rebalances on to `pipeline.worker.work.Work`."""
+
+    logger = logging.getLogger("faust.usage")  # its services' comings and goings are Faust's
+    work: Work
+
+    def __init__(self, usage: Settings, fail: Callable[[BaseException], None]) -> None:
+        self.usage = usage
+        self._fail = fail
+        self._lease = Lease(-1, "")
+        super().__init__(
+            usage.group,
+            broker=[f"kafka://{broker.strip()}" for broker in usage.kafka.split(",")],
+            ConsumerScheduler=BatchScheduler,
+            broker_max_poll_records=MAX_POLL_RECORDS,
+            broker_max_poll_interval=MAX_POLL_INTERVAL_SECONDS,
+            broker_session_timeout=usage.session_timeout_seconds,
+            stream_buffer_maxsize=STREAM_BUFFER_BATCHES,
+            stream_wait_empty=False,
+            stream_publish_on_commit=False,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            store="memory://",
+            web_enabled=False,
+            autodiscover=False,
+        )
+
+    def source(self, spec: TopicSpec) -> Any:
+        """Return the channel of a source topic's batches.
+
+        Its acknowledgements are off: with one acknowledging channel on a topic, Faust would commit
+        offsets of its own for it.
+        """
+        return self.topic(self.usage.topic(spec.name), schema=BatchSchema(), acks=False)
+
+    def register_agents(self) -> list[str]:
+        """Load the agents; returns the full names of the topics that they read."""
+        for name in AGENTS:
+            importlib.import_module(name).register(self)
+        return sorted(t for agent in self.agents.values() for t in agent.channel.topics)
+
+    @property
+    def batches(self) -> BatchThread:
+        """The consumer's thread."""
+        return cast("BatchConsumer", self.consumer).batches
+
+    def _create_directories(self) -> None:
+        """Make none: nothing of ours is kept in files, and the working folder may be read-only."""
+
+    def _new_transport(self) -> Any:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+    # Rebalances ------------------------------------------------------------------------------
+
+    def on_lease(self, lease: Lease) -> None:
+        """Keep the generation and member of the assignment that comes next."""
+        self._lease = lease
+
+    def on_out_of_range(self, sources: Sequence[Source]) -> None:
+        """Hear that retention has passed our position."""
+        self.work.on_out_of_range(sources)
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await super()._on_partitions_revoked(revoked)
+        await self.work.on_revoked()
+
+    async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        await super()._on_partitions_assigned(assigned, generation_id)
+        if self.should_stop:
+            return
+        thread = self.batches
+        counts = [thread.topic_partitions(topic) for topic in {tp.topic for tp in assigned}]
+        self.work.group_partitions = max(1, sum(n or 0 for n in counts))
+        await self.work.on_assigned(self._lease, sorted(Source(*tp) for tp in assigned))
+
+    async def crash(self, reason: BaseException) -> None:
+        """End the worker: whatever crashes a service of Faust's, nothing goes on half-way."""
+        self._fail(reason)
+        await super().crash(reason)

@@ -1,0 +1,54 @@
+"""Bounded labels: the first K tenants, or a list's, have series; the rest share ``other``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import repeat
+
+from pipeline.facts.minutes import Sums
+
+OTHER = "other"
+
+
+class Labels:
+    """Decides which tenants have series of their own.
+
+    Admission is sticky: a tenant keeps its series while it is seen, however many come after it; one
+    that was silent for as long as the longest window gives its place free.
+    """
+
+    def __init__(self, limit: int, allowed: Collection[str] = ()) -> None:
+        self._limit = limit
+        self._allowed = frozenset(allowed)
+        self._admitted: set[str] = set()
+
+    def label(self, tenant: str) -> str:
+        """Return the tenant's label: its id where there is a place for it, else ``other``."""
+        if tenant in self._admitted:
+            return tenant
+        if tenant == OTHER or not self._may_enter(tenant):
+            return OTHER
+        self._admitted.add(tenant)
+        return tenant
+
+    def release(self, present: Iterable[str]) -> set[str]:
+        """Free the places of all tenants but those present; returns who has left."""
+        left = self._admitted.difference(present)
+        self._admitted -= left
+        return left
+
+    def grouped(self, by_tenant: Mapping[str, Sums], of_all: Sums) -> dict[str, Sums]:
+        """Return sums by label, from those by tenant and their total; looks at labels alone.
+
+        Tenants without a label by now are ``other``: `label` admits.
+        """
+        grouped = {t: by_tenant[t].copy() for t in self._admitted if t in by_tenant}
+        if len(grouped) < len(by_tenant):
+            labelled = map(sum, zip(*grouped.values(), strict=True)) if grouped else repeat(0)
+            grouped[OTHER] = [n - known for n, known in zip(of_all, labelled, strict=False)]
+        return grouped
+
+    def _may_enter(self, tenant: str) -> bool:
+        if self._allowed:
+            return tenant in self._allowed
+        return len(self._admitted) < self._limit

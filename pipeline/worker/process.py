@@ -1,0 +1,254 @@
+"""``usage worker``: one process that counts events until it is told to stop.
+
+SIGTERM or SIGINT lets it count what it holds and leave the group; a second one ends it at once.
+What it cannot go on from it says in one line, and exits with that error's code (`pipeline.errors`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from prometheus_client import CollectorRegistry
+
+from pipeline import facts
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema.migrate import check
+from pipeline.errors import UsageError
+from pipeline.facts.rules import rules_of
+from pipeline.kafka import topics
+from pipeline.kafka.clients import aiokafka_config
+from pipeline.kafka.faults import translate
+from pipeline.process import memory
+from pipeline.process.ending import Ending
+from pipeline.process.logs import configure
+from pipeline.protocol.hooks import hook_of
+from pipeline.protocol.ledger import Ledger
+from pipeline.protocol.rejected import MAX_BYTES, DeadLetters
+from pipeline.worker.app import UsageApp
+from pipeline.worker.flusher import Flusher
+from pipeline.worker.live import Labels, Live
+from pipeline.worker.rebuild import Rebuild
+from pipeline.worker.takeover import Takeover
+from pipeline.worker.telemetry.instruments import Instruments
+from pipeline.worker.telemetry.ledger_watch import LedgerWatch
+from pipeline.worker.telemetry.server import Server
+from pipeline.worker.telemetry.survey import Survey
+from pipeline.worker.work import Work
+
+if TYPE_CHECKING:
+    from pipeline.protocol.chunks import Source
+    from pipeline.settings import Settings
+    from pipeline.worker.telemetry.state import State
+    from pipeline.worker.transport import BatchThread
+
+log = logging.getLogger(__name__)
+
+APP_STOP_SECONDS = 5.0
+MARGIN_SECONDS = 3.0
+"""For all that stops quickly, or is not worth waiting for."""
+
+
+def main(settings: Settings) -> int:
+    """Run a worker to its end, and return its exit code."""
+    configure(settings)
+    memory.tune()
+    return asyncio.run(_to_the_end(settings))
+
+
+async def _to_the_end(settings: Settings) -> NoReturn:
+    try:
+        code = await _Worker(settings).run()
+    except Exception:
+        log.exception("crashed")
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Here, for asyncio.run would wait for threads that hang in the store, and for Faust's tasks.
+    os._exit(code)
+
+
+class _Worker:
+    """Wires the parts together and waits for the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._registry = CollectorRegistry()
+        self._ended = asyncio.Event()
+        self._is_up = False
+        """Whether there may be chunks to settle at the end."""
+        self._failure: BaseException | None = None
+
+    async def run(self) -> int:
+        """Return the exit code."""
+        loop = asyncio.get_running_loop()
+        stopping_seconds = self._settings.settle_seconds + APP_STOP_SECONDS + MARGIN_SECONDS
+        Ending(lambda: loop.call_soon_threadsafe(self._stop), stopping_seconds)
+        working = asyncio.create_task(self._work_until_ended())
+        ended = asyncio.create_task(self._ended.wait())
+        await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if self._is_up or working.done():
+            await working
+        return self._exit_code()
+
+    async def _work_until_ended(self) -> None:
+        try:
+            store = await asyncio.to_thread(self._store)
+            await self._serve(store)
+        except UsageError as error:
+            self._failure = self._failure or error
+
+    async def _serve(self, store: Store) -> None:
+        settings = self._settings
+        async with _Producer(settings) as producer:
+            app = UsageApp(settings, self._fail)
+            app.work = self._work(app, store, producer)
+            needed = [*app.register_agents(), settings.topic(topics.DEAD_LETTER.name)]
+            await asyncio.to_thread(topics.incarnations, settings, needed)  # they must exist
+            server = self._server()
+            server.start()
+            app.work.standing.unassigned_at = asyncio.get_running_loop().time()
+            flushing = asyncio.create_task(self._to_its_end(app.work.flush_forever()))
+            starting = asyncio.create_task(self._to_its_end(app.start()))
+            watch = self._ledger_watch(store, app.work)
+            watching = asyncio.create_task(self._to_its_end(watch.run_forever()))
+            giving_back = asyncio.create_task(memory.give_back_forever())
+            self._is_up = True
+            await self._ended.wait()
+            flushing.cancel()
+            watching.cancel()
+            giving_back.cancel()
+            await app.work.stop(settings.settle_seconds)
+            starting.cancel()
+            await _finish(app.stop(), APP_STOP_SECONDS)
+            await asyncio.to_thread(server.stop)
+
+    def _work(self, app: UsageApp, store: Store, producer: AIOKafkaProducer) -> Work:
+        settings = self._settings
+        rules = rules_of(settings)
+        digest = rules.digest()
+        ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
+        dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER.name))
+        instruments = Instruments(self._registry)
+        flusher = Flusher(ledger, dead_letters, digest, instruments, hook_of(settings))
+        takeover = Takeover(
+            ledger,
+            flusher,
+            lambda names: topics.incarnations(settings, names),
+            digest,
+            settings.override_rules,
+        )
+
+        def new_reader(source: Source) -> facts.Reader:
+            kind = source.topic.removeprefix(settings.topic_prefix)
+            return facts.reader(kind, rules, source.partition)
+
+        def batches() -> BatchThread:
+            return app.batches
+
+        rebuild = Rebuild(settings, rules.duplicate_window, instruments)
+        live = Live(Labels(settings.tenant_labels, settings.tenants_with_labels))
+        work = Work(
+            settings,
+            flusher,
+            takeover,
+            rebuild,
+            ledger,
+            live,
+            instruments,
+            new_reader,
+            batches,
+            self._fail,
+        )
+        # A rebalance waits for members that are gone, or slow to join again.
+        join_seconds = settings.rebalance_timeout_seconds + settings.session_timeout_seconds
+        self._survey = Survey(work, live, flusher, batches, rules.duplicate_window, join_seconds)
+        return work
+
+    def _server(self) -> Server:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+
+        def state() -> State:
+            return self._survey.state(loop.time())
+
+        return Server(settings.web_port, self._registry, state, settings.buffer_events, loop)
+
+    def _ledger_watch(self, store: Store, work: Work) -> LedgerWatch:
+        def held() -> dict[Source, str]:
+            return {source: one.incarnation for source, one in work.partitions.items()}
+
+        watch = LedgerWatch(store, held)
+        self._registry.register(watch)
+        return watch
+
+    def _store(self) -> Store:
+        store = Store.connect(self._settings)
+        check(store)
+        return store
+
+    async def _to_its_end(self, part: Coroutine[Any, Any, object]) -> None:
+        try:
+            await part
+        except Exception as error:  # noqa: BLE001  # whatever it is, it ends the worker
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, KafkaConnectionError):  # nobody answered while Faust started
+            error = translate(error, self._settings)
+        if self._failure is None:
+            self._failure = error
+        self._ended.set()
+
+    def _exit_code(self) -> int:
+        error = self._failure
+        if error is None:
+            return 0
+        if isinstance(error, UsageError):
+            log.error("stopped: %s", error)
+            return error.exit_code
+        log.error("crashed", exc_info=error)
+        return 1
+
+    def _stop(self) -> None:
+        log.info("stopping: counting what is held")
+        self._ended.set()
+
+
+class _Producer:
+    """The dead-letter topic's producer, started and stopped."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def __aenter__(self) -> AIOKafkaProducer:
+        self._producer = AIOKafkaProducer(
+            **aiokafka_config(self._settings),
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_request_size=MAX_BYTES,
+        )
+        try:
+            await self._producer.start()
+        except Exception as error:
+            await self._producer.stop()
+            raise translate(error, self._settings) from error
+        return self._producer
+
+    async def __aexit__(self, *_: object) -> None:
+        await _finish(self._producer.stop(), APP_STOP_SECONDS)
+
+
+async def _finish(stopping: Coroutine[Any, Any, object], seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stopping, seconds)
+    except TimeoutError:
+        log.warning("something did not stop within %g s and is left behind", seconds)

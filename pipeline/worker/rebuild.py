@@ -1,0 +1,122 @@
+"""Rebuilding what readers remember: the ids before the start of partitions that are taken up.
+
+What is a duplicate is a function of the log: of the records of a chunk ``[a, b)`` and of the W
+offsets before it. So whoever takes up a partition reads those again, before anything else of it,
+and counts nothing meanwhile. All partitions are read at once, by a consumer beside the group
+(`pipeline.worker.transport.Past`); each is opened as soon as its own window is whole.
+
+It runs in the event loop, in slices of some milliseconds, and ends wherever it is cancelled: a
+partition that comes back goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.facts.interface import remembered_from
+from pipeline.process.logs import place
+from pipeline.process.waits import now
+from pipeline.worker.transport import Past
+
+if TYPE_CHECKING:
+    from pipeline.protocol.chunks import Source
+    from pipeline.protocol.fetched import Fetched
+    from pipeline.protocol.partition import Partition
+    from pipeline.settings import Settings
+    from pipeline.worker.takeover import Taken
+    from pipeline.worker.telemetry.instruments import Instruments
+
+log = logging.getLogger(__name__)
+
+Open = Callable[[Sequence["Partition"]], Awaitable[None]]
+
+
+class Rebuild:
+    """Makes the windows of one worker's partitions whole."""
+
+    def __init__(self, settings: Settings, window: int, instruments: Instruments) -> None:
+        self._settings = settings
+        self.window = window
+        """For how many offsets ids are remembered (W); 0 where duplicates are not looked for."""
+        self._instruments = instruments
+
+    def first(self, taken: Taken) -> int:
+        """Return the offset from which on a partition's reader must know the ids.
+
+        Says so where Kafka has already deleted some of that.
+        """
+        start = taken.plan.start
+        wanted = remembered_from(start, self.window)
+        first = min(max(wanted, taken.first), start)
+        if first > wanted:
+            self._say_cut(taken.source, wanted, first, taken.plan.replay_to)
+        return first
+
+    async def run(
+        self, partitions: Sequence[Partition], open_: Open, progressed: Callable[[], None]
+    ) -> None:
+        """Open each partition once its window is whole; those that are, at once, replays first.
+
+        Waits for a Kafka that is away. `progressed` is called for each slice that was read.
+        """
+        ready = [p for p in partitions if p.is_ready]
+        await open_(sorted(ready, key=lambda p: p.replay_to is None))
+        waiting = {p.source: p for p in partitions if not p.is_ready}
+        if not waiting:
+            return
+        began, records = now(), 0
+        log.info(
+            "going to read %d offsets before the start of %d partitions again, for their ids",
+            *(_offsets(waiting.values()), len(waiting)),
+        )
+        async with Past(self._settings, {s: p.seen_to for s, p in waiting.items()}) as past:
+            try:
+                while waiting:
+                    records += self._take(waiting, await past.read())
+                    progressed()
+                    await self._open_whole(waiting, past, open_)
+            finally:
+                self._say_end(now() - began, records, waiting.values())
+
+    def _take(self, waiting: Mapping[Source, Partition], batches: Sequence[Fetched]) -> int:
+        records = 0
+        for batch in batches:
+            partition = waiting[batch.source]
+            if batch.start > partition.seen_to:
+                a, b = partition.seen_to, min(batch.start, partition.start)
+                self._say_cut(partition.source, a, b, partition.replay_to)
+                partition.skip_to(b)
+            records += partition.remember(batch)
+        self._instruments.remembered(records)
+        return records
+
+    async def _open_whole(self, waiting: dict[Source, Partition], past: Past, open_: Open) -> None:
+        whole = [p for p in waiting.values() if p.is_ready]
+        for partition in whole:
+            past.finish(partition.source)
+            del waiting[partition.source]
+        if whole:
+            await open_(whole)
+
+    def _say_cut(self, source: Source, a: int, b: int, replay_to: int | None) -> None:
+        log.warning(
+            "%s: Kafka has deleted offsets %d to %d of the %d in which duplicates are looked for; "
+            "what repeats an event of theirs counts again%s",
+            *(source, a, b - 1, self.window),
+            "" if replay_to is None else ", also in the open chunk, which may have known them",
+            extra=place(source, a, b),
+        )
+
+    def _say_end(self, seconds: float, records: int, left: Collection[Partition]) -> None:
+        speed = records / max(seconds, 1e-3)
+        if left:
+            log.info("given up, with %d offsets of %d partitions left", _offsets(left), len(left))
+        else:
+            self._instruments.rebuilt(seconds)
+        log.info("read %d records again in %.2f s, %.0f a second", records, seconds, speed)
+
+
+def _offsets(partitions: Iterable[Partition]) -> int:
+    return sum(p.to_remember for p in partitions)

@@ -1,0 +1,140 @@
+"""The worker's own counters and histograms, made of their declarations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from pipeline.facts.exact.reasons import REASONS
+from pipeline.worker.telemetry import metrics
+from pipeline.worker.telemetry.metrics import Metric
+
+if TYPE_CHECKING:
+    from pipeline.facts import Facts
+    from pipeline.protocol.chunks import Range
+
+LATE_SECONDS = 300
+OUTCOMES = ("counted", "duplicate", "rejected", "skipped")
+DISTRIBUTION = "usage-pipeline"
+
+
+class Instruments:
+    """Counts per chunk and per call, never per event."""
+
+    def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.time) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._events = self._counter(metrics.EVENTS)
+        self._rejected = self._counter(metrics.REJECTED)
+        self._late = self._counter(metrics.LATE)
+        self._lost = self._counter(metrics.LOST)
+        self._freshness_event = self._histogram(metrics.FRESHNESS_EVENT)
+        self._freshness_arrival = self._histogram(metrics.FRESHNESS_ARRIVAL)
+        self._chunk_size = self._histogram(metrics.CHUNK_SIZE)
+        self._steps = self._histogram(metrics.STEP_DURATION)
+        self._store_errors = self._counter(metrics.STORE_ERRORS)
+        self._rebalances = self._counter(metrics.REBALANCES)
+        self._abandoned = self._counter(metrics.COMMITS_FENCED)
+        self._rebuild_records = self._counter(metrics.REBUILD_RECORDS)
+        self._rebuild_seconds = self._histogram(metrics.REBUILD_SECONDS)
+
+    def chunk_counted(self, chunk: Range, facts: Facts) -> None:
+        """Take note of a chunk that is committed, and can be queried."""
+        topic = chunk.source.topic
+        for outcome in OUTCOMES:
+            number = getattr(facts, outcome)
+            if number:
+                self._events.labels(topic, outcome).inc(number)
+        for rejection in facts.rejections:
+            self._rejected.labels(topic, rejection.reason).inc()
+        self._chunk_size.observe(facts.received)
+        self._observe_ages(topic, facts)
+
+    def lost(self, chunk: Range) -> None:
+        """Take note of offsets that can never be counted."""
+        self._lost.labels(chunk.source.topic).inc(chunk.b - chunk.a)
+
+    def abandoned(self, chunks: int) -> None:
+        """Take note of chunks that are another worker's by now."""
+        self._abandoned.inc(chunks)
+
+    def remembered(self, records: int) -> None:
+        """Take note of records that were read again for their ids."""
+        self._rebuild_records.inc(records)
+
+    def rebuilt(self, seconds: float) -> None:
+        """Take note of how long it took to read all of them."""
+        self._rebuild_seconds.observe(seconds)
+
+    def rebalanced(self, topics: Iterable[str]) -> None:
+        """Take note of an assignment; from now on the topics' series are there, if only as 0."""
+        self._rebalances.inc()
+        for topic in topics:
+            for outcome in OUTCOMES:
+                self._events.labels(topic, outcome)
+            for reason in REASONS:
+                self._rejected.labels(topic, reason)
+            for counter in (self._late, self._lost):
+                counter.labels(topic)
+
+    def store_failed(self) -> None:
+        """Take note of a call of the store that will be tried again."""
+        self._store_errors.inc()
+
+    @contextmanager
+    def step(self, step: str) -> Iterator[None]:
+        """Measure one step of the protocol."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._steps.labels(step).observe(time.perf_counter() - began)
+
+    def _observe_ages(self, topic: str, facts: Facts) -> None:
+        now = self._clock()
+        if facts.event_time is not None:
+            self._freshness_event.labels(topic).observe(max(0.0, now - facts.event_time[1] / 1000))
+        if facts.arrival is not None:
+            first = facts.arrival[0] / 1000
+            self._freshness_arrival.labels(topic).observe(max(0.0, now - first))
+            late = first - LATE_SECONDS - 60
+            events = int((_minutes(facts) < late).sum())
+            if events:
+                self._late.labels(topic).inc(events)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.meaning, metric.labels, registry=self._registry)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(
+            metric.name,
+            metric.meaning,
+            metric.labels,
+            buckets=metric.buckets,
+            registry=self._registry,
+        )
+
+
+def _minutes(facts: Facts) -> NDArray[Any]:
+    """The minute of each counted event, in epoch seconds."""
+    columns = {
+        name: column for (name, _), column in zip(facts.head.columns, facts.columns, strict=True)
+    }
+    if "minute" in columns:
+        return columns["minute"].numpy()
+    minutes: NDArray[Any] = columns["time"].numpy() // 60_000 * 60
+    return minutes
+
+
+def program_version() -> str:
+    """Return the distribution's version; of a checkout that is not installed, ``0+checkout``."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "0+checkout"

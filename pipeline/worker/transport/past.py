@@ -1,0 +1,148 @@
+"""Reading again what lies before the start of partitions, beside the group.
+
+By aiokafka and without copying records, as the group's consumer does: measured over 800,000 events
+of 300 bytes in lz4, 1.1 µs of CPU each; confluent-kafka, with an object for each record, 2.1 µs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from pipeline.kafka.clients import aiokafka_config
+from pipeline.protocol.chunks import Source
+from pipeline.protocol.fetched import Fetched
+from pipeline.worker.transport.raw import leave_records_raw
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SLICE_RECORDS = 2048
+"""Records handed on at once: some milliseconds of work, so that the loop stays responsive."""
+BUFFER_BYTES = 33_554_432
+"""What is fetched ahead of all partitions together, as it came over the network."""
+LEAST_FETCH_BYTES, MOST_FETCH_BYTES = 65_536, 1_048_576
+WAIT_SECONDS = 0.2
+FETCH_MAX_WAIT_MS = 10
+"""One fetch at a time goes to a broker: one for the end of a log must not hold up all others."""
+SILENCE_SECONDS = 30.0
+RETRY_SECONDS = 0.5
+STOP_SECONDS = 3.0
+
+
+class Past:
+    """A consumer of its own: it joins no group, commits nothing and pauses nobody.
+
+    For one event loop, which it does not hold up for longer than a slice takes.
+    """
+
+    def __init__(self, settings: Settings, starts: Mapping[Source, int]) -> None:
+        self._settings = settings
+        self._positions = {TopicPartition(*source): start for source, start in starts.items()}
+        self._consumer: Any = None
+        self._said = ""
+
+    async def __aenter__(self) -> Self:
+        """Connect no earlier than `read` does."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of Kafka, whether it answers or not."""
+        await self._disconnect()
+
+    async def read(self) -> list[Fetched]:
+        """Return what comes next, a slice at most; wait for a Kafka that is away.
+
+        Each batch begins where the partition's last one ended, but for one: where retention has
+        deleted records meanwhile, it begins, and ends, at the log's first offset.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    return await self._read()
+            except (KafkaError, OSError, TimeoutError) as error:
+                if repr(error) != self._said:
+                    log.warning("what came before waits for Kafka, trying again: %r", error)
+                self._said = repr(error)
+            await self._disconnect()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def finish(self, source: Source) -> None:
+        """Read no more of this partition."""
+        tp = TopicPartition(*source)
+        del self._positions[tp]
+        self._consumer.pause(tp)
+
+    async def _read(self) -> list[Fetched]:
+        if self._consumer is None:
+            await self._connect()
+        while not (batches := await self._slice()):
+            pass
+        self._said = ""
+        return batches
+
+    async def _slice(self) -> list[Fetched]:
+        fetcher = self._consumer._fetcher
+        leave_records_raw(fetcher)
+        try:
+            drained = await fetcher.fetched_records(
+                set(self._positions), timeout=WAIT_SECONDS, max_records=SLICE_RECORDS
+            )
+        except OffsetOutOfRangeError as error:
+            return await self._behind_loss(list(error.args[0]))
+        await asyncio.sleep(0)  # what is at hand comes without a wait: others want the loop too
+        assignment = self._consumer._subscription.subscription.assignment
+        batches = []
+        for tp, start in self._positions.items():
+            end = assignment.state_value(tp)._position
+            if end is not None and end != start:
+                batches.append(Fetched(Source(*tp), 0, start, end, drained.get(tp, [])))
+                self._positions[tp] = end
+        return batches
+
+    async def _behind_loss(self, tps: list[TopicPartition]) -> list[Fetched]:
+        """Go on at the log's first offset; one that is not ahead of us is no loss."""
+        firsts = await self._consumer.beginning_offsets(tps)
+        for tp in tps:
+            if firsts[tp] <= self._positions[tp]:
+                raise OffsetOutOfRangeError({tp: self._positions[tp]})
+            self._consumer.seek(tp, firsts[tp])
+            self._positions[tp] = firsts[tp]
+        return [Fetched(Source(*tp), 0, firsts[tp], firsts[tp], []) for tp in tps]
+
+    async def _connect(self) -> None:
+        fetch_bytes = BUFFER_BYTES // len(self._positions)
+        self._consumer = AIOKafkaConsumer(
+            **aiokafka_config(self._settings),
+            client_id=f"usage-{self._settings.group}-past",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            max_partition_fetch_bytes=min(MOST_FETCH_BYTES, max(LEAST_FETCH_BYTES, fetch_bytes)),
+            fetch_max_bytes=BUFFER_BYTES,
+            metadata_max_age_ms=60_000,
+        )
+        await self._consumer.start()
+        self._consumer.assign(list(self._positions))
+        for tp, position in self._positions.items():
+            self._consumer.seek(tp, position)
+
+    async def _disconnect(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is None:
+            return
+        try:
+            await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
+        except Exception as error:  # noqa: BLE001  # nothing of it is needed any more
+            log.debug("the consumer of what came before did not stop: %r", error)

@@ -1,0 +1,278 @@
+"""The consumer's thread: fetches, positions, commits, heartbeats."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from pipeline.kafka.clients import aiokafka_config
+from pipeline.protocol.chunks import Commit, Lease, Offset, Source
+from pipeline.protocol.fetched import Fetched
+from pipeline.worker.transport import commits
+from pipeline.worker.transport.batches import Start
+from pipeline.worker.transport.gates import Gate, Gates
+from pipeline.worker.transport.raw import leave_records_raw
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+T = TypeVar("T")
+
+STREAM_BUFFER_BATCHES = 8
+"""What an agent's queue holds. It counts batches; a large one would buffer a whole backlog."""
+MAX_POLL_RECORDS = 4096
+"""Records handed on at once: some 10 ms of folding, so that the loop stays responsive."""
+MAX_POLL_INTERVAL_SECONDS = 30 * 86_400.0
+"""Back-pressure must not cost the membership; liveness follows progress instead."""
+FETCH_MIN_BYTES = 65_536
+FETCH_MAX_WAIT_MS = 200
+PARTITION_FETCH_BYTES = 4 * 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """First and next offset of each partition's log."""
+
+    first: Mapping[Source, int]
+    last: Mapping[Source, int]
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):
+    """The thread in which aiokafka lives: fetches, positions, commits, heartbeats."""
+
+    logger = logging.getLogger("faust.usage")
+    app: Any  # pipeline.worker.app.UsageApp
+
+    def __post_init__(self) -> None:
+        """Extend Faust's own set-up."""
+        super().__post_init__()
+        self._gates = Gates()
+        self._log_ends: dict[Source, int] = {}
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        # Faust hard-codes read_uncommitted, which counts aborted transactions, and a round-robin
+        # assignor, which moves every partition at every join; it resets positions silently.
+        settings: Settings = self.app.usage
+        self._assignor = StickyPartitionAssignor
+        session_ms = int(settings.session_timeout_seconds * 1000)
+        return AIOKafkaConsumer(
+            **aiokafka_config(settings),
+            client_id=f"usage-{settings.group}",
+            group_id=settings.group,
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_poll_records=MAX_POLL_RECORDS,
+            max_poll_interval_ms=int(MAX_POLL_INTERVAL_SECONDS * 1000),
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            fetch_min_bytes=FETCH_MIN_BYTES,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=max(100, min(3000, session_ms // 5)),
+            rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
+            request_timeout_ms=max(session_ms + 1000, 20_000),
+            metadata_max_age_ms=60_000,
+        )
+
+    # Called from the main loop ---------------------------------------------------------------
+
+    async def call(self, make: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine in the consumer's loop, beside a fetch that waits there."""
+
+        async def run() -> T:
+            return await make()
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self.thread_loop))
+
+    async def open(self, lease: Lease, starts: Mapping[Source, Start]) -> None:
+        """Seek the partitions and let them be read; those that are no longer ours stay shut."""
+
+        async def opened() -> None:
+            for source, start in starts.items():
+                if self._holds(lease, source):
+                    self._open(source, start)
+
+        await self.call(opened)
+
+    async def close_gates(self) -> None:
+        """Stop reading all partitions."""
+
+        async def closed() -> None:
+            self.close_all()
+
+        await self.call(closed)
+
+    async def commit_once(
+        self, lease: Lease, offsets: Mapping[Source, Offset], timeout_seconds: float
+    ) -> Commit:
+        """See `pipeline.worker.transport.commits.commit_once`."""
+        return await self.call(
+            lambda: commits.commit_once(self._coordinator, lease, offsets, timeout_seconds)
+        )
+
+    async def leave_group(self) -> None:
+        """See `pipeline.worker.transport.commits.leave_group`."""
+        await self.call(lambda: commits.leave_group(self._coordinator))
+
+    async def committed(self, sources: list[Source]) -> dict[Source, Offset]:
+        """Return committed offsets with their metadata."""
+        return await self.call(lambda: commits.committed(self._coordinator, sources))
+
+    async def log_bounds(self, sources: list[Source]) -> LogBounds:
+        """Return the logs' first and next offsets."""
+        consumer = self._ensure_consumer()
+        tps = [TopicPartition(*source) for source in sources]
+
+        async def bounds() -> LogBounds:
+            last = await consumer.end_offsets(tps)
+            first = await consumer.beginning_offsets(tps)
+            return LogBounds(_by_source(first), _by_source(last))
+
+        return await self.call(bounds)
+
+    async def look_at_log_ends(self, sources: list[Source]) -> None:
+        """Ask for the logs' readable ends, which only fetches tell otherwise."""
+        consumer = self._ensure_consumer()
+
+        async def ends() -> None:
+            tps = [TopicPartition(*source) for source in sources]
+            self._log_ends |= _by_source(await consumer.end_offsets(tps))
+
+        await self.call(ends)
+
+    def log_end(self, source: Source) -> int | None:
+        """Return the log's readable end as we were last told; None before the first time."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        tp = TopicPartition(*source)
+        if assignment is None or tp not in assignment.tps:
+            return None
+        fetched: int | None = assignment.state_value(tp).lso
+        asked = self._log_ends.get(source)
+        return asked if fetched is None else max(fetched, asked or 0)
+
+    # In the consumer's thread ----------------------------------------------------------------
+
+    @property
+    def _coordinator(self) -> Any:
+        return self._ensure_consumer()._coordinator
+
+    def lease(self) -> Lease:
+        """Return the generation and member as they are now."""
+        return commits.current_lease(self._coordinator)
+
+    def hold_all(self, tps: Iterable[TopicPartition]) -> None:
+        """Gate newly assigned partitions: nothing is fetched from wherever Kafka thinks we are."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        self._gates.begin()
+        for tp in tps:
+            assignment.state_value(tp).pause()
+
+    def close_all(self) -> None:
+        """Gate everything, until the next assignment."""
+        self._gates.shut_all()
+        self._log_ends.clear()
+
+    def _holds(self, lease: Lease, source: Source) -> bool:
+        coordinator = self._coordinator
+        return (
+            not self._gates.shut
+            and lease.holds(coordinator.generation, coordinator.member_id)
+            and TopicPartition(*source) in self._ensure_consumer().assignment()
+        )
+
+    def _open(self, source: Source, start: Start) -> None:
+        tp = TopicPartition(*source)
+        consumer = self._ensure_consumer()
+        consumer.seek(tp, start.position)
+        consumer._subscription.subscription.assignment.state_value(tp).resume()
+        self._gates.open(tp, Gate(start.epoch, start.position))
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109  # Faust's signature
+        max_records: int | None = None,
+    ) -> Any:
+        # Faust's own set of active partitions is not asked: it shrinks and grows with buffers and
+        # pauses, and data fetched for a partition outside it is dropped. Gates decide.
+        if not self.consumer.flow_active:
+            return {}
+        if consumer._closed or consumer._fetcher._closed:
+            raise ConsumerStoppedError
+        seconds = timeout or 0.0
+        if not self._gates.readable:
+            await _first(self._gates.changed.wait(), seconds)
+        elif not self._has_records(consumer._fetcher):
+            await _first(consumer._fetcher._create_fetch_waiter(), seconds)
+        if not self._gates.readable:
+            return {}  # an empty set would mean every partition
+        leave_records_raw(consumer._fetcher)
+        try:
+            drained = await consumer._fetcher.fetched_records(
+                self._gates.readable, timeout=0, max_records=max_records
+            )
+        except OffsetOutOfRangeError as error:
+            self._out_of_range(error.args[0])
+            return {}
+        except NoOffsetForPartitionError:
+            return {}  # it was set before the partition was opened
+        return self._hand_out(consumer, drained)
+
+    def _has_records(self, fetcher: Any) -> bool:
+        return not self._gates.readable.isdisjoint(fetcher._records)
+
+    def _hand_out(
+        self, consumer: AIOKafkaConsumer, drained: Mapping[TopicPartition, list[Any]]
+    ) -> dict[TP, Fetched]:
+        assignment = consumer._subscription.subscription.assignment
+        handed: dict[TP, Fetched] = {}
+        if assignment is None or not assignment.active:
+            return handed
+        for tp, gate in self._gates.opened.items():
+            end = assignment.state_value(tp)._position
+            if end is None or end == gate.position:
+                continue
+            records = drained.get(tp) or []
+            handed[TP(*tp)] = Fetched(Source(*tp), gate.epoch, gate.position, end, records)
+            gate.position = end
+        return handed
+
+    def _out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
+        # Retention has passed our position. aiokafka would go on from the log's first offset
+        # without a word; the protocol writes down what is lost.
+        self._gates.close(list(offsets))
+        self.consumer.loop.call_soon_threadsafe(
+            self.app.on_out_of_range, [Source(*tp) for tp in offsets]
+        )
+
+    def highwater(self, tp: TP) -> int:
+        """Return the log's end as of the last fetch; 0 where it is not known."""
+        consumer = self._ensure_consumer()
+        if TopicPartition(*tp) not in consumer.assignment():
+            return 0
+        return consumer.highwater(TopicPartition(*tp)) or 0
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: Faust's warnings are about its own acknowledgements."""
+
+
+async def _first(awaitable: Awaitable[Any], seconds: float) -> None:
+    try:
+        await asyncio.wait_for(awaitable, seconds)
+    except TimeoutError:
+        return
+
+
+def _by_source(offsets: Mapping[TopicPartition, int]) -> dict[Source, int]:
+    return {Source(*tp): offset for tp, offset in offsets.items()}

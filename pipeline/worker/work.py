@@ -1,0 +1,404 @@
+"""What a worker does: takes up assigned partitions, folds their batches, flushes their chunks.
+
+Everything here runs in Faust's event loop. Kafka is reached through the consumer's thread
+(`pipeline.worker.transport`), the store through the flusher's threads (`pipeline.worker.flusher`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from pipeline.errors import BrokerError, Halted
+from pipeline.process.logs import place
+from pipeline.process.waits import cancelled, now, within
+from pipeline.protocol.chunks import Lease, Source
+from pipeline.protocol.fetched import cut
+from pipeline.protocol.partition import Chunk, Discontinuity, Partition
+from pipeline.worker.flusher import AssignmentOver, GroupLost
+from pipeline.worker.live import KEPT_MINUTES
+from pipeline.worker.telemetry.state import Standing
+from pipeline.worker.transport import Start
+
+if TYPE_CHECKING:
+    from pipeline.facts import Reader
+    from pipeline.protocol.fetched import Fetched
+    from pipeline.protocol.ledger import Ledger
+    from pipeline.settings import Settings
+    from pipeline.worker.flusher import Flusher
+    from pipeline.worker.live import Live
+    from pipeline.worker.rebuild import Rebuild
+    from pipeline.worker.takeover import Taken, Takeover
+    from pipeline.worker.telemetry.instruments import Instruments
+    from pipeline.worker.transport import BatchThread
+
+log = logging.getLogger(__name__)
+
+TAKEOVER_RETRY_SECONDS = 0.5
+LOG_ENDS_SECONDS = 5.0
+"""How often a worker that is full asks Kafka how far it is behind."""
+MOST_EVENTS, MOST_BYTES = 1_000_000, 256 << 20
+"""No open chunk grows beyond these, however long the one before it is under way: what one insert
+takes. No chunk that settings seal early is larger."""
+PIECE_BYTES = 2 << 20
+"""What is folded at once, of the records' values: at some 100 bytes for the smallest event of a
+batch, 20,000 events, by which a chunk may pass its bound (`clickhouse.client.MAX_ROWS`)."""
+LIVE_SECONDS = (KEPT_MINUTES + 1) * 60
+"""How much of the past the live windows need."""
+
+
+class Work:
+    """One worker's partitions, from assignment to revocation."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        flusher: Flusher,
+        takeover: Takeover,
+        rebuild: Rebuild,
+        ledger: Ledger,
+        live: Live,
+        instruments: Instruments,
+        new_reader: Callable[[Source], Reader],
+        batches: Callable[[], BatchThread],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._flusher = flusher
+        self._takeover = takeover
+        self._rebuild = rebuild
+        self._ledger = ledger
+        self._live = live
+        self._instruments = instruments
+        self._new_reader = new_reader
+        self._consumer = batches
+        self._fail = fail
+        self.partitions: dict[Source, Partition] = {}
+        self.group_partitions = 1
+        """Topic-partitions of the whole group, which bounds its inserts per second."""
+        self._lease: Lease | None = None
+        """What to commit under; None from revocation until partitions are taken up."""
+        self._epochs = itertools.count(1)
+        self._taking_up: set[asyncio.Task[None]] = set()
+        self._flushing: asyncio.Task[None] | None = None
+        self._due = asyncio.Event()
+        self._room = asyncio.Event()
+        self.standing = Standing()
+
+    # From Faust ------------------------------------------------------------------------------
+
+    async def on_assigned(self, lease: Lease, sources: Sequence[Source]) -> None:
+        """Begin to take up what is assigned; returns at once, for the group waits for it."""
+        self._instruments.rebalanced({source.topic for source in sources})
+        self.standing.assigned, self.standing.assigned_at = len(sources), now()
+        self.standing.unassigned_at = None
+        self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
+        self._live.keep(self.partitions)
+        self._begin(self._take_up(lease, sources))
+
+    async def on_revoked(self) -> None:
+        """Settle or abandon what is under way; the re-join waits for it.
+
+        Open chunks stay: where a partition comes back and nobody went on with it meanwhile, so
+        does its chunk.
+        """
+        self._lease = None
+        self.standing.reading = False
+        self.standing.assigned_at, self.standing.unassigned_at = None, now()
+        await cancelled(self._taking_up)
+        self._room.set()
+        await self._settle(self._settings.settle_seconds)
+        if self._flusher.commit_is_out:
+            await self._leave_group("a commit was given up before its answer")
+        self.partitions = {s: p for s, p in self.partitions.items() if p.under_way is None}
+
+    def on_out_of_range(self, sources: Sequence[Source]) -> None:
+        """Take up partitions again whose next records retention has deleted."""
+        lease = self._lease
+        if lease is not None:
+            self._begin(self._take_up_behind_loss(lease, sources))
+
+    async def add(self, fetched: Fetched) -> None:
+        """Fold a batch; waits while the worker holds as much as it may.
+
+        What goes wrong ends the worker: Faust would log it and go on behind the batch.
+        """
+        try:
+            await self._add(fetched)
+        except Exception as error:  # noqa: BLE001  # whatever it is
+            # What is left of the batch in the open chunk must not be counted on the way out.
+            self.partitions.pop(fetched.source, None)
+            self._fail(error)
+
+    async def _add(self, fetched: Fetched) -> None:
+        partition = self.partitions.get(fetched.source)
+        if partition is None:
+            return
+        for piece in cut(fetched, PIECE_BYTES):
+            await self._wait_for_room(partition)
+            if self.partitions.get(fetched.source) is not partition:
+                return
+            if self._may_not_grow(partition):
+                return  # the assignment is over, whoever has the next one reads it again
+            await self._add_piece(partition, piece)
+
+    async def _add_piece(self, partition: Partition, fetched: Fetched) -> None:
+        replaying = partition.replay_to is not None
+        try:
+            partition.add(fetched)
+        except Discontinuity as error:
+            where = place(partition.source, partition.position)
+            log.info("%s; reading it again", error, extra=where)
+            await self._open([partition])
+        if self._is_large(partition) or (replaying and partition.replay_to is None):
+            self._due.set()
+
+    # Tasks -----------------------------------------------------------------------------------
+
+    async def flush_forever(self) -> None:
+        """Seal and flush: all partitions at each interval, large chunks at once."""
+        clock = asyncio.get_running_loop().time
+        next_round = clock()
+        while True:
+            await within(self._due.wait(), max(0.0, next_round - clock()))
+            self._due.clear()
+            everything = clock() >= next_round or self._is_full()
+            chunks = self._sealed(everything)
+            if chunks:
+                self._room.set()  # in those that begin now
+            if everything:
+                next_round = clock() + self._interval_seconds(len(chunks))
+            await self._flush_once(chunks)
+            self._note_idleness()
+
+    async def stop(self, within_seconds: float) -> None:
+        """Stop reading, count what is held, and leave nothing open if there is time."""
+        self.standing.stopping = True
+        await cancelled(self._taking_up)
+        if self.partitions:
+            await self._consumer().close_gates()
+        deadline = now() + within_seconds
+        await self._settle(within_seconds)
+        if self._lease is not None:
+            await within(self._flush_once(self._sealed()), max(0.0, deadline - now()))
+            await cancelled([self._flushing])
+        self._lease = None
+        self._flusher.close()
+
+    def _interval_seconds(self, chunks: int) -> float:
+        """How long chunks stay open after a round of so many.
+
+        The group's inserts per second are bounded; a worker has as much of them as it has of the
+        group's partitions, and partitions without events want none.
+        """
+        bound = self._settings.inserts_per_second * len(self.partitions) / self.group_partitions
+        return max(self._settings.flush_seconds, chunks / bound if chunks else 0.0)
+
+    # Taking up -------------------------------------------------------------------------------
+
+    def _begin(self, taking_up: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(taking_up)
+        self._taking_up.add(task)
+        task.add_done_callback(self._taking_up.discard)
+
+    async def _take_up(self, lease: Lease, sources: Sequence[Source]) -> None:
+        try:
+            taken = await self._taken(lease, sources)
+            partitions = [self._partition(t) for t in taken]
+            await self._restore(p.source for p in partitions if p.replay_to is None)
+            self._lease = lease
+            self.standing.reading = True
+            for topic in sorted({p.source.topic for p in partitions if not p.is_ready}):
+                await self._look_at_log_ends(topic)
+            await self._rebuild.run(partitions, self._open, self._progressed)
+            log.info("reading %d partitions", len(partitions))
+        except GroupLost as error:
+            await self._leave_group(error)
+        except AssignmentOver:
+            log.info("given up while taking up: the group has moved on")
+        except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
+            self._fail(error)
+
+    async def _take_up_behind_loss(self, lease: Lease, sources: Sequence[Source]) -> None:
+        try:
+            await self._flushed(sources)
+        except AssignmentOver:
+            return
+        for source in sources:
+            self.partitions.pop(source, None)
+        await self._take_up(lease, sources)
+
+    async def _taken(self, lease: Lease, sources: Sequence[Source]) -> list[Taken]:
+        said = ""
+        while True:
+            try:
+                return await self._takeover.take(self._consumer(), lease, sources)
+            except (BrokerError, KafkaError, IllegalStateError, TimeoutError) as error:
+                if repr(error) != said:
+                    log.warning("partitions wait for Kafka, trying again: %r", error)
+                said = repr(error)
+                await asyncio.sleep(TAKEOVER_RETRY_SECONDS)
+
+    def _partition(self, taken: Taken) -> Partition:
+        held = self.partitions.get(taken.source)
+        if held is not None and held.continues(taken.incarnation, taken.plan):
+            return held
+        reader = self._new_reader(taken.source)
+        first = self._rebuild.first(taken)
+        partition = Partition(taken.source, taken.incarnation, reader, taken.plan, first)
+        self.partitions[taken.source] = partition
+        self._live.forget(taken.source)
+        return partition
+
+    async def _restore(self, sources: Iterable[Source]) -> None:
+        """Begin the live windows of partitions that have no chunk of unknown fate."""
+        missing = [source for source in sources if not self._live.is_restored(source)]
+        if not missing:
+            return
+        since = int(time.time()) - LIVE_SECONDS
+        stored = await self._flusher.in_thread(lambda: self._ledger.live(missing, since))
+        for source, minutes in stored.items():
+            self._live.restored(source, minutes)
+
+    async def _open(self, partitions: Iterable[Partition]) -> None:
+        starts = {}
+        for partition in partitions:
+            partition.epoch = next(self._epochs)
+            starts[partition.source] = Start(partition.epoch, partition.position)
+        if starts and self._lease is not None:
+            await self._consumer().open(self._lease, starts)
+
+    # Flushing --------------------------------------------------------------------------------
+
+    def _sealed(self, everything: bool = True) -> list[Chunk]:
+        if self._lease is None:
+            return []
+        for partition in self.partitions.values():
+            if everything or self._is_large(partition):
+                partition.seal()
+        return [p.under_way for p in self.partitions.values() if p.under_way is not None]
+
+    async def _flush_once(self, chunks: Sequence[Chunk]) -> None:
+        lease = self._lease
+        if not chunks or lease is None:
+            return
+        self._flushing = asyncio.create_task(self._flush(chunks, lease))
+        await asyncio.wait([self._flushing])
+
+    async def _flush(self, chunks: Sequence[Chunk], lease: Lease) -> None:
+        try:
+            await self._flusher.flush(chunks, lease, self._consumer())
+        except GroupLost as error:
+            self._abandon(chunks)
+            await self._leave_group(error)
+        except AssignmentOver as error:
+            log.info("giving up %s: %s", ", ".join(str(c.range) for c in chunks), error)
+            self._abandon(chunks)
+        except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
+            self._fail(error)
+        else:
+            self._counted(chunks)
+            await self._restore(chunk.range.source for chunk in chunks)
+        self._room.set()
+
+    def _counted(self, chunks: Sequence[Chunk]) -> None:
+        self._progressed()
+        self._live.advance(time.time())
+        for chunk in chunks:
+            partition = self.partitions.get(chunk.range.source)
+            if partition is not None:
+                partition.committed()
+            self._live.counted(chunk.range.source, chunk.minutes)
+            self._instruments.chunk_counted(chunk.range, chunk.facts)
+
+    def _note_idleness(self) -> None:
+        """Having nothing to commit is progress too; while taking up, nobody knows."""
+        if self._lease is None or not all(p.is_ready for p in self.partitions.values()):
+            return
+        log_end = self._consumer().log_end
+        if all((log_end(s) or 0) <= p.committed_to for s, p in self.partitions.items()):
+            self._progressed()
+
+    def _progressed(self) -> None:
+        self.standing.progress_at = now()
+
+    def _abandon(self, chunks: Sequence[Chunk]) -> None:
+        self._lease = None
+        self.standing.reading = False
+        self._instruments.abandoned(len(chunks))
+        for chunk in chunks:
+            self.partitions.pop(chunk.range.source, None)
+
+    async def _leave_group(self, why: object) -> None:
+        log.warning("leaving the group, to join again: %s", why)
+        await self._consumer().leave_group()
+        self._flusher.commit_is_out = False
+
+    async def _settle(self, within_seconds: float) -> None:
+        if self._flushing is None or self._flushing.done():
+            return
+        await asyncio.wait([self._flushing], timeout=within_seconds)
+        await cancelled([self._flushing])
+
+    async def _flushed(self, sources: Sequence[Source]) -> None:
+        """Return when nothing of these partitions is held any more."""
+        while any(self._holds(source) for source in sources):
+            if self._lease is None:
+                raise AssignmentOver("revoked")
+            self._want_flush()
+            await self._room.wait()
+
+    def _holds(self, source: Source) -> bool:
+        partition = self.partitions.get(source)
+        if partition is None:
+            return False
+        return partition.under_way is not None or partition.position > partition.start
+
+    # Back-pressure ---------------------------------------------------------------------------
+
+    async def _wait_for_room(self, partition: Partition) -> None:
+        while self._must_wait(partition) and self._lease is not None:
+            self._want_flush()
+            if not await within(self._room.wait(), LOG_ENDS_SECONDS):
+                await self._look_at_log_ends(partition.source.topic)
+
+    def _must_wait(self, partition: Partition) -> bool:
+        """Say whether there is no room; a replay must not wait for its own end."""
+        return self._may_not_grow(partition) or (partition.replay_to is None and self._is_full())
+
+    def _may_not_grow(self, partition: Partition) -> bool:
+        """Say whether the open chunk is as large as one insert may be, however much may be held."""
+        facts = partition.facts
+        return partition.replay_to is None and (
+            facts.received >= MOST_EVENTS or facts.size_bytes >= MOST_BYTES
+        )
+
+    async def _look_at_log_ends(self, topic: str) -> None:
+        """Keep the lag true while nothing is fetched, which would tell it."""
+        sources = [source for source in self.partitions if source.topic == topic]
+        with contextlib.suppress(KafkaError):
+            await within(self._consumer().look_at_log_ends(sources), LOG_ENDS_SECONDS)
+
+    def _want_flush(self) -> None:
+        self._due.set()
+        self._room.clear()
+
+    def _is_full(self) -> bool:
+        held = self.partitions.values()
+        return (
+            sum(p.held_events for p in held) >= self._settings.buffer_events
+            or sum(p.held_bytes for p in held) >= self._settings.buffer_bytes
+        )
+
+    def _is_large(self, partition: Partition) -> bool:
+        return (
+            partition.facts.received >= self._settings.chunk_events
+            or partition.facts.size_bytes >= self._settings.chunk_bytes
+        )

@@ -1,0 +1,65 @@
+"""A log into the tables without broker or worker: the readers' facts, inserted as a worker does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from pipeline.clickhouse.client import Store
+from pipeline.facts import Facts, Rules, reader
+from pipeline.protocol.ledger import OUTCOMES
+from tests.support.harness.produce import BATCH, STRUCTURED, Headers
+from tests.support.harness.recount import Record
+from tests.support.oracle.log import Entry
+
+
+def duplicate_window() -> int:
+    """The window in which the readers drop duplicates; 0 where they do not."""
+    return Rules().duplicate_window
+
+
+def empty(store: Store) -> None:
+    """Take all rows out of the tables that events end up in."""
+    tables = store.query(
+        "SELECT name FROM system.tables WHERE database = {database:String} "
+        "AND engine LIKE '%MergeTree' AND NOT startsWith(name, '_zone') "
+        "AND name NOT IN ('migrations', 'lease') AND total_rows > 0",
+        {"database": store.database},
+    )
+    for (table,) in tables:
+        store.command(f"TRUNCATE TABLE `{table}`")
+
+
+def fill(store: Store, log: Iterable[Entry]) -> None:
+    """Insert everything that a log comes to, each partition as one chunk."""
+    parts: dict[tuple[str, int], dict[int, list[Entry]]] = {}
+    for entry in log:
+        records = parts.setdefault((entry.topic, entry.partition), {})
+        records.setdefault(entry.offset, []).append(entry)
+    for (topic, partition), records in sorted(parts.items()):
+        reads = reader(topic, Rules(), partition)
+        facts = Facts(reads.head)
+        reads.read([_record(of) for _, of in sorted(records.items())], facts)
+        if facts.counted:
+            store.insert(
+                reads.head.table, reads.head.columns, facts.columns, token=f"{topic}{partition}"
+            )
+        rows = [
+            (minute, topic, partition, *rest, events)
+            for (minute, *rest), events in sorted(facts.outcomes.items())
+        ]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        store.insert("outcomes_1m", OUTCOMES, columns)
+
+
+def _record(entries: list[Entry]) -> Record:
+    entries = sorted(entries, key=lambda entry: entry.element)
+    events = [entry.event for entry in entries]
+    single = len(events) == 1
+    value = json.dumps(events[0] if single else events, ensure_ascii=False).encode()
+    headers = _headers(STRUCTURED if single else BATCH)
+    return Record(entries[0].offset, entries[0].timestamp, headers, value, "")
+
+
+def _headers(headers: Headers) -> list[tuple[str, bytes]]:
+    return [(name, value) for name, value in headers if isinstance(value, bytes)]
