@@ -34,7 +34,7 @@ from pipeline.protocol.ledger import Ledger
 from pipeline.protocol.rejected import MAX_BYTES, DeadLetters
 from pipeline.worker.app import UsageApp
 from pipeline.worker.flusher import Flusher
-from pipeline.worker.live import Labels, Live
+from pipeline.worker.live import Live
 from pipeline.worker.rebuild import Rebuild
 from pipeline.worker.takeover import Takeover
 from pipeline.worker.telemetry.instruments import Instruments
@@ -155,7 +155,7 @@ class _Worker:
             return app.batches
 
         rebuild = Rebuild(settings, rules.duplicate_window, instruments)
-        live = Live(Labels(settings.tenant_labels, settings.tenants_with_labels))
+        live = Live(settings.tenant_labels, settings.tenants_with_labels)
         work = Work(
             settings,
             flusher,

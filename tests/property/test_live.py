@@ -83,7 +83,7 @@ steps = st.lists(
 def test_every_window_is_what_is_stored_and_what_is_open(
     taken: list[Counted | Moved | Restored | Kept], chunk: Minutes
 ) -> None:
-    live, model, now = Live(Labels(10)), Model(), START
+    live, model, now = Live(10), Model(), START
     for step in taken:
         match step:
             case Counted(source, some):
@@ -107,9 +107,44 @@ def test_every_window_is_what_is_stored_and_what_is_open(
             assert all(few[window][t] == due[t] for t in few[window].keys() & due.keys()), window
 
 
+@given(steps, st.integers(0, 4))
+def test_counters_add_up_to_all_that_was_counted_and_never_fall(
+    taken: list[Counted | Moved | Restored | Kept], limit: int
+) -> None:
+    """However old it is, and whoever looks at the windows in between."""
+    live, due, now = Live(limit), [0] * 5, START
+    before: dict[str, list[int]] = {}
+    for step in taken:
+        match step:
+            case Counted(source, some):
+                live.counted(source, some)
+                due = added_up({"due": due} | {str(key): sums for key, sums in some.items()})
+            case Moved(seconds):
+                now += seconds
+            case Restored(source):
+                live.restored(source, {})
+            case Kept(sources):
+                live.keep(sources)
+        live.windows(now, [])
+        assert added_up(live.totals) == due
+        assert len(live.totals.keys() - {OTHER}) <= limit
+        for label, totals in before.items():
+            assert all(a <= b for a, b in zip(totals, live.totals[label], strict=True)), label
+        before = {label: list(totals) for label, totals in live.totals.items()}
+
+
+def test_late_events_of_an_unseen_tenant_stay_in_its_counter() -> None:
+    live = Live(1)
+    live.counted(SOURCES[0], {(START - 60 * back, "late"): [1] * 5 for back in (70, 600, 2880)})
+    live.windows(START, [])
+    live.counted(SOURCES[0], {(START, "new"): [1] * 5})
+    assert live.windows(START, [])[Window("1h", True)] == {}  # of no partition that is held
+    assert live.totals == {"late": [3] * 5, OTHER: [1] * 5}
+
+
 def live_with_few_labels(live: Live) -> Live:
     """The same windows, where all tenants but one share a label."""
-    few = Live(Labels(1))
+    few = Live(1)
     few._stored, few._sliding = live._stored, live._sliding
     return few
 
@@ -120,7 +155,7 @@ def added_up(by_label: dict[str, list[int]]) -> list[int]:
 
 def test_minute_by_minute_windows_are_those_of_the_model() -> None:
     """Late events too, up to an hour and more; each minute is looked at twice."""
-    live, model, source = Live(Labels(10)), Model(), SOURCES[0]
+    live, model, source = Live(10), Model(), SOURCES[0]
     live.restored(source, {})
     model.held.add(source)
     some = random.Random(1)
@@ -169,7 +204,7 @@ def test_with_a_list_only_its_tenants_have_series() -> None:
 
 
 def test_what_has_left_the_windows_is_forgotten_though_nobody_asks() -> None:
-    live, source = Live(Labels(10)), SOURCES[0]
+    live, source = Live(10), SOURCES[0]
     live.restored(source, {})
     for n in range(500):
         live.advance(START + 60 * n)

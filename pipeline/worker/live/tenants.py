@@ -13,8 +13,8 @@ OTHER = "other"
 class Labels:
     """Decides which tenants have series of their own.
 
-    Admission is sticky: a tenant keeps its series while it is seen, however many come after it; one
-    that was silent for as long as the longest window gives its place free.
+    Admission is sticky: a tenant keeps its series, however many come after it, until its place is
+    freed. Windows free the places of tenants that are in none of them; counters never do.
     """
 
     def __init__(self, limit: int, allowed: Collection[str] = ()) -> None:

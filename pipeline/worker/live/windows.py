@@ -7,7 +7,7 @@ A window of `size` minutes at time t, with m the start of t's minute: *last* is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from pipeline.facts.minutes import MEASURES, Minutes, Sums
@@ -45,10 +45,15 @@ _ByMinute = dict[int, Totals]
 class Live:
     """The stored minutes of a worker's partitions, and the windows over them."""
 
-    def __init__(self, labels: Labels) -> None:
-        self.labels = labels
+    def __init__(self, limit: int, allowed: Collection[str] = ()) -> None:
+        self.labels = Labels(limit, allowed)
+        """Of the windows."""
+        self._counters = Labels(limit, allowed)
+        # Their own: a counter may never lose what it has counted, or sums over labels would fall,
+        # nor hand it to another label, which would be a rise that nobody caused.
         self.totals: Totals = {}
-        """By label: what this process has counted and committed since it began. Only grows."""
+        """By label: what this process has counted and committed since it began, of whatever time.
+        Only grows, and all labels together are all that was counted."""
         self.overflowing = 0
         """Tenants of the last hour that shared a label when the windows were last asked for."""
         self._stored: dict[Source, _ByMinute] = {}
@@ -82,7 +87,7 @@ class Live:
     def counted(self, source: Source, minutes: Minutes) -> None:
         """Add what a chunk, now committed, holds."""
         for (_, tenant), sums in minutes.items():
-            _add(self.totals, self.labels.label(tenant), sums, 1)
+            _add(self.totals, self._counters.label(tenant), sums, 1)
         stored = self._stored.get(source)
         if stored is not None:
             _file(stored, minutes)
@@ -117,8 +122,7 @@ class Live:
     def _look_at(self, tenants: Iterable[str]) -> None:
         """Free the places of those that fell silent, and see who has none."""
         present = dict.fromkeys(tenants)
-        for silent in self.labels.release(present):
-            self.totals.pop(silent, None)
+        self.labels.release(present)
         self.overflowing = sum(self.labels.label(tenant) == OTHER for tenant in present)
 
     def _prune(self, now_minute: int) -> None:

@@ -35,7 +35,10 @@ class Metric:
 
 
 def _tenants(name: str, what: str) -> tuple[Metric, Metric]:
-    total = f"{what}, counted and committed by this worker since it started."
+    total = (
+        f"{what}, counted and committed by this worker since it started, of whatever time; the "
+        "first tenants have labels for good, and all labels together are all that was counted."
+    )
     window = (
         f"{what} in the window, of this worker's partitions: what is stored and what is in open "
         "chunks. `window` is 1m, 5m or 1h; `state` is current (it ends with the running minute) "
