@@ -86,6 +86,22 @@ def worker(port: int | None, log_format: str | None) -> int:
 
 
 @cli.command()
+@click.option("--port", type=click.IntRange(0, 65_535), help="Instead of USAGE_API_PORT.")
+@click.option("--host", help="Instead of USAGE_API_HOST.")
+@click.option("--link", is_flag=True, help="Print a link that lets its first reader in.")
+def api(port: int | None, host: str | None, link: bool) -> int:
+    """Answer over HTTP: every view, to whom it belongs. Needs a key: `usage key create`."""
+    from pipeline.api import process
+
+    settings = load()
+    if port is not None:
+        settings = dataclasses.replace(settings, api_port=port)
+    if host is not None:
+        settings = dataclasses.replace(settings, api_host=host)
+    return process.main(settings, link=link)
+
+
+@cli.command()
 @click.option("--port", type=_PORT, default=9092, show_default=True)
 def broker(port: int) -> None:
     """Run the embedded broker: Kafka's protocol, in memory, for a first look and for tests."""

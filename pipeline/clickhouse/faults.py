@@ -41,6 +41,7 @@ TRANSIENT = {
 }
 """Codes that another attempt may not meet again. Every other code is a refusal."""
 
+_CODE = re.compile(r"^Code: (\d+)\.")
 _STATUS = re.compile(r"HTTP status (\d{3})")
 _UNREACHED = re.compile(r"NewConnectionError|NameResolutionError")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"'()]+)")
@@ -69,9 +70,24 @@ def translate(error: Exception, where: str) -> StoreError:
     return StoreRefused(text)
 
 
+def answered(status: int, body: str, where: str) -> StoreError:
+    """Say as one of ours an answer that is no success: its status, and what it says."""
+    found = _CODE.search(body)
+    code = int(found[1]) if found else 0
+    reason, name = _reason(body.strip().partition("\n")[0]), _NAME.search(body)
+    if not code:
+        text = f"ClickHouse at {where} answers with the HTTP status {status}: {reason}"
+        return StoreUnavailable(text) if status >= 500 else StoreRefused(text)
+    text = f"ClickHouse at {where}: {reason} (code {code}{f', {name[1]}' if name else ''})"
+    return StoreUnavailable(text) if code in TRANSIENT else StoreRefused(text, code, reason)
+
+
 def _line(error: Exception) -> str:
     """What was said, in one line, and nothing beside it."""
-    line = str(error).strip().partition("\n")[0] or type(error).__name__
+    return _reason(str(error).strip().partition("\n")[0] or type(error).__name__)
+
+
+def _reason(line: str) -> str:
     if _SAID not in line:
         return line
     return _BESIDE.split(line.rpartition(_SAID)[2], maxsplit=1)[0].rstrip(" .:")

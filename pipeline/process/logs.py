@@ -52,7 +52,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return time, level, logger, message, `PLACE`, and the traceback, where there is one."""
+        """Return time, level, logger, message, `PLACE`, ``fields``, and the traceback if any."""
         line: dict[str, object] = {
             "time": self.formatTime(record),
             "level": record.levelname.lower(),
@@ -61,6 +61,7 @@ class JsonFormatter(logging.Formatter):
         }
         found = {name: getattr(record, name, None) for name in PLACE}
         line |= {name: value for name, value in found.items() if value is not None}
+        line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()

@@ -164,6 +164,31 @@ class Settings:
         "Replay a chunk that was begun under other rules. It may count differently.",
     )
 
+    # The API
+    api_host: str = _setting(
+        "127.0.0.1",
+        kinds.text(),
+        "Address that `usage api` listens at; `0.0.0.0` is all of them, behind something that "
+        "speaks TLS.",
+    )
+    api_port: int = _setting("8080", kinds.integer(0, 65_535), "Port of `usage api`; 0: any.")
+    api_requests_per_minute: int = _setting(
+        "1000",
+        kinds.integer(1, 10_000_000),
+        "Requests that a caller may make in a minute, at each API process.",
+    )
+    api_queries_at_once: int = _setting(
+        "4",
+        kinds.integer(1, 1000),
+        "Queries of one caller that run at once, at each API process.",
+    )
+    api_secret: Secret = _setting(
+        "",
+        kinds.secret(),
+        "What cursors are signed with, the same for all API processes; empty: made of the store's "
+        "password and its first migration.",
+    )
+
     # The process
     data: Path = _setting("data", kinds.folder(), "Folder of the embedded store.")
     web_port: int = _setting("6066", kinds.integer(1, 65_535), "Port of a worker's web server.")

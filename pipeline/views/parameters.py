@@ -34,7 +34,7 @@ _AGO = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH_SECONDS = re.compile(r"\d{9,10}")
 _YEARS = range(1970, 2106)  # what a DateTime can hold
-_LARGEST = 65_535
+LARGEST = 65_535
 
 
 def values(view: View, given: Mapping[str, str], now: datetime) -> dict[str, Value]:
@@ -152,8 +152,8 @@ def _value(name: str, text: str) -> Value:
             raise UsageError(f"--grain {text!r} is none of {', '.join(GRAINS)}")
         return text
     if name in ("months", "periods", "k"):
-        if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= _LARGEST:
-            raise UsageError(f"{option(name)} {text!r} is no whole number from 1 to {_LARGEST:,}")
+        if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= LARGEST:
+            raise UsageError(f"{option(name)} {text!r} is no whole number from 1 to {LARGEST:,}")
         return int(text)
     return text
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from pipeline.worker.telemetry.metrics import ALL, Metric
+from pipeline.process.metrics import Metric
+from pipeline.worker.telemetry.metrics import ALL
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"

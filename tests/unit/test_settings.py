@@ -40,6 +40,10 @@ WRONG = {
     "USAGE_TOO_LATE_SECONDS": ["-1"],
     "USAGE_DUPLICATE_WINDOW": ["-1", "100000001"],
     "USAGE_OVERRIDE_RULES": ["", "1", "yes"],
+    "USAGE_API_HOST": ["a\nb"],
+    "USAGE_API_PORT": ["-1", "65536", "http"],
+    "USAGE_API_REQUESTS_PER_MINUTE": ["0", "1.5"],
+    "USAGE_API_QUERIES_AT_ONCE": ["0", "1001"],
     "USAGE_DATA": ["", __file__],
     "USAGE_WEB_PORT": ["0", "65536"],
     "USAGE_TENANT_LABELS": ["-1", "100001"],
@@ -71,7 +75,7 @@ def refused(**environ: str) -> str:
 
 
 def test_the_wrong_values_cover_every_setting() -> None:
-    takes_any_text = {"USAGE_KAFKA_PASSWORD"}
+    takes_any_text = {"USAGE_KAFKA_PASSWORD", "USAGE_API_SECRET"}
     known = {variable(one) for one in fields(Settings)}
     assert known == WRONG.keys() | takes_any_text | {"USAGE_CLICKHOUSE"}
 

@@ -16,10 +16,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from pipeline.facts.minutes import MEASURES
+from pipeline.process.metrics import Metric
+from pipeline.process.version import program_version
 from pipeline.protocol.chunks import Source
 from pipeline.worker.telemetry import metrics
-from pipeline.worker.telemetry.instruments import program_version
-from pipeline.worker.telemetry.metrics import Metric
 from pipeline.worker.telemetry.state import State
 
 

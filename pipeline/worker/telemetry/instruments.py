@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pipeline.facts.exact.reasons import REASONS
+from pipeline.process.metrics import Metric
 from pipeline.worker.telemetry import metrics
-from pipeline.worker.telemetry.metrics import Metric
 
 if TYPE_CHECKING:
     from pipeline.facts import Facts
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 LATE_SECONDS = 300
 OUTCOMES = ("counted", "duplicate", "rejected", "skipped")
-DISTRIBUTION = "usage-pipeline"
 
 
 class Instruments:
@@ -130,11 +128,3 @@ def _minutes(facts: Facts) -> NDArray[Any]:
         return columns["minute"].numpy()
     minutes: NDArray[Any] = columns["time"].numpy() // 60_000 * 60
     return minutes
-
-
-def program_version() -> str:
-    """Return the distribution's version; of a checkout that is not installed, ``0+checkout``."""
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "0+checkout"

@@ -6,32 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+
+from pipeline.process.metrics import Metric, table
 
 SECONDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 CHUNK_EVENTS = (1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000, 1_000_000)
-
-Type = Literal["counter", "gauge", "histogram", "info"]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric. A counter's name is without its ``_total``, as the client library wants it."""
-
-    name: str
-    type: Type
-    meaning: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
-    @property
-    def exposed(self) -> str:
-        """The name as Prometheus sees it."""
-        return {"counter": f"{self.name}_total", "info": f"{self.name}_info"}.get(
-            self.type, self.name
-        )
 
 
 def _tenants(name: str, what: str) -> tuple[Metric, Metric]:
@@ -209,18 +189,11 @@ ALL: tuple[Metric, ...] = (
 
 def markdown(metrics: Iterable[Metric] = ALL) -> str:
     """Return ``docs/metrics.md``."""
-    lines = [
+    head = [
         "# Metrics of a worker",
         "",
         "Each worker serves its own at `/metrics`; sums over workers are sums over the group.",
         "Beside these, `process_…` and `python_…` of the client library.",
         "",
-        "| metric | type | labels | meaning |",
-        "| --- | --- | --- | --- |",
     ]
-    lines += [
-        f"| `{m.exposed}` | {m.type} | {', '.join(f'`{label}`' for label in m.labels)} "
-        f"| {m.meaning} |"
-        for m in metrics
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(head) + "\n" + table(metrics)

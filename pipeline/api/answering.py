@@ -1,0 +1,188 @@
+"""Answers a question whose rows come from views: in any format, as they come, page by page."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from pipeline.api import bodies
+from pipeline.api.context import API, ASKING, Api, caller
+from pipeline.api.cursors import Cursor
+from pipeline.api.etags import etag, matches
+from pipeline.api.freshness import Fresh
+from pipeline.api.options import Options
+from pipeline.api.problems import Problem
+from pipeline.clickhouse.reading import Answer
+from pipeline.errors import StoreError, StoreRefused, UsageError
+from pipeline.views import projection
+from pipeline.views.formats import ARROW, CSV, EXACT, JSON, NDJSON, PARQUET
+from pipeline.views.projection import Shape, Source
+from pipeline.views.rows import plain
+
+log = logging.getLogger(__name__)
+
+FORMATS = (JSON, NDJSON, CSV, PARQUET, ARROW)
+"""Those that the API gives."""
+
+WHOLE_BYTES = 1 << 20
+"""An answer up to this long is sent whole; a longer one as it comes."""
+
+_THROWN = 395  # by throwIf, in a view
+_REFUSALS_OF_ARGUMENTS = frozenset({36, 41, 43, 53, 69, 407, _THROWN})
+"""Codes of ClickHouse's for values that a view cannot take."""
+
+_PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
+
+
+async def answer(
+    request: web.Request, source: Source, options: Options, offset: int = 0
+) -> web.StreamResponse:
+    """The rows of a source for whoever asks; access to it was decided before.
+
+    Raises:
+        Problem: an option is wrong, or the source cannot take its values.
+        StoreUnavailable: before the first byte; later, the connection breaks.
+    """
+    api = request.app[API]
+    request[ASKING].view, request[ASKING].form = source.name, options.format.name
+    try:
+        shape = Shape(
+            options.format,
+            projection.chosen(options.columns, source),
+            options.limit,
+            offset,
+            options.spreadsheet,
+        )
+    except UsageError as error:
+        raise Problem(400, error.message, parameter="columns") from None
+    fresh = await api.freshness.now()
+    who = caller(request)
+    tag = etag(api.release, api.views.generation, source, shape, who.grants, fresh)
+    headers = {**_PRIVATE, "ETag": tag}
+    if matches(request.headers.getall("If-None-Match", ()), tag):
+        return web.Response(status=304, headers=headers)
+    headers["Content-Type"] = options.format.content_type
+    if options.format is not JSON:
+        name = f"{source.name}.{options.format.name}"
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    async with _body(api, who.user, source, shape, fresh) as body:
+        return await send(request, body, headers)
+
+
+@asynccontextmanager
+async def _body(
+    api: Api, user: str, source: Source, shape: Shape, fresh: Fresh
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The bytes of an answer; leaving the block ends their query."""
+    asked = shape
+    if shape.format is JSON and shape.limit is not None:
+        # One row more than is shown tells whether there are more.
+        asked = Shape(shape.format, shape.columns, shape.limit + 1, shape.offset)
+    sql = projection.select(source, asked)
+    async with query(api, user, sql, shape.format.clickhouse, source) as rows:
+        yield _encoded(api, user, source, shape, fresh, rows)
+
+
+@asynccontextmanager
+async def query(api: Api, user: str, sql: str, form: str, source: Source) -> AsyncIterator[Answer]:
+    """One of the caller's queries, for the block.
+
+    Raises:
+        Problem: 429, they have too many; 400, the source does not take its values.
+    """
+    async with api.limits.query(user):
+        with api.instruments.in_flight.track_inprogress():
+            try:
+                async with api.reader.stream(sql, form, EXACT) as rows:
+                    yield rows
+            except StoreRefused as error:
+                if error.code in _REFUSALS_OF_ARGUMENTS:
+                    detail = f"{source.name} does not answer that: {error.reason}"
+                    raise Problem(400, detail) from error
+                raise
+
+
+def _encoded(
+    api: Api, user: str, source: Source, shape: Shape, fresh: Fresh, rows: Answer
+) -> AsyncIterator[bytes]:
+    pieces = rows.__aiter__()
+    if shape.format is JSON and shape.limit is not None:
+        next_offset = shape.offset + shape.limit
+
+        def following() -> str:
+            cursor = Cursor.of(source.name, source.parameters, shape.columns, next_offset)
+            return api.signer.sign(cursor, user)
+
+        return bodies.document(pieces, _head(source, shape, fresh), shape.limit, following)
+    return bodies.marked(pieces) if shape.spreadsheet else pieces
+
+
+def _head(source: Source, shape: Shape, fresh: Fresh) -> bytes:
+    """The document up to its rows."""
+    document: dict[str, Any] = {
+        "view": source.name,
+        "parameters": resolved(source),
+        "as_of": fresh.as_json(source.tz),
+        "columns": [column._asdict() for column in projection.columns(source, shape)],
+        "rows": [],
+    }
+    return msgspec.json.encode(document).removesuffix(b"]}")
+
+
+def resolved(source: Source) -> dict[str, Any]:
+    """The parameters as they were understood."""
+    return {name: plain(value) for name, value in source.parameters.items()}
+
+
+async def send(
+    request: web.Request, body: AsyncIterator[bytes], headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Send a body: whole if it is small, so that an error still gets its own status."""
+    asking = request[ASKING]
+    held = bytearray()
+    async for piece in body:
+        held += piece
+        if len(held) > WHOLE_BYTES:
+            break
+    else:
+        asking.size = len(held)
+        return web.Response(body=bytes(held), headers=headers)
+    response = web.StreamResponse(headers={**asking.headers, **headers})
+    await response.prepare(request)
+    try:
+        await response.write(bytes(held))
+        asking.size = len(held)
+        held.clear()
+        async for piece in body:
+            await response.write(piece)
+            asking.size += len(piece)
+        await response.write_eof()
+    except ConnectionResetError:
+        asking.ending = "left"
+    except StoreError as error:
+        request.app[API].instruments.store_failed()
+        log.warning("an answer broke off after %d bytes: %s", asking.size, error.message)
+        asking.ending = "broken"
+        cut(request)
+    return response
+
+
+def cut(request: web.Request) -> None:
+    """End the connection so that nobody takes what came for whole.
+
+    With a reset: to a reader of HTTP/1.0 an orderly end is the answer's end.
+    """
+    transport = request.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

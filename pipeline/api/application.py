@@ -1,0 +1,75 @@
+"""The API's routes, each with the name under which it is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from pipeline.api import health, keys, live, me, monthly, organizations, view_routes
+from pipeline.api.boundary import boundary
+from pipeline.api.context import API, ENDPOINTS, Api
+from pipeline.api.live import READERS, Readers
+from pipeline.api.problems import Problem
+from pipeline.api.sessions import COOKIE, Sessions
+
+LARGEST_BODY = 1 << 16
+SESSIONS: web.AppKey[Sessions] = web.AppKey("sessions", Sessions)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way in; the endpoint is its name in metrics and logs."""
+
+    method: str
+    path: str
+    endpoint: str
+    handler: Handler
+
+
+ROUTES = (
+    Route("GET", "/healthz", "healthz", health.alive),
+    Route("GET", "/readyz", "readyz", health.ready),
+    Route("GET", "/metrics", "metrics", health.metrics),
+    Route("GET", "/v1/openapi.json", "openapi", health.document),
+    Route("GET", "/v1/me", "me", me.me),
+    Route("GET", "/v1/views", "views", view_routes.views),
+    Route("GET", "/v1/views/{view}", "view", view_routes.view),
+    Route("GET", "/v1/organizations", "organizations", organizations.organizations),
+    Route("GET", "/v1/organizations/{tenant}", "organization", organizations.one),
+    Route("GET", "/v1/usage/monthly", "monthly", monthly.monthly),
+    Route("GET", "/v1/keys", "keys", keys.listed),
+    Route("POST", "/v1/keys", "keys", keys.create),
+    Route("GET", "/v1/keys/{id}", "key", keys.one),
+    Route("DELETE", "/v1/keys/{id}", "key", keys.revoke),
+    Route("GET", "/v1/live", "live", live.live),
+)
+
+
+def application(
+    api: Api, sessions: Sessions | None = None, more: Iterable[Route] = ()
+) -> web.Application:
+    """The application, with the routes of other rooms besides."""
+    app = web.Application(middlewares=[boundary], client_max_size=LARGEST_BODY)
+    app[API] = api
+    app[READERS] = Readers()
+    routes = [*ROUTES, *more]
+    if sessions is not None:
+        app[SESSIONS] = sessions
+        routes.append(Route("GET", "/enter/{link}", "enter", enter))
+    for route in routes:
+        app.router.add_route(route.method, route.path, route.handler)
+    app[ENDPOINTS] = {route.path: route.endpoint for route in routes}
+    return app
+
+
+async def enter(request: web.Request) -> web.Response:
+    """Use a link up: sets the cookie, and goes on to the beginning."""
+    session = request.app[SESSIONS].enter(request.match_info["link"])
+    if session is None:
+        raise Problem(404, "this link was used already, or is of an earlier start")
+    response = web.Response(status=303, headers={"Location": "/v1/me", "Cache-Control": "no-store"})
+    response.set_cookie(COOKIE, session, path="/", httponly=True, samesite="Strict")
+    return response

@@ -1,0 +1,168 @@
+"""What every request goes through: who asks, how often, what went wrong, what is noted of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from pipeline.access.decision import Reason, Refusal
+from pipeline.access.identity import Door, Presented
+from pipeline.access.roles import Caller
+from pipeline.api.context import API, ASKING, ENDPOINTS, Api, Asking
+from pipeline.api.problems import Problem
+from pipeline.errors import StoreError, StoreUnavailable, UsageError
+
+log = logging.getLogger("usage.access")
+_faults = logging.getLogger(__name__)
+
+OPEN = frozenset({"healthz", "readyz", "enter"})
+"""Endpoints served to anybody."""
+
+_SAFE: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_RETRY_SECONDS = "5"
+
+
+@web.middleware
+async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a request, or say why not; note what became of it."""
+    api = request.app[API]
+    resource = request.match_info.route.resource
+    endpoint = request.app[ENDPOINTS].get(resource.canonical, "") if resource else ""
+    asking = request[ASKING] = Asking(endpoint)
+    began = time.perf_counter()
+    status = "left"
+    try:
+        response = await _answer(request, handler, api, asking)
+        status = asking.ending or str(response.status)
+    finally:
+        _note(request, api, asking, status, time.perf_counter() - began)
+    if not response.prepared:
+        response.headers.update({**_SAFE, **asking.headers, **dict(response.headers)})
+    return response
+
+
+async def _answer(
+    request: web.Request, handler: Handler, api: Api, asking: Asking
+) -> web.StreamResponse:
+    try:
+        if asking.endpoint not in OPEN:
+            await _let_in(request, api, asking)
+        return await handler(request)
+    except Exception as error:  # noqa: BLE001 - each becomes an answer; what nobody foresaw, 500
+        response = _problem(error, api, asking).response()
+        asking.size = len(response.body) if isinstance(response.body, bytes) else 0
+        return response
+
+
+async def _let_in(request: web.Request, api: Api, asking: Asking) -> None:
+    """Find out who asks, and count it.
+
+    Raises:
+        Problem: 401, nobody known; 429, too often.
+    """
+    found = await identify(api.doors, presented(request))
+    if isinstance(found, Refusal):
+        raise Problem.of(found)
+    asking.caller = found
+    rate = api.limits.hit(found.user)
+    asking.headers = api.limits.headers(rate)
+    if not rate.allowed:
+        raise api.limits.refuse(rate)
+
+
+async def identify(doors: Sequence[Door], given: Presented) -> Caller | Refusal:
+    """Who it is, by the first door that recognizes something of its kind."""
+    for door in doors:
+        found = await door.identify(given)
+        if found is not None:
+            return found
+    return Refusal(
+        401,
+        Reason.UNIDENTIFIED,
+        "nothing says who you are: send the header `Authorization: Bearer usage_…` with an API "
+        "key (`usage key create` makes one)",
+    )
+
+
+def presented(request: web.Request) -> Presented:
+    """What a request brings that may tell who asks."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    headers = tuple((name.lower(), value) for name, value in request.headers.items())
+    return Presented(headers, str(peer[0]) if peer else "")
+
+
+def _problem(error: Exception, api: Api, asking: Asking) -> Problem:
+    if isinstance(error, Problem):
+        found = error
+    elif isinstance(error, web.HTTPException):
+        found = _of_router(error)
+    elif isinstance(error, StoreUnavailable):
+        api.instruments.store_failed()
+        _faults.warning("%s", error.message)
+        found = Problem(
+            503,
+            "the store does not answer at the moment; try again",
+            headers={"Retry-After": _RETRY_SECONDS},
+        )
+    elif isinstance(error, UsageError) and not isinstance(error, StoreError):
+        found = Problem(400, error.message)
+    else:
+        _faults.error("a request of %s failed", asking.endpoint, exc_info=error)
+        found = Problem(500, "this could not be answered; the log of the API says why")
+    if found.reason is not None:
+        api.instruments.refused(found.reason)
+    found.headers = {**asking.headers, **found.headers}
+    return found
+
+
+def _of_router(error: web.HTTPException) -> Problem:
+    sentences = {
+        404: "there is no such path; /v1/openapi.json lists those there are",
+        405: "this path does not take that method",
+        413: "the body is too large",
+    }
+    allow = error.headers.get("Allow")
+    return Problem(
+        error.status,
+        sentences.get(error.status, error.reason),
+        headers={"Allow": allow} if allow else None,
+    )
+
+
+def _note(request: web.Request, api: Api, asking: Asking, status: str, seconds: float) -> None:
+    api.instruments.answered(
+        asking.endpoint, asking.form, status, seconds if asking.timed else None, asking.size
+    )
+    caller = asking.caller
+    log.info(
+        "%s %s %s in %.1f ms, %d bytes, %s",
+        request.method,
+        asking.endpoint or "-",
+        status,
+        seconds * 1000,
+        asking.size,
+        caller.user if caller else "nobody",
+        extra={
+            "fields": {
+                "method": request.method,
+                "endpoint": asking.endpoint,
+                "view": asking.view,
+                "format": asking.form,
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+                "bytes": asking.size,
+                "user": caller.user if caller else "",
+                "key": caller.key if caller else "",
+                "role": caller.role if caller else "",
+            }
+        },
+    )

@@ -1,0 +1,72 @@
+"""What the handlers work with, and what they know of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from pipeline.access.identity import Door, Keys
+    from pipeline.access.roles import Caller
+    from pipeline.api.catalogue import Views
+    from pipeline.api.cursors import Signer
+    from pipeline.api.freshness import Freshness
+    from pipeline.api.instruments import Instruments
+    from pipeline.api.limits import Limits
+    from pipeline.clickhouse.reading import Reader
+
+
+@dataclass
+class Api:
+    """One API process: its parts, shared by all handlers."""
+
+    reader: Reader
+    views: Views
+    freshness: Freshness
+    doors: tuple[Door, ...]
+    """Asked in turn who a caller is."""
+    keys: Keys
+    limits: Limits
+    instruments: Instruments
+    signer: Signer
+    clock: Callable[[], datetime]
+    release: str
+    """Of this program; a part of every ETag."""
+    draining: bool = False
+    """It is about to end: live streams end now, and it is not ready for more."""
+
+
+@dataclass
+class Asking:
+    """What becomes known of one request on its way, for its log line and its metrics."""
+
+    endpoint: str = ""
+    """Of the route: `view`, `organizations`; never what a caller wrote."""
+    view: str = ""
+    form: str = ""
+    caller: Caller | None = None
+    size: int = 0
+    """Bytes of the answer's body."""
+    ending: str = ""
+    """`broken` or `left`, where the answer did not come to its end."""
+    timed: bool = True
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of every answer to it: how the caller stands."""
+
+
+API: web.AppKey[Api] = web.AppKey("api", Api)
+ENDPOINTS: web.AppKey[dict[str, str]] = web.AppKey("endpoints", dict)
+"""By the path of a route."""
+ASKING: web.RequestKey[Asking] = web.RequestKey("asking", Asking)
+
+
+def caller(request: web.Request) -> Caller:
+    """Who asks; of a request that went through `boundary`."""
+    found = request[ASKING].caller
+    if found is None:
+        raise LookupError("this endpoint is served without asking who it is")
+    return found

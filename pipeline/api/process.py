@@ -1,0 +1,152 @@
+"""``usage api``: one process that answers until it is told to stop.
+
+SIGTERM or SIGINT: it is not ready any more, takes no new connection, ends live streams, lets
+answers that are under way come to their end, and ends itself; a second one ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from pipeline.access.opening import opened
+from pipeline.access.roles import ALL, Caller, Grant, Role
+from pipeline.api.application import application
+from pipeline.api.catalogue import Views
+from pipeline.api.context import Api
+from pipeline.api.cursors import Signer
+from pipeline.api.freshness import Freshness
+from pipeline.api.instruments import Instruments
+from pipeline.api.limits import Limits
+from pipeline.api.sessions import Sessions
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.reading import Reader
+from pipeline.clickhouse.schema.migrate import check
+from pipeline.errors import SettingsError
+from pipeline.process.ending import Ending
+from pipeline.process.logs import configure
+from pipeline.process.version import program_version
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 20.0
+MARGIN_SECONDS = 5.0
+OWNER = Caller("owner", (Grant(ALL, Role.ADMIN), Grant(ALL, Role.OPERATOR)), name="this machine")
+"""Whoever opens the link that a terminal printed."""
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
+
+
+def main(settings: Settings, *, link: bool = False) -> int:
+    """Serve until told to end; with ``link``, print a link that works once.
+
+    Raises:
+        SettingsError: the port cannot be used.
+        StoreError, MigrationError: the store does not answer, or lacks what is needed.
+    """
+    configure(settings)
+    store = Store.connect(settings)
+    try:
+        check(store)
+        asyncio.run(_serve(settings, store, link=link))
+    finally:
+        store.close()
+    return 0
+
+
+async def _serve(settings: Settings, store: Store, *, link: bool) -> None:
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    Ending(lambda: loop.call_soon_threadsafe(told.set), DRAIN_SECONDS + MARGIN_SECONDS)
+    sessions = Sessions() if link else None
+    async with running(settings, store, sessions) as (api, port):
+        where = f"http://{_shown(settings.api_host)}:{port}"
+        print(f"api ready: {where}", flush=True)
+        if sessions is not None:
+            print(f"open (works once): {where}/enter/{sessions.link(OWNER)}", flush=True)
+        await told.wait()
+        api.draining = True
+        log.info("ending: answers under way have %g s to come to their end", DRAIN_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, store: Store, sessions: Sessions | None = None
+) -> AsyncIterator[tuple[Api, int]]:
+    """Serve for the block; gives the API and its port."""
+    async with Reader.connected(settings) as reader, opened(settings, store) as access:
+        views = Views(store)
+        await asyncio.to_thread(views.read)
+        api = Api(
+            reader=reader,
+            views=views,
+            freshness=Freshness(reader),
+            doors=(*access.doors, *([sessions] if sessions is not None else [])),
+            keys=access.keys,
+            limits=Limits(settings.api_requests_per_minute, settings.api_queries_at_once),
+            instruments=Instruments(_registry()),
+            signer=Signer(await asyncio.to_thread(_secret, settings, store)),
+            clock=lambda: datetime.now(UTC),
+            release=program_version(),
+        )
+        refreshing = asyncio.get_running_loop().create_task(views.refresh())
+        runner = web.AppRunner(
+            application(api, sessions),
+            # A reader that leaves cancels its handler, and so its query.
+            handler_cancellation=True,
+            access_log=None,
+            shutdown_timeout=DRAIN_SECONDS,
+        )
+        await runner.setup()
+        try:
+            yield api, await _listen(runner, settings)
+        finally:
+            await runner.cleanup()
+            refreshing.cancel()
+            await asyncio.gather(refreshing, return_exceptions=True)
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> int:
+    site = web.TCPSite(runner, settings.api_host, settings.api_port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise SettingsError(
+            f"USAGE_API_HOST and USAGE_API_PORT are {settings.api_host}:{settings.api_port}, "
+            f"where nothing can listen: {error.strerror or error}"
+        ) from error
+    return int(runner.addresses[0][1])
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    return registry
+
+
+def _secret(settings: Settings, store: Store) -> bytes:
+    """What all API processes over one store know, and no caller does."""
+    if settings.api_secret:
+        return settings.api_secret.reveal().encode()
+    [(first,)] = store.query("SELECT min(applied_at) FROM migrations")
+    return f"{settings.clickhouse.password.reveal()}\0{store.database}\0{first}".encode()
+
+
+def _shown(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared only
