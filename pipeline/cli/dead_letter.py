@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pipeline.cli.groups import Commands
+from pipeline.cli.options import Instant
 from pipeline.settings import load
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ _SELECTION = (
     click.option("--tenant", "tenants", multiple=True, help="'' where it could not be read."),
     click.option("--topic", "topics", multiple=True, help="Where it came from."),
     click.option("--type", "types", multiple=True, help="'' where it could not be read."),
-    click.option("--since", default="", help="Arrived from then on: a time, a day, or 2h ago."),
-    click.option("--until", default="", help="Arrived before."),
+    click.option("--since", type=Instant(), help="Arrived from then on: a time, a day, or 2h ago."),
+    click.option("--until", type=Instant(), help="Arrived before."),
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -107,7 +107,7 @@ def retry(
     """
     from pipeline.operate.dead_letters import command
 
-    if not (origins or all_ or file or any(chosen.values())):
+    if not (origins or all_ or file or any(one not in (None, ()) for one in chosen.values())):
         raise click.UsageError("say which: ORIGIN…, --file, options that choose, or --all")
     settings = load()
     corrected = command.read_corrections(file) if file else {}
@@ -127,17 +127,12 @@ def retry(
     return command.retry(settings, asked)
 
 
-def _selection(settings: Settings, *, since: str, until: str, **chosen: Any) -> Selection:
-    from pipeline.operate.dead_letters.selection import Selection, check_reasons, instant
+def _selection(settings: Settings, **chosen: Any) -> Selection:
+    from pipeline.operate.dead_letters.selection import Selection, check_reasons
 
     check_reasons(chosen["reasons"])
-    now = datetime.now(UTC)
     prefix = settings.topic_prefix
     chosen["topics"] = tuple(
         topic if topic.startswith(prefix) else settings.topic(topic) for topic in chosen["topics"]
     )
-    return Selection(
-        since=instant(since, now) if since else None,
-        until=instant(until, now) if until else None,
-        **chosen,
-    )
+    return Selection(**chosen)

@@ -6,12 +6,12 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.options import Instant
 from pipeline.settings import load
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def tail(
 )
 @click.option("--topic", default="", help="Where they go; else each where its type belongs.")
 @click.option("--type", "type_", default="", help="What they must be; else anything.")
-@click.option("--at", default="", help="When they arrive, as 2026-05-01T12:00:00Z; else now.")
+@click.option("--at", type=Instant(), help="When they arrive, as 2026-05-01T12:00:00Z; else now.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def check(files: tuple[Path, ...], topic: str, type_: str, at: str, as_json: bool) -> int:
+def check(files: tuple[Path, ...], topic: str, type_: str, at: int | None, as_json: bool) -> int:
     """Check payloads without Kafka, by the code that counts; `-` is standard input.
 
     A file has an event or a batch on each line, or one JSON document. Exit status: 0 all would
@@ -78,18 +78,17 @@ def check(files: tuple[Path, ...], topic: str, type_: str, at: str, as_json: boo
     return int(checker.wrong > 0)
 
 
-def _checker(topic: str, type_: str, at: str) -> Checker:
+def _checker(topic: str, type_: str, at: int | None) -> Checker:
     from pipeline.facts.judge import ROWS, TOPIC_OF, Judge
     from pipeline.facts.rules import rules_of
     from pipeline.operate.check import Checker
-    from pipeline.operate.dead_letters.selection import instant
 
     settings = load()
     topic = topic.removeprefix(settings.topic_prefix)
     for name, value, known in (("--topic", topic, ROWS), ("--type", type_, TOPIC_OF)):
         if value and value not in known:
             raise click.UsageError(f"{name} is {value!r}; allowed: {', '.join(known)}")
-    now_ms = instant(at, datetime.now(UTC)) if at else time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // 1_000_000 if at is None else at
     return Checker(judge=Judge(rules_of(settings)), now_ms=now_ms, topic=topic, type=type_)
 
 

@@ -18,6 +18,7 @@ from pipeline.cli.dead_letter import dead_letter
 from pipeline.cli.events import check as events_check
 from pipeline.cli.events import tail
 from pipeline.cli.groups import Commands
+from pipeline.cli.options import Duration
 from pipeline.cli.simulate import simulate
 from pipeline.errors import SettingsError, UsageError
 from pipeline.settings import load
@@ -57,7 +58,9 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--rate", type=float, default=200.0, show_default=True, help="Events per second.")
-@click.option("--for", "seconds", type=float, default=0.0, help="Seconds; 0: until it is ended.")
+@click.option(
+    "--for", "seconds", type=Duration(), default=0.0, help="As 90, 15m, 2h; 0: until it is ended."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the simulated world.")
 @click.option("--tenants", type=int, default=24, show_default=True)
 def run(rate: float, seconds: float, seed: int, tenants: int) -> int:

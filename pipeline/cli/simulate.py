@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from pipeline.cli.options import Duration, Instant
 from pipeline.settings import load
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 31_536_000}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdy]?)", re.ASCII)
-
-
-class Duration(click.ParamType):
-    """Seconds, or a number with one of the units s, m, h, d, y (365 days)."""
-
-    name = "time"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return it in seconds."""
-        if isinstance(value, float):
-            return value
-        match = _DURATION.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is no time; allowed: 90, 90s, 15m, 2h, 30d, 1y", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
-
 
 _SHARE = click.FloatRange(0, 1)
 
@@ -54,7 +32,7 @@ _SHARE = click.FloatRange(0, 1)
     show_default=True,
     help="How fast simulated time goes; it ends now.",
 )
-@click.option("--until", default="", help="When simulated time ends, instead of now.")
+@click.option("--until", type=Instant(), help="When simulated time ends, instead of now.")
 @click.option("--stamp-now", is_flag=True, help="Records of the past carry the present's time.")
 @click.option("--run", default="", help="Part of the ids of events; else one of its own.")
 @click.option("--late", type=_SHARE, default=0.0, help="Share of late events, 0 to 1.")
@@ -78,7 +56,7 @@ def simulate(
     seed: int,
     tenants: int,
     speed: float,
-    until: str,
+    until: int | None,
     stamp_now: bool,
     run: str,
     late: float,
@@ -96,7 +74,6 @@ def simulate(
     A year of history in five minutes: --duration 1y --speed-up 105120 --rate 2000 --stamp-now.
     """
     from pipeline import simulate as process
-    from pipeline.operate.dead_letters.selection import instant
     from pipeline.simulate.stream import Options
 
     options = Options(
@@ -117,7 +94,7 @@ def simulate(
         speed=speed,
         options=options,
         run=run,
-        end_ms=instant(until, datetime.now(UTC)) if until else None,
+        end_ms=until,
         stamp_now=stamp_now,
         truth=truth,
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import zoneinfo
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pipeline.errors import UsageError
 from pipeline.facts import zones
+from pipeline.process import times
 from pipeline.views.call import Value
-from pipeline.views.catalogue import View, meant
+from pipeline.views.catalogue import View
 
 GRAINS = ("minute", "hour", "day", "week", "month")
 DEFAULTS = {
@@ -30,9 +31,6 @@ DEFAULTS = {
 _GRAINS_UP_TO = ((timedelta(hours=3), "minute"), (timedelta(days=3), "hour"))
 """As dashboards have them (D2): an hour by the minute, a day by the hour, longer by the day."""
 
-_AGO = re.compile(r"(\d{1,6})([mhdw])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_EPOCH_SECONDS = re.compile(r"\d{9,10}")
 _YEARS = range(1970, 2106)  # what a DateTime can hold
 LARGEST = 65_535
 
@@ -118,30 +116,11 @@ def _first_month(end: datetime, tz: str) -> str:
 
 
 def _instant(name: str, text: str, tz: str, end: datetime) -> datetime:
-    """``now``, ``30d`` before ``end``, epoch seconds, or ISO 8601 (without offset: in the zone).
-
-    Seconds are cut off, as the views do.
-    """
-    ago = _AGO.fullmatch(text)
-    try:
-        if text == "now":
-            at = end
-        elif ago:
-            at = end - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        elif _EPOCH_SECONDS.fullmatch(text):
-            at = datetime.fromtimestamp(int(text), UTC)
-        else:
-            at = datetime.fromisoformat(text)
-            at = at if at.tzinfo else at.replace(tzinfo=zoneinfo.ZoneInfo(tz))
-        at = at.astimezone(UTC).replace(second=0, microsecond=0)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{option(name)} {text!r} is no time: wanted is one like 2026-05-01, "
-            "2026-05-01T10:30, 2026-05-01T10:30:00+02:00, 30d (m, h, d or w ago), or now"
-        ) from None
+    """As :mod:`pipeline.process.times` reads it; seconds are cut off, as the views do."""
+    at = times.instant(text, name=option(name), now=end, zone=zoneinfo.ZoneInfo(tz))
     if at.year not in _YEARS:
         raise UsageError(f"{option(name)} {text!r} is not between 1970 and 2105")
-    return at
+    return at.replace(second=0, microsecond=0)
 
 
 def _value(name: str, text: str) -> Value:
@@ -159,11 +138,6 @@ def _value(name: str, text: str) -> Value:
 
 
 def _zone(text: str) -> str:
-    known = zones.names()
-    if text not in known:
-        by_small = {zone.lower(): zone for zone in known}
-        by_city = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
-        same = by_small.get(text.lower()) or by_city.get(text.lower().replace(" ", "_"))
-        hint = f", did you mean {same!r}?" if same else meant(text, known)
-        raise UsageError(f"--tz {text!r} is no IANA time zone{hint}")
+    if text not in zones.names():
+        raise UsageError(f"--tz {text!r} is no IANA time zone{zones.hint(text)}")
     return text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -21,7 +20,7 @@ from pipeline.operate.dead_letters.events import dated
 from pipeline.operate.dead_letters.exchange import Correction, corrections, line
 from pipeline.operate.dead_letters.letter import DeadLetter, Headers, Mark, parse
 from pipeline.operate.dead_letters.plan import Plan, Planner
-from pipeline.operate.dead_letters.selection import Selection, check_reasons, instant
+from pipeline.operate.dead_letters.selection import Selection, check_reasons
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.rejected import CUT, MAX_BYTES, fitted, headers, origin
 from pipeline.settings import load
@@ -30,7 +29,6 @@ SOURCE = Source("usage.requests", 3)
 AT = Source("usage.dead-letter", 0)
 ARRIVAL_MS = 1_780_315_200_123
 NOW_MS = ARRIVAL_MS + 3_600_000
-NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
 DATA = {"operation": "chat", "model": "m", "status_code": 200, "duration_ms": 5}
 EVENT: dict[str, Any] = {
     "specversion": "1.0",
@@ -176,15 +174,6 @@ def test_a_line_that_cannot_be_used_is_named(lines: list[bytes], said: str) -> N
 )
 def test_a_selection_takes_what_is_meant(selection: Selection, takes: bool) -> None:
     assert selection.takes(letter()) == takes
-
-
-def test_times_are_instants_days_and_so_long_ago() -> None:
-    assert instant("2026-06-01T14:00:00.123+02:00", NOW) == 1_780_315_200_123
-    assert instant("2026-06-01", NOW) == 1_780_272_000_000
-    assert instant("1h", NOW) == ARRIVAL_MS
-    for wrong in ("yesterday", "2026-13-01", "1y", ""):
-        with pytest.raises(UsageError, match="is no time"):
-            instant(wrong, NOW)
 
 
 def test_a_reason_that_there_is_not_is_refused() -> None:

@@ -1,0 +1,104 @@
+"""The one grammar of times and durations, for whatever a person types or a program asks. Pure.
+
+============================  =====================================================================
+``now``                       this instant
+``30s 15m 2h 30d 2w 1y``      so long ago; a year is 365 days; ``1.5h`` is one too
+``1780000000``, ``0``         epoch seconds
+``2026-05-01``                the day's beginning, in the zone
+``2026-05-01T10:30``          in the zone; any form of ISO 8601 that Python reads
+``2026-05-01T10:30:00+02:00`` RFC 3339, fractions and ``Z`` too
+============================  =====================================================================
+
+A duration is the second row alone, or a bare number of seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from pipeline.errors import UsageError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+"""Seconds of each unit of a duration."""
+
+WANTED = (
+    "one like 2026-05-01, 2026-05-01T10:30, 2026-05-01T10:30:00+02:00, "
+    f"30d ({', '.join(UNITS)}: so long ago), epoch seconds, or now"
+)
+
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhdwy]?)", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+", re.ASCII)
+_EPOCH_SECONDS = re.compile(r"0|[0-9]{9,10}", re.ASCII)
+_FINER = {"milli": 3, "micro": 6, "nano": 9}
+"""Digits by which a count of them since 1970 is longer than one of seconds."""
+_DIGITS_OF_SECONDS = (9, 10)
+_DIGITS_OF_DAY = 8  # 20260501, as ISO 8601 has it
+
+
+def instant(text: str, *, name: str, now: datetime, zone: tzinfo = UTC) -> datetime:
+    """An instant as it was typed, in UTC, with what fractions it has down to microseconds.
+
+    Args:
+        text: as the grammar of this module has it.
+        name: what the sentence of an error calls it: ``since``, ``--since``.
+        now: aware; what ``now`` is, and what "so long ago" is counted back from.
+        zone: of days and times that have no offset.
+
+    Raises:
+        UsageError: it is no time, or one before year 1 or after 9999.
+    """
+    try:
+        return _instant(text, now, zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{name} {text!r} is no time{_why(text)}: wanted is {WANTED}") from None
+
+
+def duration(text: str, *, name: str) -> timedelta:
+    """A length of time as it was typed: ``90`` and ``90s`` are seconds, ``2h``, ``30d``, ``1y``.
+
+    Raises:
+        UsageError: it is none; ``name`` is what the sentence calls it.
+    """
+    found = _DURATION.fullmatch(text)
+    try:
+        if found:
+            return _length(found)
+    except OverflowError:
+        pass
+    raise UsageError(
+        f"{name} {text!r} is no length of time: wanted is one like 90 (seconds), 90s, 15m, 2h, "
+        "30d, 2w, 1y"
+    )
+
+
+def milliseconds(at: datetime) -> int:
+    """Epoch milliseconds of an aware instant, what is finer cut off."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def _instant(text: str, now: datetime, zone: tzinfo) -> datetime:
+    if text == "now":
+        return now
+    ago = _DURATION.fullmatch(text)
+    if ago and ago[2]:
+        return now - _length(ago)
+    if _EPOCH_SECONDS.fullmatch(text):
+        return EPOCH + timedelta(seconds=int(text))
+    at = datetime.fromisoformat(text.upper())  # RFC 3339 allows a small t and z
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def _length(found: re.Match[str]) -> timedelta:
+    return timedelta(seconds=float(found[1]) * UNITS[found[2] or "s"])
+
+
+def _why(text: str) -> str:
+    """What a number was probably meant to be, where it is one."""
+    if not _NUMBER.fullmatch(text):
+        return ""
+    for prefix, digits in _FINER.items():
+        if len(text) - digits in _DIGITS_OF_SECONDS:
+            return f" but epoch {prefix}seconds (in seconds it is {text[:-digits]})"
+    return " but a number without a unit" if len(text) < _DIGITS_OF_DAY else ""
