@@ -1,0 +1,1 @@
+"""Reports: chosen views as one file, streamed however large, or made by a job and kept."""
