@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gzip
 import http.client
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -135,6 +137,35 @@ def test_it_says_that_it_is_up(store: EmbeddedStore) -> None:
     with closing(connection(store)) as http_connection:
         http_connection.request("GET", "/ping")
         assert Answer(http_connection.getresponse()).text == "Ok.\n"
+
+
+def test_what_has_no_answer_names_no_format(store: EmbeddedStore) -> None:
+    for sql in ("SET max_threads = 1", "CREATE DATABASE IF NOT EXISTS default"):
+        answer = ask(store, sql, query_id="mine")
+        assert (answer.body, answer.headers.get("X-ClickHouse-Format")) == (b"", None)
+        assert answer.headers["X-ClickHouse-Query-Id"] == "mine"
+    for sql in ("SELECT 1 WHERE 0", "SHOW TABLES FROM information_schema LIKE 'no'"):
+        answer = ask(store, sql)
+        assert (answer.body, answer.headers["X-ClickHouse-Format"]) == (b"", "TabSeparated")
+    assert "query_id" in (client(store).query("SET max_threads = 1").first_item or {})
+    summary: Any = client(store).command("DROP TABLE IF EXISTS nowhere")
+    assert summary.query_id()
+
+
+@pytest.mark.parametrize(
+    ("sql", "column"),
+    [
+        ("SHOW CREATE DATABASE default", "statement"),
+        ("EXISTS TABLE nowhere; -- end", "result"),
+        ("DESCRIBE (SELECT 1 AS a)", "name"),
+        ("EXPLAIN SELECT 1 /* end */", "explain"),
+        ("SELECT 1 AS a; -- end", "a"),
+    ],
+)
+def test_commands_answer_in_columns(store: EmbeddedStore, sql: str, column: str) -> None:
+    assert column in client(store).query(sql).column_names
+    with client(store).query_rows_stream(sql) as rows:
+        assert list(rows) is not None
 
 
 def test_curl_gets_an_answer(store: EmbeddedStore) -> None:
@@ -312,6 +343,48 @@ def test_an_answer_that_fails_late_cannot_be_taken_for_whole(store: EmbeddedStor
         list(rows)
 
 
+def test_an_answer_that_is_not_waited_for_fails_in_mid_stream(store: EmbeddedStore) -> None:
+    sql = "SELECT throwIf(number = 5) FROM numbers(10) SETTINGS max_block_size = 1"
+    assert ask(store, sql).status == 500
+    with closing(connection(store)) as http_connection:
+        http_connection.request("POST", "/?wait_end_of_query=0", sql)
+        response = http_connection.getresponse()
+        assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (200, None)
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            response.read()
+    rows, _, told = caught.value.partial.partition(b"\r\n__exception__\r\n")
+    assert rows
+    assert rows == b"0\n" * (len(rows) // 2)
+    ending = re.fullmatch(
+        rb"(\w+)\r\n(Code: 395.*\n)(\d+) (\w+)\r\n__exception__\r\n", told, re.DOTALL
+    )
+    assert ending
+    tag = response.headers["X-ClickHouse-Exception-Tag"].encode()
+    assert (ending[1], ending[4], int(ending[3])) == (tag, tag, len(ending[2]))
+
+
+@pytest.mark.parametrize("output", ["TabSeparated", "Native", "JSON"])
+def test_a_failed_querys_rows_stand_in_no_other_answer(store: EmbeddedStore, output: str) -> None:
+    fails = (
+        "SELECT number + 7000, throwIf(number = {}) FROM numbers({}) SETTINGS max_block_size = {}"
+    )
+    sessions: list[dict[str, Any]] = [{}, {"session_id": "failing"}]
+    waits: list[dict[str, Any]] = [{}, {"wait_end_of_query": "1"}, {"wait_end_of_query": "0"}]
+    for session in sessions:
+        wanted = ask(store, "SELECT 1 AS a", default_format=output, **session).body
+        for rows, block in ((50, 7), (300_000, 65_000)):
+            for options in waits:
+                with contextlib.suppress(http.client.IncompleteRead):
+                    sql = fails.format(rows - 1, rows, block)
+                    failed = ask(store, sql, default_format=output, **session, **options)
+                    assert failed.code == 395
+                answer = ask(store, "SELECT 1 AS a", default_format=output, **session)
+                if output == "JSON":  # which tells how long it took
+                    assert json.loads(answer.body)["data"] == [{"a": 1}]
+                else:
+                    assert answer.body == wanted
+
+
 def test_an_answer_that_is_waited_for_fails_with_its_status(store: EmbeddedStore) -> None:
     sql = "SELECT throwIf(number = 3000000) FROM numbers(10000000)"
     answer = ask(store, sql, wait_end_of_query="1")
@@ -394,6 +467,45 @@ def test_other_ways_to_insert(
     answer = ask(store, body, database=database, **options)
     assert answer.status == 200, answer.text
     assert number(store, "SELECT sum(k) * 10 + count() FROM t", database=database) == 32
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO t FORMAT TSV\n{}",
+        "WITH 1 AS x INSERT INTO t FORMAT TSV\n{}",
+        "WITH {{SELECT:UInt8}} AS x INSERT INTO t /* ; */ FORMAT TSV {}",
+        "/* a */ WITH y AS (SELECT 1) -- b\nINSERT INTO t (s) FORMAT `TSV`\n{}",
+        "INSERT INTO t SELECT s FROM input('s String') FORMAT TSV\n{}",
+        "WITH 1 AS x INSERT INTO t (SELECT s FROM (SELECT * FROM input('s String'))) FORMAT TSV {}",
+        "INSERT INTO t VALUES ('{}')",
+        "WITH 1 AS x INSERT INTO t VALUES (concat('{}', ''));",
+        "WITH 1 AS x INSERT INTO t SELECT '{}'",
+    ],
+)
+@pytest.mark.parametrize("value", ["value;", "a; DROP TABLE t -- /*", "FORMAT CSV ; SELECT"])
+def test_what_a_query_holds_is_stored_as_it_is(
+    store: EmbeddedStore, database: str, sql: str, value: str
+) -> None:
+    ask(store, "CREATE TABLE t (s String) ENGINE = Memory", database=database)
+    answer = ask(store, sql.format(value), database=database, param_SELECT="1")
+    assert (answer.status, answer.text) == (200, "")
+    assert ask(store, "SELECT * FROM t", database=database).text == f"{value}\n"
+
+
+def test_nothing_stands_behind_an_inserts_values(store: EmbeddedStore, database: str) -> None:
+    ask(store, "CREATE TABLE t (k UInt8) ENGINE = Memory", database=database)
+    answer = ask(store, "INSERT INTO t VALUES (1); SELECT 2", database=database)
+    assert answer.status == 400, answer.text
+    assert number(store, "SELECT count() FROM t", database=database) == 0
+
+
+def test_values_may_be_expressions_of_parameters(store: EmbeddedStore, database: str) -> None:
+    ask(store, "CREATE TABLE t (k UInt8, s String) ENGINE = Memory", database=database)
+    sql = "INSERT INTO t VALUES (1 + {k:UInt8}, upper({s:String})), ({k:UInt8}, 'b')"
+    answer = ask(store, sql, database=database, param_k="2", param_s="a'")
+    assert answer.status == 200, answer.text
+    assert ask(store, "SELECT * FROM t", database=database).text == "3\tA\\'\n2\tb\n"
 
 
 def test_wrong_data_inserts_nothing(store: EmbeddedStore, database: str) -> None:

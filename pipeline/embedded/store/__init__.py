@@ -3,8 +3,10 @@
 ::
 
     folder   the store's folder: its marker, its lock, what a crash left behind
-    sql      just enough of the grammar: where an INSERT's data begins, where a FORMAT stands,
-             what only a real server can do
+    tokens   the lexer
+    limits   what only a real server can do
+    sql      just enough of the grammar: the main verb, where an INSERT's data begins, where a
+             FORMAT stands
     engine   chDB: a connection for each request, each query in a thread
     results  an answer's bytes as they come, through a pipe
     codecs   Content-Encoding, both ways

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -78,7 +79,9 @@ class Front:
             text = statement.from_file(f"/dev/fd/{data.fileno()}")
         _, outcome = self.runs.start(asked, statement, text, output, data.close)
         body, progress = await outcome
-        return _whole(body, progress, asked, statement.format or output, headers)
+        # As a server tells apart: no rows of an answer, and no answer at all.
+        named = statement.format or output if body or statement.answers else ""
+        return _whole(body, progress, asked, named, headers)
 
     async def _read(
         self, request: web.Request, asked: Asked, statement: Statement, headers: dict[str, str]
@@ -89,7 +92,7 @@ class Front:
         text = statement.into(pipe.file, output)
         label, outcome = self.runs.start(asked, statement, text, output, pipe.finish)
         try:
-            held = await self._hold(pipe, spool=asked.flag("wait_end_of_query"))
+            held = await self._hold(pipe, asked.options.get("wait_end_of_query"))
             with held:
                 return await self._send(
                     request, asked, statement.format or output, headers, held, pipe, outcome
@@ -100,11 +103,17 @@ class Front:
             else:
                 self.runs.abandon(label, pipe)
 
-    async def _hold(self, pipe: Pipe, *, spool: bool) -> _Held:
-        """Read the answer's beginning, or with ``spool`` all of it, aside on disk if large."""
+    async def _hold(self, pipe: Pipe, wait_end_of_query: str | None) -> _Held:
+        """Read the answer's beginning aside, on disk if large.
+
+        All of it if asked to wait for its end, no more than its first bytes if asked not to.
+        """
+        least = _HELD_BYTES
+        if wait_end_of_query is not None:
+            least = 1 if wait_end_of_query in {"0", "false"} else sys.maxsize
         held = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(self._tmp))  # noqa: SIM115
         try:
-            while (spool or held.tell() < _HELD_BYTES) and (piece := await pipe.read()):
+            while held.tell() < least and (piece := await pipe.read()):
                 held.write(piece)
         except BaseException:
             held.close()
@@ -166,11 +175,10 @@ def _fill(file: IO[bytes], content: bytes, start: int) -> None:
 
 
 def _described(headers: dict[str, str], output: str, progress: Progress) -> dict[str, str]:
-    return headers | {
-        "Content-Type": content_type(output),
-        "X-ClickHouse-Format": output,
-        "X-ClickHouse-Summary": progress.header(),
-    }
+    described = headers | {"X-ClickHouse-Summary": progress.header()}
+    if output:
+        described |= {"Content-Type": content_type(output), "X-ClickHouse-Format": output}
+    return described
 
 
 def _whole(

@@ -1,8 +1,8 @@
 """Just enough of ClickHouse's grammar to carry a statement from HTTP to the engine.
 
-Text is bytes read as Latin-1, so that positions are byte offsets and data after an INSERT's
-``FORMAT`` may be anything. What is not understood here goes to the engine as it is, whose error
-message is the right one.
+Each statement is one of three kinds, told by its main verb (which a WITH clause may precede) and
+by where its data begins. What is not understood here goes to the engine as it is, whose error
+message is the right one; nothing is ever added to a statement whose end is not known.
 """
 
 from __future__ import annotations
@@ -13,26 +13,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pipeline.embedded.store.answers import Refusal
+from pipeline.embedded.store.limits import refuse
+from pipeline.embedded.store.tokens import Token, tokens
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|--[^\n]*|\#[\ !][^\n]*|/\*.*?\*/)
-      | (?P<quoted>'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*"
-                  |\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
-      | (?P<word>[A-Za-z_]\w*)
-      | (?P<number>\d[\w.]*)
-      | (?P<sign>.)""",
-    re.DOTALL | re.VERBOSE | re.ASCII,
-)
-
-# Table functions and engines that reach outside the store: files, other hosts, programs.
-_REACHING = frozenset(
-    """file filecluster url urlcluster s3 s3cluster gcs azureblobstorage remote remotesecure
-    cluster clusterallreplicas executable python mysql postgresql mongodb redis sqlite odbc jdbc
-    hdfs hdfscluster iceberg deltalake hudi arrowflight kafka nats rabbitmq""".split()  # noqa: SIM905
-)
-_ACCESS = frozenset({"USER", "ROLE", "QUOTA", "POLICY", "PROFILE"})
+_ANSWERING = frozenset({"SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK", "KILL", "WATCH"})
 _READING = frozenset({"SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "SET", "USE"})
-_SYSTEM = frozenset({"SHUTDOWN", "KILL", "SUSPEND", "LISTEN", "RESTART", "REPLICA", "FAILPOINT"})
+_SELECTING = frozenset({"SELECT", "WITH", "FROM"})
+_BEFORE_A_NAME = frozenset({"INSERT", "INTO", "TABLE", "FUNCTION"})
 
 
 class Kind(Enum):
@@ -52,7 +39,8 @@ class Statement:
     place: int  # where INTO OUTFILE or FROM INFILE goes
     format: str  # its FORMAT, '' if it names none
     data: int  # where its data begins in what was read; its length if there is none
-    first: str = ""  # its first word
+    verb: str = ""  # its main verb
+    source: tuple[int, int] | None = None  # from where to where its input() stands, for DATA
 
     @property
     def streams(self) -> bool:
@@ -60,14 +48,19 @@ class Statement:
         return self.kind is Kind.READ
 
     @property
+    def answers(self) -> bool:
+        """Whether it has an answer, be it without rows."""
+        return self.kind is Kind.READ or self.verb in _ANSWERING
+
+    @property
     def reads_only(self) -> bool:
         """Whether it changes nothing outside its session."""
-        return self.kind is Kind.READ or self.first in _READING
+        return self.kind is Kind.READ or self.verb in _READING | _SELECTING
 
     @property
     def sets(self) -> bool:
         """Whether a session must remember it."""
-        return self.first in {"SET", "USE"}
+        return self.verb in {"SET", "USE"}
 
     def into(self, file: str, default_format: str) -> str:
         """The SELECT, its answer written to ``file``."""
@@ -78,20 +71,13 @@ class Statement:
 
     def from_file(self, file: str) -> str:
         """The INSERT, its data read from ``file``."""
-        return f"{self.text[: self.place]} FROM INFILE '{file}' {self.text[self.place :]}"
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-    depth: int
-
-    @property
-    def word(self) -> str:
-        return self.text.upper() if self.kind == "word" else ""
+        if self.source is None:
+            return f"{self.text[: self.place]} FROM INFILE '{file}' {self.text[self.place :]}"
+        start, end = self.source
+        return (
+            f"{self.text[:start]}file('{file}', '{self.format}', "
+            f"{self.text[start:end].partition('(')[2]}{self.text[end : self.place]}"
+        )
 
 
 def parse(text: str) -> Statement:
@@ -100,134 +86,150 @@ def parse(text: str) -> Statement:
     Raises:
         Refusal: it is empty, more than one statement, or needs what only a real server has.
     """
-    tokens = _tokens(text)
-    first = next(tokens, None)
-    if first is None:
+    coming = tokens(text)
+    head, verb = _until_verb(coming)
+    if verb == "INSERT":
+        return _insert(text, head, coming)
+    found = [*head, *coming]
+    whole = Statement(Kind.OTHER, text, len(text), "", len(text), verb)
+    if found and found[-1].kind == "open":
+        return whole
+    _one_statement(found)
+    if found and found[-1].text == ";":
+        found.pop()
+    if not found:
         raise Refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
-    if first.word == "INSERT":
-        return _insert(text, tokens)
-    rest = [first, *tokens]
-    _one_statement(rest)
-    if rest[-1].text == ";":
-        rest.pop()
-    if not rest:
-        raise Refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
-    _refuse(rest)
-    end = rest[-1].end
-    at, name = _format(rest)
-    kind = (
-        Kind.READ if first.word in {"SELECT", "WITH", "FROM"} or first.text == "(" else Kind.OTHER
-    )
-    return Statement(kind, text[:end], end if at is None else at, name, len(text), first.word)
+    refuse(found)
+    end = found[-1].end
+    at, name = _format(found)
+    kind = Kind.READ if verb in _SELECTING or verb == "(" else Kind.OTHER
+    return Statement(kind, text[:end], end if at is None else at, name, len(text), verb)
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    depth = 0
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or "sign"
-        if match["quoted"] is not None:
-            kind = "quoted"
-        if kind == "space":
-            continue
-        if match[0] in {")", "]", "}"}:
-            depth -= 1
-        yield _Token(kind, match[0], match.start(), match.end(), depth)
-        if match[0] in {"(", "[", "{"}:
-            depth += 1
+def _until_verb(coming: Iterator[Token]) -> tuple[list[Token], str]:
+    """The tokens up to the main verb, and that verb; a WITH clause may come before it."""
+    head: list[Token] = []
+    for token in coming:
+        head.append(token)
+        if head[0].word != "WITH":
+            return head, token.word or token.text
+        before = head[-2] if len(head) > 1 else token
+        if (
+            not token.depth
+            and token.word in {"SELECT", "FROM", "INSERT"}
+            and before.ends_expression
+            and before.word not in {"WITH", "RECURSIVE", "AS"}
+        ):
+            return head, token.word
+    return head, head[0].word if head else ""
 
 
-def _insert(text: str, tokens: Iterator[_Token]) -> Statement:
+def _insert(text: str, seen: list[Token], coming: Iterator[Token]) -> Statement:
     """Read an INSERT as far as its data; the data is never looked at."""
-    seen: list[_Token] = []
     settings: int | None = None
-    for token in tokens:
+    source: tuple[int, int] | None = None
+    selects = False
+    for token in coming:
+        before = seen[-1]
         seen.append(token)
-        if token.depth:
+        if token.kind == "open":
+            break
+        if source is None and token.text == "(" and before.word == "INPUT" and selects:
+            source = before.start, _closing(seen, coming)
             continue
-        if token.word in {"SELECT", "WITH"}:
-            seen.extend(tokens)
-            _one_statement(seen)
-            break
-        if token.word == "VALUES":
-            break
-        if token.word == "SETTINGS":
+        if token.depth or before.word in _BEFORE_A_NAME or before.text == ".":
+            selects |= token.word in _SELECTING and before.text == "("
+            continue
+        selects |= token.word in _SELECTING
+        if token.word == "SETTINGS" and not selects:
             settings = token.start
-        if token.word == "FORMAT":
-            name = next(tokens, None)
-            if name is None or name.kind != "word" or name.word == "VALUES":
-                break
-            _refuse(seen)
-            end = name.end
+        if token.word == "VALUES" and not selects:
+            refuse(seen)
+            _nothing_behind_values(text, token.end)
             place = token.start if settings is None else settings
-            return Statement(Kind.DATA, text[:end], place, name.text, _data(text, end))
-    _refuse(seen)
-    return Statement(Kind.OTHER, text, len(text), "", len(text))
+            written = f"{text[: token.start]}FORMAT Values"
+            return Statement(Kind.DATA, written, place, "Values", token.end, "INSERT")
+        if token.word != "FORMAT" or (selects and source is None):
+            continue
+        named = next(coming, None)
+        name = _name(named) if named else ""
+        if not named or not name:
+            seen += [named] if named else []
+            continue
+        refuse(seen)
+        place = token.start if settings is None else settings
+        data = _data(text, named.end)
+        return Statement(Kind.DATA, text[: named.end], place, name, data, "INSERT", source)
+    _one_statement(seen)
+    refuse(seen)
+    return Statement(Kind.OTHER, text, len(text), "", len(text), "INSERT")
+
+
+def _nothing_behind_values(text: str, start: int) -> None:
+    """Refuse what follows the values' `;`: from a file the engine would pass over it in silence."""
+    if text.find(";", start, len(text.rstrip()) - 1) < 0:
+        return
+    behind = tokens(text[start:])
+    ended = any(token.text == ";" for token in behind)
+    if ended and next(behind, None):
+        raise Refusal(
+            27,
+            "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+            "Cannot read data after semicolon: an INSERT's values end with it, and it is one "
+            "statement a request",
+        )
+
+
+def _closing(seen: list[Token], coming: Iterator[Token]) -> int:
+    """Read on to the bracket that closes the last one seen; where it ends."""
+    opened = seen[-1].depth
+    for token in coming:
+        seen.append(token)
+        if token.text == ")" and token.depth == opened:
+            break
+    return seen[-1].end
 
 
 def _data(text: str, end: int) -> int:
     """As the server does: blanks, then one line end, belong to the statement."""
-    found = re.compile(r"[ \t\f]*(?:;[ \t\f]*)?(?:\r?\n)?").match(text, end)
+    if text[end : end + 1] == ";":
+        raise Refusal(
+            62,
+            "SYNTAX_ERROR",
+            f"Syntax error: a ';' stands between the format and the data of INSERT, at position "
+            f"{end + 1}: leave it out",
+        )
+    found = re.compile(r"[ \t\f]*(?:\r?\n)?").match(text, end)
     return found.end() if found else end
 
 
-def _format(tokens: Sequence[_Token]) -> tuple[int | None, str]:
+def _name(token: Token) -> str:
+    """The identifier that a token is; '' if it is none."""
+    if token.kind == "word":
+        return token.text
+    return token.text[1:-1] if token.kind == "quoted" and token.text[0] in '`"' else ""
+
+
+def _format(found: Sequence[Token]) -> tuple[int | None, str]:
     """Where the statement's FORMAT stands and what it names."""
-    for at in range(len(tokens) - 2, 0, -1):
-        token, name, before = tokens[at], tokens[at + 1], tokens[at - 1]
-        if token.depth or token.word != "FORMAT" or name.kind != "word":
+    for at in range(len(found) - 2, 0, -1):
+        token, name, before = found[at], _name(found[at + 1]), found[at - 1]
+        if token.depth or token.word != "FORMAT" or not name:
             continue
-        if name.word in {"ASC", "DESC", "NULLS"} or before.word in {"BY", "SELECT", "AS"}:
+        if name.upper() in {"ASC", "DESC", "NULLS"} or before.word in {"BY", "SELECT", "AS"}:
             continue
-        after = tokens[at + 2] if at + 2 < len(tokens) else None
-        if before.text not in {",", "."} and (after is None or after.word == "SETTINGS"):
-            return token.start, name.text
+        after = found[at + 2] if at + 2 < len(found) else None
+        if before.ends_expression and (after is None or after.word == "SETTINGS"):
+            return token.start, name
     return None, ""
 
 
-def _one_statement(tokens: Sequence[_Token]) -> None:
-    for at, token in enumerate(tokens[:-1]):
+def _one_statement(found: Sequence[Token]) -> None:
+    for at, token in enumerate(found[:-1]):
         if token.text == ";":
             raise Refusal(
                 62,
                 "SYNTAX_ERROR",
                 f"Syntax error (Multi-statements are not allowed): failed at position "
-                f"{token.start + 1}: {tokens[at + 1].text}",
+                f"{token.start + 1}: {found[at + 1].text}",
             )
-
-
-def _refuse(tokens: Sequence[_Token]) -> None:
-    """Refuse, with a sentence, what only a real server has or what would leave the store."""
-    words = [token.word for token in tokens]
-    first, second = [*words, "", ""][:2]
-    what = ""
-    if first == "KILL":
-        what = "no KILL QUERY: close the connection of the query instead"
-    elif first in {"GRANT", "REVOKE"} or (
-        first in {"CREATE", "ALTER", "DROP"} and _ACCESS & set(words[1:4])
-    ):
-        what = "no users, roles or grants"
-    elif first in {"BACKUP", "RESTORE"}:
-        what = "no BACKUP: end it and copy its folder"
-    elif first == "SYSTEM" and _SYSTEM & set(words[1:]):
-        what = f"no SYSTEM {second}"
-    else:
-        what = _outside(tokens, words)
-    if what:
-        raise Refusal(48, "NOT_IMPLEMENTED", f"The embedded store has {what}")
-
-
-def _outside(tokens: Sequence[_Token], words: Sequence[str]) -> str:
-    for at, word in enumerate(words):
-        following = words[at + 1] if at + 1 < len(words) else ""
-        sign = tokens[at + 1].text if at + 1 < len(tokens) else ""
-        before = words[at - 1] if at else ""
-        if word == "ON" and following == "CLUSTER":
-            return "no clusters: leave ON CLUSTER out"
-        if (word, following) in {("INTO", "OUTFILE"), ("FROM", "INFILE")}:
-            return f"no {word} {following}: send and take the data over HTTP"
-        is_engine = tokens[at - 1].text == "=" and at > 1 and words[at - 2] == "ENGINE"
-        if word.startswith("REPLICATED") and is_engine:
-            return "no replication: leave Replicated out of the engine's name"
-        if word.lower() in _REACHING and (sign == "(" or is_engine) and before != "INTO":
-            return f"no {tokens[at].text}: it reaches nothing outside its own folder"
-    return ""
