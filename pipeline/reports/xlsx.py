@@ -89,52 +89,64 @@ class Sink:
 
 
 class Workbook:
-    """One workbook on its way into a sink.
+    """One workbook on its way: sheets and rows are put in, bytes are taken out.
 
-    Call `sheet` for each sheet and read on what it yields, then `close`: the rows are taken while
-    the bytes are given away.
+    For each sheet `begin`, `add` as often as there are rows, `end`; at last `close`. `taken` gives
+    what came to be since the last time.
     """
 
     def __init__(self) -> None:
         self._sink = Sink()
         self._zip = zipfile.ZipFile(
-            self._sink,  # type: ignore[call-overload]  # neither seeks nor tells, which it copes with
+            self._sink,  # type: ignore[call-overload]  # it neither seeks nor tells, and need not
             "w",
             zipfile.ZIP_DEFLATED,
             compresslevel=_LEVEL,
         )
         self._text = _Texts()
+        self._cells: list[Cells] = []
+        self._head = self._name = ""
+        self._part: IO[bytes] | None = None
         self.sheets: list[Sheet] = []
-        """Those that are whole."""
+        """In the order of the book; the last one may have more rows to come."""
 
     @property
     def cut(self) -> int:
         """How many texts were too long for a cell."""
         return self._text.cut
 
-    def sheet(
-        self, name: str, columns: Sequence[Column], blocks: Iterable[Sequence[Sequence[Any]]]
-    ) -> Iterator[bytes]:
-        """Write rows as a sheet, or as several where one does not hold them; yields bytes.
+    def begin(self, name: str, columns: Sequence[Column]) -> None:
+        """Begin a sheet with its head."""
+        self._name = name
+        self._cells = [self._cells_of(column.kind) for column in columns]
+        self._head = "".join(self._text(column.name) for column in columns)
+        self._begin_part()
 
-        ``blocks``: rows as JSON has them, some thousand at a time.
-        """
-        cells = [self._cells(column.kind) for column in columns]
-        head = "".join(self._text(column.name) for column in columns)
-        part = self._begin(name, head)
-        rows = 0
-        for block in blocks:
-            for lines in _cut(block, rows, MAX_ROWS - 1):
-                if rows == MAX_ROWS - 1:
-                    self._end(part, rows)
-                    part, rows = self._begin(name, head), 0
-                part.write(_rows(cells, lines))
-                rows += len(lines)
-                yield self._sink.take()
-        self._end(part, rows)
-        yield self._sink.take()
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Write rows, with values as JSON has them; goes on in another sheet where one is full."""
+        start = 0
+        while start < len(rows):
+            room = MAX_ROWS - 1 - self.sheets[-1].rows
+            if not room:
+                self.end()
+                self._begin_part()
+                continue
+            piece = rows[start : start + room]
+            self._writing.write(_rows(self._cells, piece))
+            self.sheets[-1] = self.sheets[-1]._replace(rows=self.sheets[-1].rows + len(piece))
+            start += len(piece)
 
-    def close(self, about: Iterable[tuple[str, str]]) -> bytes:
+    def end(self) -> None:
+        """End a sheet."""
+        self._writing.write(_SHEET_END)
+        self._writing.close()
+        self._part = None
+
+    def taken(self) -> bytes:
+        """The bytes of the file that came to be since the last time."""
+        return self._sink.take()
+
+    def close(self, about: Iterable[tuple[str, str]]) -> None:
         """Write *About*, a name and a text each line, and what holds the book together."""
         part = self._open("xl/worksheets/sheet1.xml")
         part.write(_SHEET_HEAD_OF_TWO.encode())
@@ -147,9 +159,14 @@ class Workbook:
             with self._open(path) as part:
                 part.write(content.encode())
         self._zip.close()
-        return self._sink.take()
 
-    def _cells(self, kind: Kind) -> Cells:
+    @property
+    def _writing(self) -> IO[bytes]:
+        if self._part is None:
+            raise ValueError("no sheet was begun")
+        return self._part
+
+    def _cells_of(self, kind: Kind) -> Cells:
         of_kind: dict[Kind, Cells] = {
             Kind.TEXT: _each_once(self._text),
             Kind.NUMBER: partial(map, _number),
@@ -159,16 +176,10 @@ class Workbook:
         }
         return of_kind[kind]
 
-    def _begin(self, name: str, head: str) -> IO[bytes]:
-        self.sheets.append(Sheet(self._free_name(name), 0))
-        part = self._open(f"xl/worksheets/sheet{len(self.sheets) + 1}.xml")
-        part.write(f"{_SHEET_HEAD}<row>{head}</row>".encode())
-        return part
-
-    def _end(self, part: IO[bytes], rows: int) -> None:
-        part.write(_SHEET_END)
-        part.close()
-        self.sheets[-1] = self.sheets[-1]._replace(rows=rows)
+    def _begin_part(self) -> None:
+        self.sheets.append(Sheet(self._free_name(self._name), 0))
+        self._part = self._open(f"xl/worksheets/sheet{len(self.sheets) + 1}.xml")
+        self._part.write(f"{_SHEET_HEAD}<row>{self._head}</row>".encode())
 
     def _free_name(self, name: str) -> str:
         """A sheet's name: of allowed characters, not too long, and not there yet."""
@@ -186,16 +197,6 @@ class Workbook:
         info.compress_type = zipfile.ZIP_DEFLATED
         part: IO[bytes] = self._zip.open(info, "w", force_zip64=True)
         return part
-
-
-def _cut(block: Sequence[Any], rows: int, most: int) -> Iterator[Sequence[Any]]:
-    """A block in pieces, so that each lies in one sheet, of which the first has rows already."""
-    start, room = 0, most - rows
-    while start < len(block):
-        room = room or most
-        piece = block[start : start + room]
-        yield piece
-        start, room = start + len(piece), room - len(piece)
 
 
 def _rows(cells: Sequence[Cells], lines: Sequence[Sequence[Any]]) -> bytes:

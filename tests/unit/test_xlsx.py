@@ -27,9 +27,12 @@ def made(
     size: int = 7,
 ) -> bytes:
     book = Workbook()
-    blocks = [rows[n : n + size] for n in range(0, len(rows), size)]
-    written = b"".join(book.sheet(name, columns, blocks))
-    return written + book.close([("as of", "2026-05-01")])
+    book.begin(name, columns)
+    for n in range(0, len(rows), size):
+        book.add(rows[n : n + size])
+    book.end()
+    book.close([("as of", "2026-05-01")])
+    return book.taken()
 
 
 def by_openpyxl(data: bytes, sheet: str = "view") -> list[tuple[Any, ...]]:
@@ -99,7 +102,8 @@ def test_rows_beyond_one_sheet_go_on_in_the_next(monkeypatch: pytest.MonkeyPatch
 def test_names_of_sheets_are_what_excel_takes() -> None:
     book = Workbook()
     for name in ("a/b:c", "x" * 40, "x" * 40, "About", "HISTORY"):
-        b"".join(book.sheet(name, COLUMNS, []))
+        book.begin(name, COLUMNS)
+        book.end()
     book.close([])
     assert [sheet.name for sheet in book.sheets] == [
         "a_b_c",
@@ -113,8 +117,11 @@ def test_names_of_sheets_are_what_excel_takes() -> None:
 def test_a_text_too_long_for_a_cell_is_cut_and_counted() -> None:
     book = Workbook()
     rows = [["a" * xlsx.MAX_TEXT], ["😀" * xlsx.MAX_TEXT]]
-    data = b"".join(book.sheet("view", [Column("c", Kind.TEXT)], [rows])) + book.close([])
-    whole, cut = (row[0] for row in by_openpyxl(data)[1:])
+    book.begin("view", [Column("c", Kind.TEXT)])
+    book.add(rows)
+    book.end()
+    book.close([])
+    whole, cut = (row[0] for row in by_openpyxl(book.taken())[1:])
     assert whole == rows[0][0]
     assert cut.endswith("😀…")
     assert len(cut.encode("utf-16-le")) <= 2 * xlsx.MAX_TEXT
