@@ -36,6 +36,7 @@ class Reason(StrEnum):
 
     UNIDENTIFIED = "unidentified"  # nothing was presented
     IDENTITY = "identity"  # what was presented is not valid
+    STALE = "stale"  # who may see what cannot be read
     NO_GRANT = "no_grant"
     ROLE = "role"
     ORGANIZATION = "organization"

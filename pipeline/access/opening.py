@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pipeline.access.identity import Door, Key, Keys
-from pipeline.access.roles import Role
-from pipeline.errors import UsageError
+from pipeline.access.doors import KeyDoor, ProxyDoor
+from pipeline.access.identity import Door, Keys
+from pipeline.access.keys import StoredKeys
+from pipeline.access.known import Known
+from pipeline.errors import StoreError
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -26,25 +29,33 @@ class Access:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, store: Store) -> AsyncIterator[Access]:  # noqa: ARG001
-    """Open all doors that the settings name, for the block; what they know is kept fresh in it."""
-    yield Access((), _NoKeys())
+async def opened(settings: Settings, store: Store) -> AsyncIterator[Access]:
+    """Open all doors that the settings name, for the block; what they know is kept fresh in it.
+
+    Raises:
+        StoreError: the store does not say who may see what.
+    """
+    known = Known(store)
+    await asyncio.to_thread(known.read)
+    keeping = asyncio.get_running_loop().create_task(known.keep())
+    try:
+        yield Access(tuple(_doors(settings, known)), StoredKeys(store))
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        with contextlib.suppress(StoreError):
+            await asyncio.to_thread(known.write_uses)
 
 
-class _NoKeys:
-    def create(
-        self,
-        role: Role,
-        scope: Sequence[str],
-        *,
-        name: str = "",
-        expires: datetime | None = None,
-        by: str,
-    ) -> tuple[Key, str]:
-        raise UsageError(f"no key can be made yet: {role} {scope} {name} {expires} {by}")
+def _doors(settings: Settings, known: Known) -> list[Door]:
+    doors: list[Door] = [KeyDoor(known)]
+    if settings.oidc_issuer:
+        from pipeline.access.issuer import Issuer
+        from pipeline.access.tokens import TokenDoor
 
-    def all(self) -> list[Key]:
-        return []
-
-    def revoke(self, key: str) -> bool:  # noqa: ARG002
-        return False
+        issuer = Issuer(settings.oidc_issuer)
+        audience, claim = settings.oidc_audience, settings.oidc_user_claim
+        doors.append(TokenDoor(known, issuer, audience, claim))
+    if settings.proxy_addresses:
+        doors.append(ProxyDoor(known, settings.proxy_user_header, settings.proxy_addresses))
+    return doors

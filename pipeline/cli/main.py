@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pipeline.cli.access import access, key
 from pipeline.cli.dead_letter import dead_letter
 from pipeline.cli.events import check as events_check
 from pipeline.cli.events import tail
@@ -379,6 +380,8 @@ def settings(markdown: bool) -> None:
     click.echo(page.markdown() if markdown else page.listing(load()), nl=False)
 
 
+cli.add_command(access)
+cli.add_command(key)
 cli.add_command(dead_letter)
 cli.add_command(tail)
 cli.add_command(simulate)

@@ -6,7 +6,6 @@ explains: the same rows under the same token, sent any number of times by anybod
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from pipeline.clickhouse.faults import translate
 from pipeline.clickhouse.native import Columns, Data, encode
 from pipeline.errors import StoreRefused, StoreUnavailable
+from pipeline.settings.kinds import is_loopback
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -86,7 +86,7 @@ class Store:
         # The driver also logs what it raises.
         logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
         url = settings.clickhouse
-        compression = None if _is_loopback(url.host) else "lz4"
+        compression = None if is_loopback(url.host) else "lz4"
         where = f"{url.scheme}://{url.host}:{url.port}"
         with _translated(where):
             client = clickhouse_connect.get_client(
@@ -213,15 +213,6 @@ def _pool(settings: Settings) -> Any:
     if settings.clickhouse_ca is not None:
         options["ca_cert"] = str(settings.clickhouse_ca)
     return get_pool_manager(**options)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @contextmanager

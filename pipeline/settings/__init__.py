@@ -189,6 +189,30 @@ class Settings:
         "password and its first migration.",
     )
 
+    # Who is let in
+    oidc_issuer: str = _setting(
+        "",
+        kinds.safe_url(),
+        "The OpenID Connect issuer whose tokens are taken, as they name it in `iss`; empty: none.",
+    )
+    oidc_audience: str = _setting("", kinds.text(), "What those tokens must name in `aud`.")
+    oidc_user_claim: str = _setting(
+        "sub",
+        kinds.name("1 to 100 letters, digits, '.', '_' and '-'", 100),
+        "The claim of those tokens that is the user of `usage access`; `email` is taken where "
+        "`email_verified` is true.",
+    )
+    proxy_addresses: tuple[str, ...] = _setting(
+        "",
+        kinds.networks(),
+        "The proxies that are believed when they name the user in a header; empty: nobody is.",
+    )
+    proxy_user_header: str = _setting(
+        "X-Forwarded-User",
+        kinds.name("1 to 100 letters, digits, '.', '_' and '-'", 100),
+        "That header; the proxy must take it out of what comes from others.",
+    )
+
     # The process
     data: Path = _setting("data", kinds.folder(), "Folder of the embedded store.")
     web_port: int = _setting("6066", kinds.integer(1, 65_535), "Port of a worker's web server.")
@@ -294,6 +318,24 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _contradictions(settings: Settings) -> Iterator[str]:
     """What is wrong between settings that are each right."""
+    yield from _of_kafka(settings)
+    if settings.clickhouse_ca and not settings.clickhouse.secure:
+        yield "USAGE_CLICKHOUSE_CA is set, but USAGE_CLICKHOUSE begins with http://; allowed: https://"
+    if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
+        yield "USAGE_OIDC_ISSUER and USAGE_OIDC_AUDIENCE go together; one of them is not set"
+    if settings.chunk_events > settings.buffer_events:
+        yield (
+            f"USAGE_CHUNK_EVENTS is {settings.chunk_events}, more than USAGE_BUFFER_EVENTS "
+            f"({settings.buffer_events}); allowed: at most that"
+        )
+    if settings.chunk_bytes > settings.buffer_bytes:
+        yield (
+            f"USAGE_CHUNK_BYTES is {settings.chunk_bytes}, more than USAGE_BUFFER_BYTES "
+            f"({settings.buffer_bytes}); allowed: at most that"
+        )
+
+
+def _of_kafka(settings: Settings) -> Iterator[str]:
     sasl = settings.kafka_security.startswith("sasl")
     if sasl and not (settings.kafka_user and settings.kafka_password):
         yield (
@@ -315,15 +357,3 @@ def _contradictions(settings: Settings) -> Iterator[str]:
                 )
     if bool(settings.kafka_cert) != bool(settings.kafka_key):
         yield "USAGE_KAFKA_CERT and USAGE_KAFKA_KEY go together; one of them is not set"
-    if settings.clickhouse_ca and not settings.clickhouse.secure:
-        yield "USAGE_CLICKHOUSE_CA is set, but USAGE_CLICKHOUSE begins with http://; allowed: https://"
-    if settings.chunk_events > settings.buffer_events:
-        yield (
-            f"USAGE_CHUNK_EVENTS is {settings.chunk_events}, more than USAGE_BUFFER_EVENTS "
-            f"({settings.buffer_events}); allowed: at most that"
-        )
-    if settings.chunk_bytes > settings.buffer_bytes:
-        yield (
-            f"USAGE_CHUNK_BYTES is {settings.chunk_bytes}, more than USAGE_BUFFER_BYTES "
-            f"({settings.buffer_bytes}); allowed: at most that"
-        )

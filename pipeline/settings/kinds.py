@@ -6,6 +6,7 @@ was found and says what is allowed.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable
@@ -101,6 +102,52 @@ def words() -> Kind[tuple[str, ...]]:
         return tuple(word.strip() for word in value.split(",") if word.strip())
 
     return Kind(read, "words separated by commas, or empty")
+
+
+def networks() -> Kind[tuple[str, ...]]:
+    """Addresses and networks, separated by commas; none that holds every address."""
+
+    def read(value: str) -> tuple[str, ...]:
+        found = tuple(word.strip() for word in value.split(",") if word.strip())
+        for one in found:
+            if ipaddress.ip_network(one).prefixlen == 0:
+                raise ValueError(value)
+        return found
+
+    return Kind(
+        read,
+        "addresses and networks like 10.0.0.7, 10.1.0.0/16 or fd00::/8, separated by commas, none "
+        "of all addresses; or empty",
+    )
+
+
+def is_safe_url(value: str) -> bool:
+    """Whether it is an address that nobody on the way can answer for: https, or this machine."""
+    url = urlsplit(value)
+    if not url.hostname or url.username or url.fragment or not value.isprintable() or " " in value:
+        return False
+    return url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname))
+
+
+def safe_url() -> Kind[str]:
+    """``https://…``, or ``http://127.0.0.1…``, or nothing."""
+
+    def read(value: str) -> str:
+        if value and not is_safe_url(value):
+            raise ValueError(value)
+        return value
+
+    return Kind(read, "https://…, on this machine http:// too, or empty")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def secret() -> Kind[Secret]:

@@ -1,0 +1,148 @@
+"""What ``usage access`` and ``usage key`` do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from pipeline.access.expiry import expiry
+from pipeline.access.grants import Grants
+from pipeline.access.keys import StoredKeys
+from pipeline.access.roles import Role
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema.migrate import check as check_schema
+from pipeline.views import rows as answers
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+BY = "command line"
+"""Who made a grant or a key, where it was made here."""
+
+_GRANTS = ("user", "tenant", "role", "since", "by")
+_KEYS = ("id", "name", "role", "scope", "created", "created_by", "expires", "last_used")
+
+
+def grant_command(settings: Settings, user: str, scope: str, role: str) -> None:
+    """Give a user a role in organizations.
+
+    Raises:
+        UsageError: a name cannot be one.
+    """
+    organizations = _words(scope)
+    with _store(settings) as store:
+        Grants(store).grant(user, Role(role), organizations, by=BY)
+    click.echo(f"{user} is {role} of {', '.join(organizations)}")
+
+
+def revoke_command(settings: Settings, user: str, scope: str | None, role: str | None) -> int:
+    """Take grants away; 1 where there was nothing to take."""
+    with _store(settings) as store:
+        taken = Grants(store).revoke(
+            user,
+            scope=_words(scope) if scope is not None else (),
+            role=Role(role) if role is not None else None,
+            by=BY,
+        )
+    for one in taken:
+        click.echo(f"{user} is no longer {one.role} of {one.tenant}")
+    if not taken:
+        click.echo(
+            f"usage: nothing of that is granted to {user!r}; `usage access list` shows what is",
+            err=True,
+        )
+    return int(not taken)
+
+
+def list_command(settings: Settings, user: str | None, as_json: bool) -> None:
+    """Print who may see what."""
+    with _store(settings) as store:
+        held = Grants(store).all(user)
+    rows = [(one.user, one.grant.tenant, str(one.grant.role), one.at, one.by) for one in held]
+    _print(_GRANTS, rows, as_json, "nobody may see anything: `usage access grant` lets people in")
+
+
+def create_key_command(
+    settings: Settings, role: str, scope: str, expires: str | None, name: str
+) -> None:
+    """Make a key and print it: alone on stdout, what it is on stderr.
+
+    Raises:
+        UsageError: a scope, a name or a time cannot be one.
+    """
+    until = expiry(expires, datetime.now(UTC)) if expires is not None else None
+    with _store(settings) as store:
+        key, text = StoredKeys(store).create(
+            Role(role), _words(scope), name=name, expires=until, by=BY
+        )
+    ends = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until it is revoked"
+    click.echo(
+        f"key {key.id}: {key.role} of {', '.join(key.scope)}, {ends}; it is shown this once",
+        err=True,
+    )
+    click.echo(text)
+
+
+def list_keys_command(settings: Settings, as_json: bool) -> None:
+    """Print the keys that were not revoked."""
+    with _store(settings) as store:
+        keys = StoredKeys(store).all()
+    rows = [
+        (
+            *(key.id, key.name, str(key.role)),
+            list(key.scope) if as_json else ",".join(key.scope),
+            *(key.created, key.created_by, key.expires, key.last_used),
+        )
+        for key in keys
+    ]
+    _print(_KEYS, rows, as_json, "there is no key: `usage key create` makes one")
+
+
+def revoke_keys_command(settings: Settings, ids: Sequence[str]) -> int:
+    """End keys; 1 where there was none of an id."""
+    missing = 0
+    with _store(settings) as store:
+        keys = StoredKeys(store)
+        for one in ids:
+            if keys.revoke(one):
+                click.echo(f"key {one} is revoked")
+            else:
+                missing = 1
+                click.echo(
+                    f"usage: there is no key {one!r} that holds; `usage key list` shows them "
+                    "(the id is the part between the underscores)",
+                    err=True,
+                )
+    return missing
+
+
+@contextmanager
+def _store(settings: Settings) -> Iterator[Store]:
+    store = Store.connect(settings)
+    try:
+        check_schema(store)
+        yield store
+    finally:
+        store.close()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(sorted({word.strip() for word in text.split(",") if word.strip()}))
+
+
+def _print(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool, nothing: str
+) -> None:
+    if as_json:
+        answers.show_json(answers.as_json(columns, rows), sys.stdout)
+    elif rows:
+        console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        answers.show_table(columns, [""] * len(columns), rows, console)
+    else:
+        click.echo(nothing)
