@@ -1,3 +1,42 @@
-"""Makes the fixtures with real parts known to all tests; they cost nothing until asked for."""
+"""What holds for all tests: fixtures with real parts, and how tests are shared among processes.
+
+The fixtures cost nothing until asked for.
+"""
+
+from __future__ import annotations
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.support.harness.fixtures"]
+
+LONG = (
+    "tests/model/",
+    "tests/fault/test_breakages.py",
+    "tests/fault/test_crashes.py",
+    "tests/fault/test_duplicates.py",
+    "tests/fault/test_ending.py",
+    "tests/fault/test_kafka_faults.py",
+    "tests/fault/test_kill_at_each_step.py",
+    "tests/fault/test_outage.py",
+    "tests/fault/test_store_faults.py",
+    "tests/fault/test_zombies.py",
+    "tests/integration/test_audit.py",
+    "tests/integration/test_run.py",
+    "tests/integration/test_worker.py",
+)
+"""Where tests are long and share nothing but what every process has: each may run anywhere."""
+
+
+class Shares(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """A file's tests in one process, for their fixtures' sake, in the order of collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(LONG) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares:
+    """Be asked by pytest-xdist, under ``-n``, for what shares out the tests."""
+    config.option.loadscopereorder = False  # it would put files of few, long tests last
+    return Shares(config, log)

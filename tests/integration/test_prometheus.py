@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,18 @@ import pytest
 from tests.support.harness.process import free_port
 from tests.support.harness.produce import REQUESTS
 from tests.support.harness.scene import Scene
-from tests.support.harness.scrape import await_equal, prometheus, window_gauges, worker_at
+from tests.support.harness.scrape import await_equal, get, prometheus, window_gauges, worker_at
 from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
+
+
+def promtool_says(port: int) -> str:
+    """What Prometheus' own check says of the names and units that a worker exposes."""
+    ours = [line for line in get(port, "/metrics").splitlines() if "python_" not in line]
+    command, text = ["promtool", "check", "metrics"], "\n".join(ours) + "\n"
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    return done.stdout + done.stderr
 
 
 def test_queries_rules_and_alerts_say_what_is_stored(scene: Scene, tmp_path: Path) -> None:
@@ -46,6 +55,7 @@ def test_queries_rules_and_alerts_say_what_is_stored(scene: Scene, tmp_path: Pat
             )
         received, counted, bad, skipped, lost = map(int, stored)
         assert lost == 40
+        assert promtool_says(port) == ""
 
         # Queries
         prom.await_value('sum(usage_events_total{outcome="counted"})', counted)

@@ -20,6 +20,7 @@ from pipeline.protocol.chunks import (
     plan,
     read_commit,
 )
+from tests.support.harness.examples import examples
 
 SOURCE = Source("usage.requests", 0)
 THIS, OLDER = "this-log", "an-older-log"
@@ -130,7 +131,7 @@ def in_short(decided: Plan | Halt) -> tuple[object, ...]:
     return ("go on", decided.start)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=examples(2000))
 @given(cases(), st.booleans())
 @example(Case(2, Intent(2, 4, OURS), None, 3, 9), False)
 @example(Case(2, None, Commit(2, THIS, 4, OTHERS), 0, 9), False)

@@ -18,10 +18,11 @@ from pipeline.facts import Facts, Reader, Rules, reader
 from pipeline.facts.repeats.window import Window
 from tests.property import facts_strategies as make
 from tests.property.facts_model import Rec, model
+from tests.support.harness.examples import examples
 
 TOPICS = ["usage.requests", "usage.recipe-actions"]
 WINDOWS = [1, 2, 5, 20, 1_000_000]
-FEW = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=examples(80), deadline=None, suppress_health_check=list(HealthCheck))
 
 few_names = st.sampled_from(["a", "b", "ab", "a\0", "", "é"])
 

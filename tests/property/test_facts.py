@@ -22,6 +22,7 @@ from pipeline.facts import (
 from pipeline.facts.bulk.columns import BULKS
 from tests.property import facts_strategies as make
 from tests.property.facts_model import PARTITION, Out, Rec, model
+from tests.support.harness.examples import examples
 
 HEADS = {
     "usage.requests": REQUESTS,
@@ -31,7 +32,7 @@ HEADS = {
 }
 TOPICS = list(HEADS)
 pytestmark = pytest.mark.timeout(600)
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def read(topic: str, *batches: Sequence[Rec]) -> Facts:
@@ -92,7 +93,7 @@ def test_any_valid_event_counts_with_exactly_its_row(topic: str) -> None:
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_any_mutation_is_valid_or_rejected_for_the_models_reason(topic: str) -> None:
-    @settings(FEW, max_examples=500)
+    @settings(FEW, max_examples=examples(500))
     @given(make.mutated(topic))
     def holds(record: Rec) -> None:
         agree(topic, [record], read(topic, [record]))
