@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from pipeline.api.instruments import Instruments
     from pipeline.api.limits import Limits
     from pipeline.clickhouse.reading import Reader
+    from pipeline.reports.jobs import Jobs
+    from pipeline.reports.runner import Runner
+
+
+@dataclass
+class Reports:
+    """The reports of one API process."""
+
+    jobs: Jobs
+    runner: Runner
+    adding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it is looked at what a caller has, and one is added."""
 
 
 @dataclass
@@ -31,6 +44,7 @@ class Api:
     """Asked in turn who a caller is."""
     keys: Keys
     limits: Limits
+    reports: Reports
     instruments: Instruments
     signer: Signer
     clock: Callable[[], datetime]

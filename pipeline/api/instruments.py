@@ -25,6 +25,7 @@ class Instruments:
             buckets=metrics.DURATION.buckets,
             registry=registry,
         )
+        self._reports = self._counter(metrics.REPORTS)
         self.in_flight = self._gauge(metrics.IN_FLIGHT)
         self.live = self._gauge(metrics.LIVE)
         for reason in Reason:  # there from the first scrape on, if only as 0
@@ -42,6 +43,10 @@ class Instruments:
     def refused(self, reason: Reason) -> None:
         """Take note of a refusal."""
         self._refusals.labels(str(reason)).inc()
+
+    def report_ended(self, status: str) -> None:
+        """Take note of a report that is over."""
+        self._reports.labels(status).inc()
 
     def store_failed(self) -> None:
         """Take note of a request that the store did not answer."""

@@ -40,6 +40,13 @@ STORE_ERRORS = Metric(
     "Requests that ClickHouse did not answer, or not to the end.",
 )
 
+REPORTS = Metric(
+    "usage_api_reports",
+    "counter",
+    "Reports that came to their end: `done` or `failed`.",
+    ("status",),
+)
+
 ALL: tuple[Metric, ...] = (
     REQUESTS,
     DURATION,
@@ -48,4 +55,5 @@ ALL: tuple[Metric, ...] = (
     IN_FLIGHT,
     LIVE,
     STORE_ERRORS,
+    REPORTS,
 )

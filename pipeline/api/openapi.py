@@ -11,6 +11,9 @@ from pipeline.access.roles import Role
 from pipeline.api import monthly
 from pipeline.api.options import DEFAULT_ROWS, MOST_ROWS
 from pipeline.api.view_routes import default
+from pipeline.reports.jobs import Status
+from pipeline.reports.plan import FORMATS as REPORT_FORMATS
+from pipeline.reports.plan import MOST_ORGANIZATIONS, MOST_VIEWS
 from pipeline.views.catalogue import Column, View
 from pipeline.views.formats import Format
 from pipeline.views.parameters import GRAINS, LARGEST
@@ -42,6 +45,7 @@ _PROBLEMS = {
     403: "It is not the caller's to see.",
     404: "There is no such thing, or it is somebody else's.",
     406: "No format of this API is accepted.",
+    409: "The report has no file: it is being made, or it failed; the detail says which.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     429: "Too many requests in a minute, or too many at once; Retry-After says when to try again.",
@@ -80,6 +84,9 @@ def document(views: Iterable[View], formats: Iterable[Format], release: str) -> 
             (),
             formats,
         ),
+        "/v1/reports": {"get": _listed_reports(), "post": _made_report()},
+        "/v1/reports/{id}": {"get": _one_report(), "delete": _removed_report()},
+        "/v1/reports/{id}/file": {"get": _report_file()},
         "/v1/live": {"get": _live()},
         "/v1/keys": {"get": _listed_keys(), "post": _made_key()},
         "/v1/keys/{id}": {"get": _one_key(), "delete": _revoked_key()},
@@ -275,6 +282,102 @@ def _live() -> Schema:
         "responses": {
             "200": {"description": "A stream without end.", "content": stream},
             **_problems(400, 401, 429, 503),
+        },
+    }
+
+
+def _listed_reports() -> Schema:
+    found: Schema = _get("reports", "The caller's reports.", _object("reports"))["get"]
+    found["responses"] |= _problems(403)
+    return found
+
+
+def _made_report() -> Schema:
+    texts: Schema = {"type": "array", "items": {"type": "string"}}
+    by_view = {"type": "object", "additionalProperties": texts}
+    number = {"type": ["integer", "null"], "minimum": 1, "maximum": LARGEST}
+    body = {
+        "type": "object",
+        "required": ["views"],
+        "additionalProperties": False,
+        "properties": {
+            "views": {**texts, "minItems": 1, "maxItems": MOST_VIEWS},
+            "format": {"enum": [one.name for one in REPORT_FORMATS], "default": "csv"},
+            **{
+                name: {"type": "string", "description": _SENTENCES[name]}
+                for name in ("since", "until")
+            },
+            "organizations": {
+                "oneOf": [{"type": "string"}, {**texts, "maxItems": MOST_ORGANIZATIONS}]
+            },
+            "columns": {"oneOf": [texts, by_view]},
+            **{name: {"type": "string"} for name in ("tz", "grain", "token")},
+            **dict.fromkeys(("months", "periods", "k"), number),
+            "spreadsheet": {"type": "boolean", "default": False},
+        },
+    }
+    answer = {"application/json": {"schema": _report()}}
+    return {
+        "operationId": "create_report",
+        "summary": "Take a report on: chosen views and a period as one file.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "202": {
+                "description": "It is being made; Location says where it stands.",
+                "content": answer,
+            },
+            **_problems(400, 401, 403, 413, 415, 429, 503),
+        },
+    }
+
+
+def _report() -> Schema:
+    return {
+        "type": "object",
+        "required": ["id", "status", "rows"],
+        "properties": {
+            "id": {"type": "string"},
+            "status": {"enum": [str(status) for status in Status]},
+            "rows": {"type": "integer", "description": "Written so far."},
+            "bytes": {"type": ["integer", "null"]},
+            "sha256": {"type": ["string", "null"]},
+            "file": {"type": ["string", "null"], "description": "Its path, when it is done."},
+            "error": {"type": ["string", "null"]},
+        },
+    }
+
+
+def _one_report() -> Schema:
+    found: Schema = _get("report", "How a report stands.", _report(), [_path("id")])["get"]
+    found["responses"] |= _problems(403, 404)
+    return found
+
+
+def _removed_report() -> Schema:
+    return {
+        "operationId": "remove_report",
+        "summary": "Remove a report with its file, or give it up.",
+        "parameters": [_path("id")],
+        "responses": {
+            "204": {"description": "It is gone."},
+            **_problems(400, 401, 403, 404, 429, 503),
+        },
+    }
+
+
+def _report_file() -> Schema:
+    content: Schema = {one.media_type: {} for one in REPORT_FORMATS} | {"application/zip": {}}
+    return {
+        "operationId": "report_file",
+        "summary": "A report's file; Repr-Digest has its SHA-256, Range goes on with a part.",
+        "parameters": [_path("id")],
+        "responses": {
+            "200": {"description": "The file.", "content": content},
+            "206": {"description": "The part that Range names.", "content": content},
+            "304": {"description": "The caller has it."},
+            "412": {"description": "It is another file than If-Match names."},
+            "416": {"description": "It has no such part."},
+            **_problems(400, 401, 403, 404, 409, 429, 503),
         },
     }
 

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from prometheus_client import (
@@ -26,7 +26,7 @@ from pipeline.access.opening import opened
 from pipeline.access.roles import ALL, Caller, Grant, Role
 from pipeline.api.application import application
 from pipeline.api.catalogue import Views
-from pipeline.api.context import Api
+from pipeline.api.context import Api, Reports
 from pipeline.api.cursors import Signer
 from pipeline.api.freshness import Freshness
 from pipeline.api.instruments import Instruments
@@ -39,6 +39,8 @@ from pipeline.errors import SettingsError
 from pipeline.process.ending import Ending
 from pipeline.process.logs import configure
 from pipeline.process.version import program_version
+from pipeline.reports.jobs import Job, Jobs
+from pipeline.reports.runner import Runner
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -92,19 +94,23 @@ async def running(
     async with Reader.connected(settings) as reader, opened(settings, store) as access:
         views = Views(store)
         await asyncio.to_thread(views.read)
+        freshness, instruments = Freshness(reader), Instruments(_registry())
+        reports = _reports(settings, reader, freshness, instruments)
         api = Api(
             reader=reader,
             views=views,
-            freshness=Freshness(reader),
+            freshness=freshness,
             doors=(*access.doors, *([sessions] if sessions is not None else [])),
             keys=access.keys,
             limits=Limits(settings.api_requests_per_minute, settings.api_queries_at_once),
-            instruments=Instruments(_registry()),
+            reports=reports,
+            instruments=instruments,
             signer=Signer(await asyncio.to_thread(_secret, settings, store)),
             clock=lambda: datetime.now(UTC),
             release=program_version(),
         )
-        refreshing = asyncio.get_running_loop().create_task(views.refresh())
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(views.refresh()), loop.create_task(reports.runner.run())]
         runner = web.AppRunner(
             application(api, sessions),
             # A reader that leaves cancels its handler, and so its query.
@@ -117,8 +123,24 @@ async def running(
             yield api, await _listen(runner, settings)
         finally:
             await runner.cleanup()
-            refreshing.cancel()
-            await asyncio.gather(refreshing, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reports(
+    settings: Settings, reader: Reader, freshness: Freshness, instruments: Instruments
+) -> Reports:
+    async def about(_: Job) -> dict[str, Any]:
+        fresh = await freshness.now()
+        return {
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "as_of": fresh.as_json("UTC"),
+        }
+
+    jobs = Jobs(settings.reports, timedelta(days=settings.keep_reports))
+    runner = Runner(jobs, reader, about, settings.reports_at_once, instruments.report_ended)
+    return Reports(jobs, runner)
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pipeline.access.decision import TENANT, Refusal, audience, decide, role_in
-from pipeline.access.roles import ALL, Caller
+from pipeline.access.roles import ALL, Caller, Role
 from pipeline.errors import UsageError
 from pipeline.views import formats, projection
 from pipeline.views.call import Value, call, literal
@@ -108,11 +108,11 @@ def resolve(wanted: Wanted, who: Caller, known: Mapping[str, View], values: Valu
         name: Shape(form, given, None, 0, wanted.spreadsheet) for name, given in columns.items()
     }
     parts = [_part(view, wanted, organizations, who, shapes[view.name], values) for view in views]
-    about = sorted({one for _, tenants in parts for one in tenants})
+    about = {one for _, tenants in parts for one in tenants} or set(who.tenants(Role.MANAGER))
     return Report(
         form.name,
         [part for part, _ in parts],
-        [ALL] if "" in about or not about else about,
+        [ALL] if "" in about else sorted(about),
         wanted.spreadsheet,
     )
 
@@ -192,9 +192,11 @@ def _part(
     shape: Shape,
     values: Values,
 ) -> tuple[Part, Sequence[str]]:
-    """A view's part, and the organizations that it is about; '' is all."""
+    """A view's part, and the organizations that it is about: '' is all, none is nobody's."""
     by_tenant = TENANT in {one.name for one in view.parameters}
     tenants = _tenants(view, organizations, who) if by_tenant else ("",)
+    for_whom = audience(view)
+    is_open = for_whom is not None and for_whom.role is None
     given = _given(view, wanted)
     calls = []
     for tenant in tenants:
@@ -215,7 +217,7 @@ def _part(
         queries = [" UNION ALL ".join(queries)]
     listed = [column._asdict() for column in projection.columns(sources[0], shape)]
     parameters = {name: plain(value) for name, value in calls[0].items() if name != TENANT}
-    return Part(view.name, queries, listed, parameters), tenants
+    return Part(view.name, queries, listed, parameters), () if is_open else tenants
 
 
 def _tenants(view: View, organizations: Sequence[str], who: Caller) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -43,13 +44,15 @@ class Runner:
         reader: Reader,
         about: About,
         at_once: int,
-        ended: Callable[[Status], None],
+        ended: Callable[[str], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._jobs = jobs
         self._reader = reader
         self._about = about
         self._at_once = at_once
         self._ended = ended
+        self._clock = clock
         self._news = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -66,12 +69,12 @@ class Runner:
                 self._news.clear()
                 if loop.time() - swept >= SWEEP_SECONDS:
                     swept = loop.time()
-                    await asyncio.to_thread(self._jobs.sweep, datetime.now(UTC))
+                    await asyncio.to_thread(self._jobs.sweep, self._clock())
                 await self._begin()
-                try:
-                    await asyncio.wait_for(self._news.wait(), LOOK_SECONDS)
-                except TimeoutError:
-                    continue
+                # Not `wait_for`, which takes no notice of a cancellation when there are news.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._news.wait()
         finally:
             running = list(self._running.values())
             for task in running:
@@ -118,7 +121,7 @@ class Runner:
         except FileNotFoundError:
             return
         failed = msgspec.structs.replace(
-            state, status=Status.FAILED, error=why, ended=datetime.now(UTC)
+            state, status=Status.FAILED, error=why, ended=self._clock()
         )
         self._jobs.note(job.id, failed)
         self._ended(Status.FAILED)
@@ -160,7 +163,7 @@ class Runner:
                 writing.cancel()
                 await asyncio.gather(noting, writing, return_exceptions=True)
             size, digest = await asyncio.to_thread(_checksum, out)
-            done = State(Status.DONE, state.begun, progress.total, size, digest, datetime.now(UTC))
+            done = State(Status.DONE, state.begun, progress.total, size, digest, self._clock())
             if not self._jobs.finish(job, out, done):
                 raise Removed
 

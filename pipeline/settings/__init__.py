@@ -189,6 +189,18 @@ class Settings:
         "password and its first migration.",
     )
 
+    reports: Path = _setting(
+        "data/reports",
+        kinds.folder(),
+        "Folder of the reports that `usage api` makes; API processes that share it share them.",
+    )
+    reports_at_once: int = _setting(
+        "2", kinds.integer(1, 100), "Reports that one API process makes at a time."
+    )
+    keep_reports: int = _setting(
+        "7", kinds.integer(1, 3650), "Days that a report and its file are kept."
+    )
+
     # Who is let in
     oidc_issuer: str = _setting(
         "",
