@@ -22,7 +22,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from pipeline.access.opening import opened
+from pipeline.access.opening import Access, opened
 from pipeline.access.roles import ALL, Caller, Grant, Role
 from pipeline.api.application import application
 from pipeline.api.catalogue import Views
@@ -76,7 +76,10 @@ async def _serve(settings: Settings, store: Store, *, link: bool) -> None:
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     Ending(lambda: loop.call_soon_threadsafe(told.set), DRAIN_SECONDS + MARGIN_SECONDS)
     sessions = Sessions() if link else None
-    async with running(settings, store, sessions) as (api, port):
+    async with (
+        opened(settings, store) as access,
+        running(settings, store, access, sessions) as (api, port),
+    ):
         where = f"http://{_shown(settings.api_host)}:{port}"
         print(f"api ready: {where}", flush=True)
         if sessions is not None:
@@ -88,10 +91,10 @@ async def _serve(settings: Settings, store: Store, *, link: bool) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, store: Store, sessions: Sessions | None = None
+    settings: Settings, store: Store, access: Access, sessions: Sessions | None = None
 ) -> AsyncIterator[tuple[Api, int]]:
     """Serve for the block; gives the API and its port."""
-    async with Reader.connected(settings) as reader, opened(settings, store) as access:
+    async with Reader.connected(settings) as reader:
         views = Views(store)
         await asyncio.to_thread(views.read)
         freshness, instruments = Freshness(reader), Instruments(_registry())
