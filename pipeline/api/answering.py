@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,14 +21,16 @@ from pipeline.api.options import Options
 from pipeline.api.problems import Problem
 from pipeline.clickhouse.reading import Answer
 from pipeline.errors import StoreError, StoreRefused, UsageError
+from pipeline.reports.streamed import workbook
 from pipeline.views import projection
-from pipeline.views.formats import ARROW, CSV, EXACT, JSON, NDJSON, PARQUET
+from pipeline.views.catalogue import Column
+from pipeline.views.formats import ARROW, CSV, EXACT, JSON, NDJSON, PARQUET, XLSX
 from pipeline.views.projection import Shape, Source
 from pipeline.views.rows import plain
 
 log = logging.getLogger(__name__)
 
-FORMATS = (JSON, NDJSON, CSV, PARQUET, ARROW)
+FORMATS = (JSON, NDJSON, CSV, PARQUET, ARROW, XLSX)
 """Those that the API gives."""
 
 WHOLE_BYTES = 1 << 20
@@ -121,7 +123,25 @@ def _encoded(
             return api.signer.sign(cursor, user)
 
         return bodies.document(pieces, _head(source, shape, fresh), shape.limit, following)
+    if shape.format is XLSX:
+        wanted = projection.columns(source, shape)
+        return workbook(source.name, wanted, pieces, _about(source, wanted, fresh))
     return bodies.marked(pieces) if shape.spreadsheet else pieces
+
+
+def _about(source: Source, columns: Sequence[Column], fresh: Fresh) -> Iterator[tuple[str, str]]:
+    """What a workbook says of itself."""
+    yield "View", source.name
+    for name, value in resolved(source).items():
+        yield f"Parameter {name}", str(value)
+    for one in fresh.as_json(source.tz):
+        newest = f"newest event {one['newest_event']}, newest arrival {one['newest_arrival']}"
+        yield f"As of, {one['type']}", newest
+    for column in columns:
+        if column.unit:
+            yield f"Unit of {column.name}", column.unit
+    if any(column.name == "currency" for column in columns):
+        yield "Currencies", "amounts of different currencies are never to be added"
 
 
 def _head(source: Source, shape: Shape, fresh: Fresh) -> bytes:

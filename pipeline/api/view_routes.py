@@ -119,6 +119,8 @@ def values(view: View, given: Mapping[str, str], api: Api) -> dict[str, Value]:
     Raises:
         Problem: 400, a parameter is unknown or wrong.
     """
+    known = [parameter.name for parameter in view.parameters]
+    options.only(given, (*known, *options.OF_ANSWER), view.name)
     try:
         return parameters.values(view, given, api.clock())
     except UsageError as error:
