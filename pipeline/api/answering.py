@@ -26,7 +26,7 @@ from pipeline.views import projection
 from pipeline.views.catalogue import Column
 from pipeline.views.formats import ARROW, CSV, EXACT, JSON, NDJSON, PARQUET, XLSX
 from pipeline.views.projection import Shape, Source
-from pipeline.views.rows import plain
+from pipeline.views.rows import in_zone, plain
 
 log = logging.getLogger(__name__)
 
@@ -157,8 +157,9 @@ def _head(source: Source, shape: Shape, fresh: Fresh) -> bytes:
 
 
 def resolved(source: Source) -> dict[str, Any]:
-    """The parameters as they were understood."""
-    return {name: plain(value) for name, value in source.parameters.items()}
+    """The parameters as they were understood, instants with the offset of their zone."""
+    [values] = in_zone([list(source.parameters.values())], source.tz)
+    return {name: plain(value) for name, value in zip(source.parameters, values, strict=True)}
 
 
 async def send(

@@ -289,7 +289,15 @@ class _Query(click.Command):
     show_default=True,
 )
 @click.option("--json", "output", flag_value="json", help="The same as --format json.")
-def query(view: str, output: str, **given: str | None) -> None:
+@click.option("--api", metavar="URL", help="Ask the API there instead of the store.")
+@click.option(
+    "--key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of the API: the file that holds the key.",
+)
+def query(
+    view: str, output: str, api: str | None, key_file: Path | None, **given: str | None
+) -> None:
     """Ask a view; only options that it has may be given.
 
     A time is 2026-05-01 or 2026-05-01T10:30 (both in --tz), one with an offset, epoch seconds, now,
@@ -298,9 +306,15 @@ def query(view: str, output: str, **given: str | None) -> None:
     """
     from datetime import UTC, datetime
 
-    from pipeline.cli.view_commands import query_command
+    from pipeline.cli import remote
+    from pipeline.cli.view_commands import print_answer, query_command
 
     named = {name: value for name, value in given.items() if value is not None}
+    if (api is None) != (key_file is None):
+        raise click.UsageError("--api and --key-file go together")
+    if api is not None and key_file is not None:
+        print_answer(remote.ask(api, key_file, view, named), output)
+        return
     query_command(load(), view, named, output, datetime.now(UTC))
 
 

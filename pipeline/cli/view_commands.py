@@ -7,12 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.remote import Answer
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema.migrate import check as check_schema
 from pipeline.errors import StoreRefused, UsageError
@@ -75,33 +75,39 @@ def query_command(
         fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")
     finally:
         store.close()
-    columns = [column.name for column in view.columns]
+    zone = str(values.get("tz", "UTC"))
+    [resolved] = answers.in_zone([list(values.values())], zone)
+    answer = Answer(
+        view,
+        {name: answers.plain(value) for name, value in zip(values, resolved, strict=True)},
+        answers.in_zone(rows, zone),
+        answers.in_zone(fresh, zone),
+    )
+    print_answer(answer, output)
+
+
+def print_answer(answer: Answer, output: str) -> None:
+    """Print what a question came to, as ``table``, ``json`` or ``csv``."""
+    columns = [column.name for column in answer.view.columns]
     if output == "csv":
-        answers.as_csv(columns, rows, sys.stdout)
+        answers.as_csv(columns, answer.rows, sys.stdout)
     elif output == "json":
         document = {
-            "view": view.name,
-            "parameters": {name: answers.plain(value) for name, value in values.items()},
-            "as_of": answers.as_json(("type", "newest_event", "newest_arrival"), fresh),
-            "rows": answers.as_json(columns, rows),
+            "view": answer.view.name,
+            "parameters": answer.parameters,
+            "as_of": answers.as_json(("type", "newest_event", "newest_arrival"), answer.fresh),
+            "rows": answers.as_json(columns, answer.rows),
         }
         answers.show_json(document, sys.stdout)
     else:
-        _show_answer(view, rows, fresh, _console())
+        _show_answer(answer.view, answer.rows, answer.fresh, _console())
 
 
-def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[Sequence[Any]]:
-    """The rows; buckets in the zone that was asked for, whatever the driver makes of them."""
+def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[tuple[Any, ...]]:
     try:
-        rows = store.query(f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
+        return store.query(f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
     except StoreRefused as error:
         raise UsageError(_refused(view, error)) from error
-    zone = ZoneInfo(str(values.get("tz", "UTC")))
-    local = {n for n, column in enumerate(view.columns) if column.type == "DateTime(tz)"}
-    return [
-        [value.astimezone(zone) if n in local else value for n, value in enumerate(row)]
-        for row in rows
-    ]
 
 
 def _refused(view: View, error: StoreRefused) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TextIO
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +29,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, date):  # an instant is one
         return value.isoformat()
     return value
+
+
+def in_zone(rows: Rows, tz: str) -> list[Sequence[Any]]:
+    """The rows, their instants and buckets with the offset of a zone."""
+    zone = ZoneInfo(tz)
+    return [
+        [value.astimezone(zone) if isinstance(value, datetime) else value for value in row]
+        for row in rows
+    ]
 
 
 def as_csv(columns: Sequence[str], rows: Rows, out: TextIO) -> None:
