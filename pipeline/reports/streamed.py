@@ -7,9 +7,8 @@ blocks nothing of the book is kept but what `pipeline.reports.xlsx` keeps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import msgspec
 
@@ -38,27 +37,16 @@ def _kind(type_: str) -> Kind:
     return next((kind for begins, kind in _KINDS if type_.startswith(begins)), Kind.TEXT)
 
 
-class _Feed(Iterator[Sequence[Sequence[Any]]]):
-    """Blocks on their way to a sheet, each put here before the sheet asks for it."""
-
-    def __init__(self) -> None:
-        self.blocks: list[Sequence[Sequence[Any]]] = []
-
-    def __next__(self) -> Sequence[Sequence[Any]]:
-        if not self.blocks:
-            raise StopIteration
-        return self.blocks.pop(0)
-
-
 async def sheet(
     book: Workbook, name: str, of: Sequence[ViewColumn], pieces: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
     """Write rows as a sheet of a book; gives the book's bytes as they come."""
-    feed, loop = _Feed(), asyncio.get_running_loop()
-    written = book.sheet(name, columns(of), feed)
+    loop = asyncio.get_running_loop()
+    book.begin(name, columns(of))
     async for lines in _blocks(pieces):
-        yield await loop.run_in_executor(_threads, _write, feed, written, lines)
-    yield await loop.run_in_executor(_threads, b"".join, written)
+        yield await loop.run_in_executor(_threads, _write, book, lines)
+    book.end()
+    yield book.taken()
 
 
 async def workbook(
@@ -74,14 +62,13 @@ async def workbook(
     more = [("Sheets", ", ".join(f"{one.name}: {one.rows:,} rows" for one in book.sheets))]
     if book.cut:
         more.append(("Texts cut", f"{book.cut:,} were longer than a cell can be"))
-    yield book.close([*about, *more])
+    book.close([*about, *more])
+    yield book.taken()
 
 
-def _write(feed: _Feed, written: Iterator[bytes], lines: Sequence[bytes]) -> bytes:
-    feed.blocks.append(msgspec.json.decode(b"[" + b",".join(lines) + b"]"))
-    # A block that crosses into the next sheet is given in two parts: its second comes with what
-    # follows. There is always a block left for the sheet to take, so that it never ends early.
-    return next(written)
+def _write(book: Workbook, lines: Sequence[bytes]) -> bytes:
+    book.add(msgspec.json.decode(b"[" + b",".join(lines) + b"]"))
+    return book.taken()
 
 
 async def _blocks(pieces: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:

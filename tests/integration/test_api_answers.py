@@ -83,11 +83,13 @@ def read_csv(body: bytes, names: list[str]) -> list[dict[str, Any]]:
 
 
 def read_parquet(body: bytes, names: list[str]) -> list[dict[str, Any]]:
-    return pq.read_table(io.BytesIO(body)).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(body)).to_pylist()
+    return rows
 
 
 def read_arrow(body: bytes, names: list[str]) -> list[dict[str, Any]]:
-    return pa.ipc.open_stream(body).read_all().to_pylist()
+    rows: list[dict[str, Any]] = pa.ipc.open_stream(body).read_all().to_pylist()
+    return rows
 
 
 def read_xlsx(body: bytes, names: list[str]) -> list[dict[str, Any]]:
@@ -117,15 +119,15 @@ def same(kind: str, due: Any, found: Any) -> bool:
     if kind.startswith("DateTime"):
         at = datetime.fromisoformat(due)
         if isinstance(found, str):
-            return found == due
-        return bool((found == at) if found.tzinfo else (found == at.replace(tzinfo=None)))
+            return bool(found == due)
+        return bool(found == (at if found.tzinfo else at.replace(tzinfo=None)))
     if kind.startswith("Date"):
         day = found.date() if isinstance(found, datetime) else found
         return bool(day == due or day == date.fromisoformat(due))
     if kind.startswith("Float"):
-        return float(found) == float(due)
+        return bool(float(found) == float(due))
     if "Int" in kind:
-        return int(found) == due
+        return bool(int(found) == due)
     return bool(found == due) or (due == "" and found is None)
 
 
