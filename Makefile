@@ -33,9 +33,9 @@ check: $(VENV)/dev.stamp ## format, lint, types, import direction, generated doc
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/usage settings --markdown | diff -u docs/settings.md - || { echo "docs/settings.md is stale: make docs"; exit 1; }
-	$(BIN)/usage metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
-	$(BIN)/usage schemas --check
+	$(BIN)/usage docs settings | diff -u docs/settings.md - || { echo "docs/settings.md is stale: make docs"; exit 1; }
+	$(BIN)/usage docs metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
+	$(BIN)/usage docs schemas --check
 
 faults: for-faults $(VENV)/dev.stamp ## the long tests: faults, and producers in all languages
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
@@ -48,10 +48,10 @@ bench: for-test $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; an h
 	$(BIN)/python -m tests.bench
 
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
-	$(BIN)/usage settings --markdown > docs/settings.md
-	$(BIN)/usage metrics > docs/metrics.md
-	$(BIN)/usage views --shipped --markdown > docs/views.md
-	$(BIN)/usage schemas
+	$(BIN)/usage docs settings > docs/settings.md
+	$(BIN)/usage docs metrics > docs/metrics.md
+	$(BIN)/usage docs views > docs/views.md
+	$(BIN)/usage docs schemas
 
 lock: $(VENV)/dev.stamp ## lock the newest allowed versions, with hashes
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -o requirements-dev.lock

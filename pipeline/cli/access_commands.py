@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from pipeline.access.expiry import expiry
 from pipeline.access.grants import Grants
 from pipeline.access.keys import StoredKeys
 from pipeline.access.roles import Role
-from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema.migrate import check as check_schema
+from pipeline.cli.answers import show_rows
+from pipeline.cli.opened import opened_store
+from pipeline.process import terminal
 from pipeline.views import rows as answers
+from pipeline.views.catalogue import Column
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -36,14 +36,14 @@ def grant_command(settings: Settings, user: str, scope: str, role: str) -> None:
         UsageError: a name cannot be one.
     """
     organizations = _words(scope)
-    with _store(settings) as store:
+    with opened_store(settings) as store:
         Grants(store).grant(user, Role(role), organizations, by=BY)
     click.echo(f"{user} is {role} of {', '.join(organizations)}")
 
 
 def revoke_command(settings: Settings, user: str, scope: str | None, role: str | None) -> int:
     """Take grants away; 1 where there was nothing to take."""
-    with _store(settings) as store:
+    with opened_store(settings) as store:
         taken = Grants(store).revoke(
             user,
             scope=_words(scope) if scope is not None else (),
@@ -62,7 +62,7 @@ def revoke_command(settings: Settings, user: str, scope: str | None, role: str |
 
 def list_command(settings: Settings, user: str | None, as_json: bool) -> None:
     """Print who may see what."""
-    with _store(settings) as store:
+    with opened_store(settings) as store:
         held = Grants(store).all(user)
     rows = [(one.user, one.grant.tenant, str(one.grant.role), one.at, one.by) for one in held]
     _print(_GRANTS, rows, as_json, "nobody may see anything: `usage access grant` lets people in")
@@ -77,7 +77,7 @@ def create_key_command(
         UsageError: a scope, a name or a time cannot be one.
     """
     until = expiry(expires, datetime.now(UTC)) if expires is not None else None
-    with _store(settings) as store:
+    with opened_store(settings) as store:
         key, text = StoredKeys(store).create(
             Role(role), _words(scope), name=name, expires=until, by=BY
         )
@@ -91,7 +91,7 @@ def create_key_command(
 
 def list_keys_command(settings: Settings, as_json: bool) -> None:
     """Print the keys that were not revoked."""
-    with _store(settings) as store:
+    with opened_store(settings) as store:
         keys = StoredKeys(store).all()
     rows = [
         (
@@ -107,7 +107,7 @@ def list_keys_command(settings: Settings, as_json: bool) -> None:
 def revoke_keys_command(settings: Settings, ids: Sequence[str]) -> int:
     """End keys; 1 where there was none of an id."""
     missing = 0
-    with _store(settings) as store:
+    with opened_store(settings) as store:
         keys = StoredKeys(store)
         for one in ids:
             if keys.revoke(one):
@@ -122,16 +122,6 @@ def revoke_keys_command(settings: Settings, ids: Sequence[str]) -> int:
     return missing
 
 
-@contextmanager
-def _store(settings: Settings) -> Iterator[Store]:
-    store = Store.connect(settings)
-    try:
-        check_schema(store)
-        yield store
-    finally:
-        store.close()
-
-
 def _words(text: str) -> tuple[str, ...]:
     return tuple(sorted({word.strip() for word in text.split(",") if word.strip()}))
 
@@ -142,7 +132,6 @@ def _print(
     if as_json:
         answers.show_json(answers.as_json(columns, rows), sys.stdout)
     elif rows:
-        console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-        answers.show_table(columns, [""] * len(columns), rows, console)
+        show_rows([Column(name, "String", "") for name in columns], rows, terminal.console())
     else:
         click.echo(nothing)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import Instant
+from pipeline.cli.options import AS_JSON, Instant
+from pipeline.process.printable import printable
 from pipeline.settings import load
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--rejected", is_flag=True, help="Only what would be rejected.")
 @click.option("--from-beginning", is_flag=True, help="All that Kafka still has, too.")
 @click.option("--limit", type=click.IntRange(0), default=0, help="End after so many; 0: never.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 def tail(
     topics: tuple[str, ...],
     tenants: tuple[str, ...],
@@ -57,7 +58,7 @@ def tail(
 @click.option("--topic", default="", help="Where they go; else each where its type belongs.")
 @click.option("--type", "type_", default="", help="What they must be; else anything.")
 @click.option("--at", type=Instant(), help="When they arrive, as 2026-05-01T12:00:00Z; else now.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 def check(files: tuple[Path, ...], topic: str, type_: str, at: int | None, as_json: bool) -> int:
     """Check payloads without Kafka, by the code that counts; `-` is standard input.
 
@@ -100,9 +101,7 @@ def _report(checker: Checker, name: str, file: Iterable[bytes], as_json: bool) -
 
 
 def _line(finding: Finding) -> str:
-    from pipeline.operate.dead_letters.screen import printable
-
     index = "" if finding.index is None else f"[{finding.index}]"
-    colour = "red" if finding.is_wrong else "yellow"
-    reason = click.style(finding.reason, fg=colour)
-    return f"{finding.file}:{finding.line}{index}: {reason}: {printable(finding.message.strip())}"
+    reason = click.style(finding.reason, fg="red" if finding.is_wrong else "yellow")
+    where = f"{printable(finding.file)}:{finding.line}{index}"
+    return f"{where}: {reason}: {printable(finding.message.strip())}"

@@ -6,6 +6,9 @@ import difflib
 
 import click
 
+MOVED = {"metrics": "docs metrics", "schemas": "docs schemas"}
+"""What commands that were are called now."""
+
 
 class Commands(click.Group):
     """A group that says which command was probably meant."""
@@ -16,6 +19,7 @@ class Commands(click.Group):
         """As click does, with a better word for what is not there."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            meant = MOVED.get(args[0]) or next(iter(close), "")
+            hint = f"; did you mean {meant!r}?" if meant else ""
             ctx.fail(f"{args[0]!r} is not a command{hint}")
         return super().resolve_command(ctx, args)

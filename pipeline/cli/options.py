@@ -9,6 +9,9 @@ import click
 from pipeline.errors import UsageError
 from pipeline.process import times
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+PORT = click.IntRange(1, 65_535)
+
 
 class Instant(click.ParamType):
     """A time as `pipeline.process.times` reads it (days in UTC), in epoch milliseconds."""

@@ -1,58 +1,139 @@
-"""What ``usage views`` and ``usage query`` do."""
+"""``usage views`` and ``usage query``: the catalogue of numbers, and asking one of them."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
 
-from pipeline.cli.remote import Answer
-from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema.migrate import check as check_schema
+from pipeline.cli.opened import opened_store
 from pipeline.errors import StoreRefused, UsageError
-from pipeline.views import catalogue, parameters
-from pipeline.views import rows as answers
-from pipeline.views.call import call
-from pipeline.views.page import markdown
+from pipeline.settings import load
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from click.shell_completion import CompletionItem
+
+    from pipeline.cli.remote import Answer
+    from pipeline.clickhouse.client import Store
     from pipeline.settings import Settings
     from pipeline.views.call import Value
     from pipeline.views.catalogue import View
-
-PIPE_WIDTH = 160
-MOST_ROWS = 2_000
-"""Of a table; more take long to lay out, and nobody reads them."""
 
 _THROWN = 395  # by throwIf, in a view
 _ZONE = re.compile(r"Cannot load time zone (\S+)")
 _PARAMETER = re.compile(r"query parameter '(\w+)'")
 
 
+def _complete_views(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from pipeline.cli.completion import views
+
+    return views(incomplete)
+
+
+def _complete_zones(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from pipeline.cli.completion import zones
+
+    return zones(incomplete)
+
+
+@click.command()
+@click.argument("names", metavar="[VIEW]...", nargs=-1, shell_complete=_complete_views)
+@click.option("--json", "output", flag_value="json", help="For programs.")
+@click.option("--shipped", is_flag=True, help="Those of this release; needs no store.")
+def views(names: tuple[str, ...], output: str | None, shipped: bool) -> None:
+    """List the views: every number, its parameters, columns and units."""
+    if not shipped:
+        views_command(load(), names, output or "table")
+        return
+    from pipeline.embedded.shipped import shipped as store_for_a_moment
+
+    with store_for_a_moment() as settings:
+        views_command(settings, names, output or "table")
+
+
+class _Query(click.Command):
+    """Offers only those options that the view has."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from pipeline.cli.completion import of_view
+
+        return of_view(ctx.params.get("view"), super().shell_complete(ctx, incomplete))
+
+
+@click.command(cls=_Query)
+@click.argument("view", shell_complete=_complete_views)
+@click.option("--since", help="A time, or how long before --until; by default 30d, or 12 months.")
+@click.option("--until", help="A time, not included; by default now, with the minute that runs.")
+@click.option("--as-of", help="A time; by default now, without the minute that runs.")
+@click.option("--months", help="How many, this one included; 12 by default.")
+@click.option("--periods", help="How many billing periods; 3 by default.")
+@click.option("--tz", shell_complete=_complete_zones, help="An IANA time zone; UTC by default.")
+@click.option(
+    "--grain",
+    type=click.Choice(["minute", "hour", "day", "week", "month"]),
+    help="Of the buckets; by default minute up to 3 hours, hour up to 3 days, else day.",
+)
+@click.option("--k", help="How many ranks; 10 by default.")
+@click.option("--tenant", help="All of them by default.")
+@click.option("--token", help="All of them by default.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+)
+@click.option("--json", "output", flag_value="json", help="The same as --format json.")
+@click.option("--api", metavar="URL", help="Ask the API there instead of the store.")
+@click.option(
+    "--key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of the API: the file that holds the key.",
+)
+def query(
+    view: str, output: str, api: str | None, key_file: Path | None, **given: str | None
+) -> None:
+    """Ask a view; only options that it has may be given.
+
+    A time is 2026-05-01 or 2026-05-01T10:30 (both in --tz), one with an offset, epoch seconds, now,
+    or how long ago: 90m, 12h, 30d, 2w; seconds are cut off. JSON has money as strings, with nine
+    decimals, and counts as numbers, in full.
+    """
+    from datetime import UTC, datetime
+
+    from pipeline.cli import remote
+
+    named = {name: value for name, value in given.items() if value is not None}
+    if (api is None) != (key_file is None):
+        raise click.UsageError("--api and --key-file go together")
+    if api is not None and key_file is not None:
+        print_answer(remote.ask(api, key_file, view, named), output)
+        return
+    query_command(load(), view, named, output, datetime.now(UTC))
+
+
 def views_command(settings: Settings, names: Sequence[str], output: str) -> None:
-    """Print the catalogue, or the named views of it, as ``table``, ``json`` or ``markdown``.
+    """Print the catalogue, or the named views of it, as ``table`` or ``json``.
 
     Raises:
         UsageError: no such view.
     """
-    store = Store.connect(settings)
-    try:
-        check_schema(store)
+    from pipeline.cli.answers import show_catalogue
+    from pipeline.process import terminal
+    from pipeline.views import catalogue, rows
+
+    with opened_store(settings) as store:
         found = catalogue.read(store, names)
-    finally:
-        store.close()
     if output == "json":
-        answers.show_json([view.as_json() for view in found], sys.stdout)
-    elif output == "markdown":
-        sys.stdout.write(markdown(found))
+        rows.show_json([view.as_json() for view in found], sys.stdout)
     else:
-        _show(found, _console())
+        show_catalogue(found, terminal.console())
 
 
 def query_command(
@@ -65,45 +146,49 @@ def query_command(
     Raises:
         UsageError: no such view, not one of its parameters, or a value that it cannot take.
     """
-    store = Store.connect(settings)
-    try:
-        check_schema(store)
-        views = catalogue.names(store)
-        view = catalogue.described(store, catalogue.find(views, name))
+    from pipeline.cli.remote import Answer
+    from pipeline.views import catalogue, parameters, rows
+
+    with opened_store(settings) as store:
+        view = catalogue.described(store, catalogue.find(catalogue.names(store), name))
         values = parameters.values(view, given, now)
-        rows = _ask(store, view, values)
+        found = _ask(store, view, values)
         fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")
-    finally:
-        store.close()
     zone = str(values.get("tz", "UTC"))
-    [resolved] = answers.in_zone([list(values.values())], zone)
+    [resolved] = rows.in_zone([list(values.values())], zone)
     answer = Answer(
         view,
-        {name: answers.plain(value) for name, value in zip(values, resolved, strict=True)},
-        answers.in_zone(rows, zone),
-        answers.in_zone(fresh, zone),
+        {name: rows.plain(value) for name, value in zip(values, resolved, strict=True)},
+        rows.in_zone(found, zone),
+        rows.in_zone(fresh, zone),
     )
     print_answer(answer, output)
 
 
 def print_answer(answer: Answer, output: str) -> None:
     """Print what a question came to, as ``table``, ``json`` or ``csv``."""
+    from pipeline.cli.answers import show_answer
+    from pipeline.process import terminal
+    from pipeline.views import rows
+
     columns = [column.name for column in answer.view.columns]
     if output == "csv":
-        answers.as_csv(columns, answer.rows, sys.stdout)
+        rows.as_csv(columns, answer.rows, sys.stdout)
     elif output == "json":
         document = {
             "view": answer.view.name,
             "parameters": answer.parameters,
-            "as_of": answers.as_json(("type", "newest_event", "newest_arrival"), answer.fresh),
-            "rows": answers.as_json(columns, answer.rows),
+            "as_of": rows.as_json(("type", "newest_event", "newest_arrival"), answer.fresh),
+            "rows": rows.as_json(columns, answer.rows),
         }
-        answers.show_json(document, sys.stdout)
+        rows.show_json(document, sys.stdout)
     else:
-        _show_answer(answer.view, answer.rows, answer.fresh, _console())
+        show_answer(answer.view.columns, answer.rows, answer.fresh, terminal.console())
 
 
 def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[tuple[Any, ...]]:
+    from pipeline.views.call import call
+
     try:
         return store.query(f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
     except StoreRefused as error:
@@ -112,51 +197,12 @@ def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[tuple[An
 
 def _refused(view: View, error: StoreRefused) -> str:
     """The view's own sentence where it refused; else the store's, by the option it is about."""
+    from pipeline.views.parameters import option
+
     zone = _ZONE.search(error.reason)
     if zone and "tz" in {one.name for one in view.parameters}:
         return f"--tz {zone[1]!r} is no time zone that ClickHouse knows (code {error.code})"
     if error.code == _THROWN:
         return f"{view.name} does not answer that: {error.reason}"
-    named = _PARAMETER.sub(lambda match: parameters.option(match[1]), error.reason)
+    named = _PARAMETER.sub(lambda match: option(match[1]), error.reason)
     return f"{view.name} does not answer that: {named} (code {error.code} of ClickHouse)"
-
-
-def _show(views: list[View], console: Console) -> None:
-    for view in views:
-        heading = Text.assemble((view.name, "bold"), "  ", (" ".join(view.rows), "cyan"))
-        console.print(heading)
-        if view.sentence:
-            console.print(f"  {view.sentence}")
-        wants = ", ".join(f"{one.name} {one.type}" for one in view.parameters)
-        console.print(Text(f"  parameters: {wants or 'none'}"))
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        for column in view.columns:
-            table.add_row("   ", column.name, Text(column.type, "dim"), column.unit)
-        console.print(table)
-        console.print()
-
-
-def _show_answer(view: View, rows: answers.Rows, fresh: answers.Rows, console: Console) -> None:
-    columns = view.columns
-    names, units = [c.name for c in columns], [c.unit for c in columns]
-    answers.show_table(names, units, rows[:MOST_ROWS], console)
-    if not rows:
-        console.print("no rows")
-    if len(rows) > MOST_ROWS:
-        console.print(f"… and {len(rows) - MOST_ROWS:,} more rows: --format csv has them all")
-    newest = max((event for _, event, _ in fresh), default=None)
-    arrival = max((arrival for _, _, arrival in fresh), default=None)
-    if newest and arrival:
-        as_of = f"newest event {_minute(newest)}, newest arrival {_minute(arrival)}"
-        console.print(Text(f"\nas of: {as_of} (UTC)", "dim"))
-
-
-def _minute(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
-def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    return console

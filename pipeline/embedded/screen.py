@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from pipeline.embedded.readings import TENANT_MINUTES, Reading, TenantUse, Totals
+from pipeline.process import terminal
 
 BARS = "▁▂▃▄▅▆▇█"
 RATE_OVER_SECONDS = 5
@@ -36,19 +35,21 @@ def render(reading: Reading | None, frame: Frame, width: int, height: int) -> Re
     width = min(width, MAX_WIDTH)
     foot = _foot(frame)
     if reading is None or not reading.totals.received:
-        return Group(_title(frame, width), Text(), *_waiting(frame), Text(), *foot)
+        return Group(
+            _title(frame, width), terminal.line(), *_waiting(frame), terminal.line(), *foot
+        )
     fixed = 13 + len(foot) + bool(frame.trouble)
     parts: list[RenderableType] = [
         _title(frame, width),
-        Text(),
+        terminal.line(),
         _pace(reading, width),
-        Text(),
+        terminal.line(),
         _heading("Ledger", f"{reading.totals.chunks:,} chunks"),
         _ledger(reading.totals),
-        Text(),
+        terminal.line(),
         _heading("Top tenants", f"last {TENANT_MINUTES} minutes"),
         _tenants(reading.tenants[: max(1, height - fixed)], width),
-        Text(),
+        terminal.line(),
     ]
     if frame.trouble:
         parts.append(_trouble(frame.trouble))
@@ -110,14 +111,16 @@ def _title(frame: Frame, width: int) -> RenderableType:
     grid.add_column()
     grid.add_column(justify="right")
     grid.add_row(
-        Text(" Usage Pipeline", style="bold"),
-        Text(f"running {hours:02d}:{minutes:02d}:{seconds:02d} ", style=QUIET),
+        terminal.line(" Usage Pipeline", style="bold"),
+        terminal.line(f"running {hours:02d}:{minutes:02d}:{seconds:02d} ", style=QUIET),
     )
     return grid
 
 
 def _waiting(frame: Frame) -> list[RenderableType]:
-    parts: list[RenderableType] = [Text(" Waiting for the first numbers …", style="italic")]
+    parts: list[RenderableType] = [
+        terminal.line(" Waiting for the first numbers …", style="italic")
+    ]
     return [*parts, _trouble(frame.trouble)] if frame.trouble else parts
 
 
@@ -129,10 +132,10 @@ def _pace(reading: Reading, width: int) -> RenderableType:
     grid.add_column()
     grid.add_column(justify="right")
     bars = max(10, width - 24)
-    now = Text(f"{_rate(reading.rates):>7,.0f}", style="bold")
-    age = Text(f"{behind / 1000:,.1f} s ", style=style)
-    grid.add_row(_heading("Events per second"), Text("Freshness ", style=HEADING))
-    grid.add_row(Text.assemble(now, "  ", Text(sparkline(reading.rates, bars), style="cyan")), age)
+    now = (f"{_rate(reading.rates):>7,.0f}", "bold")
+    age = terminal.line(f"{behind / 1000:,.1f} s ", style=style)
+    grid.add_row(_heading("Events per second"), terminal.line("Freshness ", style=HEADING))
+    grid.add_row(terminal.line(now, "  ", (sparkline(reading.rates, bars), "cyan")), age)
     return grid
 
 
@@ -152,9 +155,9 @@ def _ledger(totals: Totals) -> RenderableType:
     alarms = {"lost": "bold red", "difference": "bold red"}
     table.add_row(
         *(
-            Text(f"{value:,}", style=alarms[name] if value else "green")
+            terminal.line(f"{value:,}", style=alarms[name] if value else "green")
             if name in alarms
-            else Text(f"{value:,}")
+            else f"{value:,}"
             for name, value in cells.items()
         )
     )
@@ -170,7 +173,7 @@ def _tenants(tenants: tuple[TenantUse, ...], width: int) -> RenderableType:
         table.add_row(
             one.tenant,
             f"{one.requests:,}",
-            Text(f"{one.failed:,}", style="" if one.failed else QUIET),
+            terminal.line(f"{one.failed:,}", style="" if one.failed else QUIET),
             compact(one.tokens),
             money(one.cost),
             f"{one.tasks:,}",
@@ -180,25 +183,22 @@ def _tenants(tenants: tuple[TenantUse, ...], width: int) -> RenderableType:
 
 def _foot(frame: Frame) -> list[RenderableType]:
     lines: list[RenderableType] = [
-        Text.assemble((f" {name:<7}", QUIET), value, no_wrap=True, overflow="ellipsis")
-        for name, value in frame.places
+        terminal.line((f" {name:<7}", QUIET), value, is_cut=True) for name, value in frame.places
     ]
-    return [*lines, Text(" Ctrl-C ends it all", style=QUIET)]
+    return [*lines, terminal.line(" Ctrl-C ends it all", style=QUIET)]
 
 
 def _trouble(sentence: str) -> RenderableType:
-    return Text(f" {sentence}", style="yellow", no_wrap=True, overflow="ellipsis")
+    return terminal.line(f" {sentence}", style="yellow", is_cut=True)
 
 
-def _heading(title: str, note: str = "") -> Text:
-    return Text.assemble((f" {title}", HEADING), (f"  {note}", QUIET))
+def _heading(title: str, note: str = "") -> RenderableType:
+    return terminal.line((f" {title}", HEADING), (f"  {note}", QUIET))
 
 
-def _grid(width: int) -> Table:
-    grid = Table.grid(pad_edge=False)
-    grid.width = width
-    return grid
+def _grid(width: int) -> terminal.Cells:
+    return terminal.Cells(head=False, padding=0, pad_edge=False, collapse_padding=True, width=width)
 
 
-def _table(width: int | None) -> Table:
-    return Table(box=None, width=width, padding=(0, 1), header_style=QUIET)
+def _table(width: int | None) -> terminal.Cells:
+    return terminal.Cells(width=width, padding=(0, 1), header_style=QUIET)

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
 from rich.live import Live
 
 from pipeline.clickhouse.client import Store
 from pipeline.embedded.readings import Reading, Readings
 from pipeline.embedded.screen import Frame, line, render
 from pipeline.errors import StoreError
+from pipeline.process import terminal
 from pipeline.process.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def show(
         interrupts: the first ends the view.
     """
     watcher = _Watcher(settings)
-    console = Console()
+    console = terminal.console()
     if not console.is_terminal:
         return _loop(_Lines(), watcher, problem, seconds, interrupts)
     with Live(console=console, screen=True, auto_refresh=False) as live:

@@ -57,15 +57,15 @@ COUNTED = (REQUESTS, RECIPE_ACTIONS, EVENTS, ENTITIES)
 ALL = (*COUNTED, DEAD_LETTER)
 
 
-class Outcome(NamedTuple):
-    """What became of a topic: its name as Kafka knows it, whether it was made, what is wrong."""
+class TopicReport(NamedTuple):
+    """One topic: its name as Kafka knows it, whether it was made, and what is wrong with it."""
 
     topic: str
     made: bool
     problems: tuple[str, ...] = ()
 
 
-def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome]:
+def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicReport]:
     """Make the topics that do not exist; those that do are checked and left as they are.
 
     Raises:
@@ -78,7 +78,7 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome
     if _run_id(there):
         for spec in missing:  # it knows no CreateTopics; asking about a topic makes it
             _list_topics(admin, settings, settings.topic(spec.name))
-        return [Outcome(settings.topic(spec.name), spec in missing) for spec in specs]
+        return [TopicReport(settings.topic(spec.name), spec in missing) for spec in specs]
     new = [
         NewTopic(
             settings.topic(spec.name),
@@ -91,12 +91,12 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome
     made = {topic for topic, future in _create(admin, new) if _was_made(settings, topic, future)}
     _await(admin, settings, {one.topic for one in new})
     return [
-        Outcome(topic, topic in made, () if topic in made else problems)
+        TopicReport(topic, topic in made, () if topic in made else problems)
         for topic, _, problems in check(settings, specs)
     ]
 
 
-def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome]:
+def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicReport]:
     """Compare the topics with what they must be like; each problem is a sentence's end.
 
     Raises:
@@ -110,7 +110,9 @@ def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[Outcome]
     if not _run_id(there):  # the in-process broker has no configuration to ask for
         configs = _configs(admin, settings, [name for name in names if name in there])
     return [
-        Outcome(name, False, tuple(_problems(spec, settings, there.get(name), configs.get(name))))
+        TopicReport(
+            name, False, tuple(_problems(spec, settings, there.get(name), configs.get(name)))
+        )
         for spec, name in zip(specs, names, strict=True)
     ]
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-
-from rich.table import Table
 
 from pipeline.kafka import group as outside
 from pipeline.kafka.group import Bounds, Group
 from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit.ledger import Log, key_is
+from pipeline.process import terminal
 from pipeline.protocol.chunks import Intent, Offset
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from pipeline.clickhouse.client import Store
     from pipeline.settings import Settings
+
+NUMBERS = ("counted to", "committed", "log end", "lag")
+COLUMNS = ("partition", *NUMBERS, "open chunk", "newest chunk", "newest event", "worker")
+WORKER_WIDTH = 12
+"""Columns that are left at least for what a worker is called."""
 
 NEWEST_CHUNKS = 100
 """Among so many of a log is its newest event, unless it fell silent."""
@@ -186,38 +190,56 @@ def _line_json(line: Line) -> Mapping[str, Any]:
     }
 
 
-def show(status: Status, console: Console) -> None:
-    """Print it."""
+def show(status: Status, to: Console) -> None:
+    """Print it: a line for each partition, or two where the screen is too narrow for that."""
     workers = len(status.group.members)
     lag = sum(line.lag for line in status.lines)
     told = f"{workers} worker{'s' * (workers != 1)}, " * (status.group.state != outside.NOT_TOLD)
-    console.print(f"group {status.name}: {status.group.state}, {told}lag {lag:,} records")
-    console.print(
-        f"newest event {_ago(status, status.newest_event)}, "
-        f"newest arrival {_ago(status, status.newest_arrival)}\n"
-    )
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("partition", overflow="fold")
-    for name in ("counted to", "committed", "log end", "lag"):
-        table.add_column(name, justify="right")
-    table.add_column("open chunk")
-    table.add_column("newest chunk")
-    table.add_column("newest event")
-    table.add_column("worker", overflow="ellipsis", no_wrap=True)
+    to.print(terminal.line(f"group {status.name}: {status.group.state}, {told}lag {lag:,} records"))
+    event, arrival = _ago(status, status.newest_event), _ago(status, status.newest_arrival)
+    to.print(terminal.line(f"newest event {event}, newest arrival {arrival}"))
+    to.print()
+    if terminal.breaks_lines(_table(status, COLUMNS[:-1]), to, room=WORKER_WIDTH):
+        _show_narrow(status, to)
+    else:
+        to.print(_table(status, COLUMNS))
+
+
+def _table(status: Status, columns: Sequence[str]) -> terminal.Cells:
+    table = terminal.Cells()
+    for name in columns:
+        # What a worker is called is cut; nothing else is.
+        justify: Any = "right" if name in NUMBERS else "left"
+        table.add_column(name, justify=justify, no_wrap=name != COLUMNS[-1])
     for line in status.lines:
-        seen = line.newest
-        table.add_row(
-            str(line.log),
-            f"{line.counted_to:,}",
-            "-" if line.committed is None else f"{line.committed:,}",
-            f"{line.bounds.last:,}",
-            f"{line.lag:,}",
-            f"[{line.open[0]}, {line.open[1]})" if line.open else "",
-            _ago(status, seen.chunk_at if seen else None),
-            _ago(status, seen.event if seen else None),
-            line.worker or ("?" if status.group.state == outside.NOT_TOLD else "nobody"),
-        )
-    console.print(table)
+        *cells, worker = _cells(status, line)
+        shown: list[RenderableType] = [*cells, terminal.line(worker, is_cut=True)]
+        table.add_row(*shown[: len(columns)])
+    return table
+
+
+def _show_narrow(status: Status, to: Console) -> None:
+    """A partition's name, and below it what a line of the table has, wrapped where it must be."""
+    for line in status.lines:
+        name, *cells = _cells(status, line)
+        said = [f"{what} {cell}" for what, cell in zip(COLUMNS[1:], cells, strict=True) if cell]
+        to.print(terminal.line(name, style="bold"))
+        to.print(terminal.indented(terminal.line(", ".join(said))))
+
+
+def _cells(status: Status, line: Line) -> list[str]:
+    seen = line.newest
+    return [
+        str(line.log),
+        f"{line.counted_to:,}",
+        "-" if line.committed is None else f"{line.committed:,}",
+        f"{line.bounds.last:,}",
+        f"{line.lag:,}",
+        f"[{line.open[0]}, {line.open[1]})" if line.open else "",
+        _ago(status, seen.chunk_at if seen else None),
+        _ago(status, seen.event if seen else None),
+        line.worker or ("?" if status.group.state == outside.NOT_TOLD else "nobody"),
+    ]
 
 
 def _ago(status: Status, instant: float | None) -> str:

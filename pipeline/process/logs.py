@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from pipeline.process.printable import printable, printable_json
+
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
@@ -48,6 +50,17 @@ class Repeats(logging.Filter):
         return True
 
 
+class TextFormatter(logging.Formatter):
+    """Time, level and message on one line, whatever the message holds; then the traceback."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own
+        """Return the line; what a producer wrote cannot begin another one."""
+        return printable(super().formatMessage(record))
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
@@ -64,16 +77,13 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line).decode()
+        return printable_json(orjson.dumps(line).decode())
 
 
 def configure(settings: Settings) -> None:
     """Set the level and the format of this process' log, on standard error."""
     handler = logging.StreamHandler()
-    json = settings.log_format == "json"
-    formatter = (
-        JsonFormatter() if json else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    )
+    formatter = JsonFormatter() if settings.log_format == "json" else TextFormatter()
     formatter.converter = time.gmtime
     formatter.default_msec_format = "%s.%03dZ"
     formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"

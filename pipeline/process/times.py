@@ -28,6 +28,7 @@ WANTED = (
     f"30d ({', '.join(UNITS)}: so long ago), epoch seconds, or now"
 )
 
+_YEAR_10000_MS = 253_402_300_800_000
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhdwy]?)", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 _EPOCH_SECONDS = re.compile(r"0|[0-9]{9,10}", re.ASCII)
@@ -76,6 +77,14 @@ def duration(text: str, *, name: str) -> timedelta:
 def milliseconds(at: datetime) -> int:
     """Epoch milliseconds of an aware instant, what is finer cut off."""
     return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def moment(ms: int) -> str:
+    """An instant by RFC 3339, in UTC; one that no calendar has as its number."""
+    if not 0 <= ms < _YEAR_10000_MS:  # a producer may send any timestamp
+        return str(ms)
+    at = datetime.fromtimestamp(ms // 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
 def _instant(text: str, now: datetime, zone: tzinfo) -> datetime:

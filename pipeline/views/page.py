@@ -10,7 +10,7 @@ _HEAD = """\
 # The views
 
 Every number is one view; dashboards, programs and reports select from these and hold no other SQL.
-`usage views` lists them as they are deployed, `--json` for programs; `--markdown` wrote this page.
+`usage views` lists them as they are deployed, `--json` for programs; `usage docs views` wrote this.
 
 `since` is included, `until` and `as_of` are not; they are UTC, and lose their seconds. `tenant` and
 `token` `''` are all. `grain` is `minute`, `hour`, `day`, `week` (ISO) or `month`. Buckets, days and

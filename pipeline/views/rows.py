@@ -1,4 +1,4 @@
-"""Rows for people and programs: a table, JSON, CSV.
+"""Rows for programs: JSON, CSV.
 
 JSON and CSV are exact: money is written with all its nine decimals, in JSON as a string (a reader
 would make a float of a number); counts are JSON numbers, in full. Instants and buckets are ISO 8601
@@ -15,9 +15,7 @@ from decimal import Decimal
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from pipeline.process.printable import printable_json
 
 Rows = Sequence[Sequence[Any]]
 
@@ -55,44 +53,10 @@ def as_json(columns: Sequence[str], rows: Rows) -> list[dict[str, Any]]:
 
 def show_json(document: Any, out: TextIO) -> None:
     """Print for programs."""
-    json.dump(document, out, indent=2, ensure_ascii=False)
-    out.write("\n")
-
-
-def show_table(columns: Sequence[str], units: Sequence[str], rows: Rows, console: Console) -> None:
-    """Print for people; numbers to the right, with their units in the head."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for number, (name, unit) in enumerate(zip(columns, units, strict=True)):
-        is_number = any(_is_number(row[number]) for row in rows)
-        heading = Text(name)
-        if unit and unit not in name:
-            heading.append(f" ({unit})", "dim")
-        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    console.print(table)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    out.write(printable_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
 
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else plain(value)
-
-
-def _cell(value: Any) -> Text:
-    if value is None:
-        return Text("–", "dim")
-    if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    if isinstance(value, datetime):
-        return Text(value.strftime("%Y-%m-%d %H:%M"))
-    if isinstance(value, Decimal):
-        whole, _, decimals = f"{value:,f}".partition(".")
-        return Text(f"{whole}.{decimals.rstrip('0').ljust(2, '0')}")
-    if isinstance(value, float):
-        return Text(f"{value:,.3f}")
-    return Text(f"{value:,}" if isinstance(value, int) else str(value))

@@ -67,7 +67,7 @@ def test_its_files_are_there(installed: Installed) -> None:
     assert str(installed.folder) in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["worker"], ["--help"], ["schemas", "--check"]])
+@pytest.mark.parametrize("arguments", [["worker"], ["--help"], ["docs", "schemas", "--check"]])
 def test_the_command_says_what_to_install(installed: Installed, arguments: list[str]) -> None:
     command = [str(installed.folder / "bin" / "usage"), *arguments]
     done = subprocess.run(command, env=installed.environment, capture_output=True, text=True)

@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.access.roles import ALL, Role
 from pipeline.cli import remote
-from pipeline.cli.view_commands import print_answer, query_command
+from pipeline.cli.views import print_answer, query_command
 from tests.support.contract.views import VIEWS
 from tests.support.harness.api import Served
 from tests.support.harness.api_world import api_over_a_world, typed

@@ -46,7 +46,7 @@ def _settings(servers: str) -> Settings:
     return load({"USAGE_KAFKA": servers, "USAGE_TOPIC_PREFIX": prefix, "USAGE_PARTITIONS": "3"})
 
 
-def _made(outcomes: list[topics.Outcome]) -> list[bool]:
+def _made(outcomes: list[topics.TopicReport]) -> list[bool]:
     assert not [o for o in outcomes if o.problems]
     return [outcome.made for outcome in outcomes]
 

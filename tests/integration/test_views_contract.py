@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.view_commands import query_command, views_command
+from pipeline.cli.views import query_command, views_command
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.errors import UsageError

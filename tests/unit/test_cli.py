@@ -22,17 +22,18 @@ def test_help_names_every_command() -> None:
     done = usage("--help")
     assert done.returncode == 0
     commands = """
-        audit broker check dead-letter metrics migrate rewind run settings simulate status store
-        tail topics worker
+        access api audit broker check dead-letter docs key migrate query rewind run settings
+        simulate status store tail topics views worker
     """
-    for command in commands.split():
-        assert f"\n  {command} " in done.stdout
+    listed = done.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed if line[2:3].isalpha()] == commands.split()
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["wroker"], "'wroker' is not a command; did you mean 'worker'?"),
+        (["metrics"], "'metrics' is not a command; did you mean 'docs metrics'?"),
         (["topics", "chek"], "'chek' is not a command; did you mean 'check'?"),
         (["settings", "--mark"], "No such option"),
         (["worker", "--port", "0"], "0 is not in the range"),

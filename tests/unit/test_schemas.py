@@ -41,7 +41,7 @@ def asyncapi() -> dict[str, Any]:
 
 
 def test_the_generated_files_are_fresh() -> None:
-    assert not files.stale(files.ROOT), "`usage schemas` writes them"
+    assert not files.stale(files.ROOT), "`usage docs schemas` writes them"
 
 
 def test_what_is_stale_is_named(tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ def test_what_is_stale_is_named(tmp_path: Path) -> None:
 
 def test_the_command_writes_them_and_tells_the_stale_from_the_fresh(tmp_path: Path) -> None:
     def usage(*arguments: str) -> Any:
-        command = ["schemas", "--out", str(tmp_path), *arguments]
+        command = ["docs", "schemas", "--out", str(tmp_path), *arguments]
         return CliRunner().invoke(cli, command, standalone_mode=False)
 
     missing = usage("--check")
     assert missing.return_value == 1
-    assert "asyncapi.json is stale: `usage schemas` writes it" in missing.stderr
+    assert "asyncapi.json is stale: `usage docs schemas` writes it" in missing.stderr
     assert "json/usage.event.v1.json\n" in usage().stdout
     assert usage("--check").return_value == 0
     assert "raise CONTRACT" in str(usage("--release").exception)
@@ -157,12 +157,12 @@ def test_today_accepts_what_a_released_version_accepted(release: Path) -> None:
 def test_this_contracts_version_is_released_as_it_is() -> None:
     release = files.RELEASED / CONTRACT
     newest = max(RELEASES, key=lambda path: tuple(map(int, path.name.split("."))))
-    assert newest == release, "raise CONTRACT, then `usage schemas --release`"
+    assert newest == release, "raise CONTRACT, then `usage docs schemas --release`"
     for kind in KINDS:
         released = json.loads((release / f"{kind.name}.json").read_text())
         assert _checked(released) == _checked(schema_of(kind)), (
             f"{kind.name} is not what version {CONTRACT} promised: raise CONTRACT in "
-            "schemas/catalogue.py, then `usage schemas --release`"
+            "schemas/catalogue.py, then `usage docs schemas --release`"
         )
 
 

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from pipeline.operate.audit.report import Report
+from pipeline.process import terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STYLES = {"ok": "green", "lost": "yellow", "damaged": "bold red"}
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: Report, to: Console) -> None:
     """Print the report."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = terminal.Cells()
     table.add_column("check")
     table.add_column("state")
     table.add_column("compared", overflow="fold")
     for check in report.checks:
-        table.add_row(check.name, Text(check.state, STYLES[check.state]), check.compared)
-    console.print(table)
+        state = terminal.line((check.state, STYLES[check.state]))
+        table.add_row(check.name, state, check.compared)
+    to.print(table)
     for check in report.checks:
         for finding in check.findings:
             style = STYLES["lost" if finding.is_lost else "damaged"]
-            console.print(Text.assemble("\n", (finding.kind, style), f": {finding.message}"))
+            to.print()
+            to.print(terminal.line((finding.kind, style), f": {finding.message}"))
     notes = [note for check in report.checks for note in check.notes]
     if notes:
-        console.print()
+        to.print()
     for note in notes:
-        console.print(Text(f"note: {note}", "dim"))
-    console.print(Text(f"\n{_verdict(report)}", "bold"))
+        to.print(terminal.line(f"note: {note}", style="dim"))
+    to.print()
+    to.print(terminal.line(_verdict(report), style="bold"))
 
 
 def _verdict(report: Report) -> str:

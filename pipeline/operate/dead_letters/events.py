@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.facts.exact import forms
-from pipeline.operate.dead_letters.exchange import moment
 from pipeline.operate.dead_letters.letter import Headers
+from pipeline.process.times import moment
 
 _ANY = msgspec.json.Decoder()
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])

@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from pipeline.errors import UsageError
 from pipeline.operate.dead_letters.letter import DeadLetter, Headers
+from pipeline.process.printable import printable_json
+from pipeline.process.times import moment
 
 
 class Correction(NamedTuple):
@@ -34,7 +35,6 @@ class _Line(msgspec.Struct):
     headers: list[dict[str, str | None]] | None = None
 
 
-_YEAR_10000_MS = 253_402_300_800_000
 _LINE = msgspec.json.Decoder(_Line)
 _TEXT = msgspec.json.Decoder(str)
 
@@ -64,15 +64,7 @@ def line(letter: DeadLetter) -> str:
     """Everything that is kept of a dead letter, in one line."""
     headers = [{"name": name, **_either("value", text)} for name, text in letter.headers]
     content = summary(letter) | {"headers": headers} | _either("value", letter.value)
-    return msgspec.json.encode(content).decode()
-
-
-def moment(ms: int) -> str:
-    """An instant by RFC 3339, in UTC; one that no calendar has as its number."""
-    if not 0 <= ms < _YEAR_10000_MS:  # a producer may send any timestamp
-        return str(ms)
-    at = datetime.fromtimestamp(ms // 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return printable_json(msgspec.json.encode(content).decode())
 
 
 def corrections(lines: Iterable[bytes], name: str) -> dict[str, Correction]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from pipeline.facts.exact.decide import Verdict
 from pipeline.facts.judge import ROWS, Judge, Rejection
 from pipeline.operate.dead_letters import events
-from pipeline.operate.dead_letters.exchange import Correction, moment
+from pipeline.operate.dead_letters.exchange import Correction
 from pipeline.operate.dead_letters.letter import RETRY_OF, DeadLetter, Mark
+from pipeline.process.times import moment
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

@@ -6,12 +6,12 @@ of each key holds; a tombstone takes the dead letter away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from pipeline.errors import BrokerError
+from pipeline.errors import BrokerError, UsageError
 from pipeline.kafka.faults import translate, unanswered
 from pipeline.kafka.group import TIMEOUT_SECONDS, log_consumer
 from pipeline.kafka.topics import DEAD_LETTER
@@ -69,6 +69,29 @@ def read(settings: Settings, selection: Selection, *, values: bool = True) -> Fo
     finally:
         consumer.close()
     return shelf.found()
+
+
+def named(
+    settings: Settings, origins: Sequence[str], found: Sequence[DeadLetter]
+) -> list[DeadLetter]:
+    """Those of these origins among what was found, in the origins' order.
+
+    Raises:
+        UsageError: one is not there.
+    """
+    by_origin = {letter.origin: letter for letter in found}
+    missing = [origin for origin in origins if origin not in by_origin]
+    if missing:
+        raise UsageError(
+            f"there is no such dead letter (of this selection) at {settings.kafka}: "
+            f"{', '.join(missing)}; `usage dead-letter list` has those there are"
+        )
+    return [by_origin[origin] for origin in dict.fromkeys(origins)]
+
+
+def newest(letters: Sequence[DeadLetter], limit: int) -> Sequence[DeadLetter]:
+    """The newest ``limit`` of letters that are in order; 0: all."""
+    return letters[-limit:] if limit else letters
 
 
 def partitions(consumer: Consumer, settings: Settings, topic: str) -> list[Source]:

@@ -16,9 +16,9 @@ from pipeline.facts.rules import rules_of
 from pipeline.kafka.faults import translate
 from pipeline.kafka.group import TIMEOUT_SECONDS, log_consumer
 from pipeline.operate.dead_letters.reading import partitions
-from pipeline.operate.dead_letters.screen import console
 from pipeline.operate.tail import screen
 from pipeline.operate.tail.passing import Filter, Passing, Record, events
+from pipeline.process import terminal
 from pipeline.process.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _record(message: Message, names: dict[str, str]) -> Record:
 
 
 def _show(shown: Iterator[Passing], tail: Tail) -> None:
-    to = console()
+    to = terminal.console()
     for number, event in enumerate(shown, 1):
         if tail.as_json:
             print(screen.for_programs(event), flush=True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.text import Text
 
-from pipeline.operate.dead_letters.exchange import moment
-from pipeline.operate.dead_letters.screen import STYLES, printable
+from pipeline.operate.dead_letters.screen import STYLES
 from pipeline.operate.tail.passing import Passing
+from pipeline.process import terminal
+from pipeline.process.printable import printable_json
+from pipeline.process.times import moment
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 SHOWN = 400
 """Characters of an event's data."""
@@ -22,23 +26,23 @@ def for_people(event: Passing) -> Text:
     record = event.record
     at = f"{record.topic}:{record.partition}:{record.offset}"
     at += "" if event.index is None else f":{event.index}"
-    line = Text.assemble(
+    parts: list[terminal.Part] = [
         (moment(event.time)[11:23], "dim"),
         "  ",
         (at, "blue"),
         "  ",
-        (printable(event.tenant) or "–", "bold"),
+        (event.tenant or "–", "bold"),
         "  ",
-        (printable(event.type) or "–", "green"),
+        (event.type or "–", "green"),
         "  ",
         *_data(event),
-    )
+    ]
     if event.outcome == "skipped":
-        line.append("null: skipped", "dim")
-    if event.outcome == "rejected":
-        line.append(f"\n    {event.reason}: ", STYLES.get(event.reason, "red"))
-        line.append(printable(event.message.strip()))
-    return line
+        parts.append(("null: skipped", "dim"))
+    if event.outcome != "rejected":
+        return terminal.line(*parts)
+    reason = (f"    {event.reason}: ", STYLES.get(event.reason, "red"))
+    return terminal.lines(terminal.line(*parts), terminal.line(reason, event.message.strip()))
 
 
 def for_programs(event: Passing) -> str:
@@ -62,7 +66,7 @@ def for_programs(event: Passing) -> str:
             name: None if text is None else text.decode("utf-8", "backslashreplace")
             for name, text in record.headers
         }
-    return json.dumps(content)[:-1] + _event(event) + "}"
+    return printable_json(json.dumps(content)[:-1] + _event(event) + "}")
 
 
 def _event(event: Passing) -> str:
@@ -76,11 +80,11 @@ def _event(event: Passing) -> str:
     return f', "{name}": {text}'
 
 
-def _data(event: Passing) -> list[tuple[str, str] | str]:
+def _data(event: Passing) -> list[terminal.Part]:
     data = event.data
     if not isinstance(data, dict):
-        return [(printable(event.value[:SHOWN].decode("utf-8", "backslashreplace")), "dim")]
-    parts: list[tuple[str, str] | str] = []
+        return [(event.value[:SHOWN].decode("utf-8", "backslashreplace"), "dim")]
+    parts: list[terminal.Part] = []
     length = 0
     for name, value in data.items():
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -88,8 +92,8 @@ def _data(event: Passing) -> list[tuple[str, str] | str]:
         length += len(name) + len(shown)
         if length > SHOWN:
             if room > 0:
-                parts += [(f"{printable(str(name))}=", "dim"), printable(shown[:room])]
+                parts += [(f"{name}=", "dim"), shown[:room]]
             parts.append(("…", "dim"))
             break
-        parts += [(f"{printable(str(name))}=", "dim"), f"{printable(shown)} "]
+        parts += [(f"{name}=", "dim"), f"{shown} "]
     return parts
