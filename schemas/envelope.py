@@ -27,7 +27,8 @@ MAX_BATCH_ELEMENTS = 10_000
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 BINARY = "application/json"
-"""The ``content-type`` headers of the three forms; binary has ``ce_…`` headers besides."""
+"""The ``content-type`` headers of the three forms. Binary is told by its ``ce_…`` headers, and may
+have none, or any other that is not of CloudEvents."""
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER)]
 Tenant = Annotated[str, Meta(min_length=1, max_length=MAX_TENANT)]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schemas.fields import MAX_TEXT, Count, JSONSchema, Milliseconds, OptionalText, Text
+from schemas.fields import MAX_TEXT, JSONSchema, Milliseconds, OptionalText, Text, Tokens
 
 TYPE = "usage.request.v1"
 TOPIC = "usage.requests"
@@ -47,20 +47,21 @@ class Request(Struct, kw_only=True, gc=False, omit_defaults=True):
     agent_id: OptionalText = None
     """The agent that answered (``gen_ai.agent.id``)."""
 
-    input_tokens: Count = None
-    """(``gen_ai.usage.input_tokens``)"""
+    input_tokens: Tokens = None
+    """0 to 10^10 (``gen_ai.usage.input_tokens``). A request with neither this nor ``output_tokens``
+    is *unmetered*: it adds no tokens, and is counted as such."""
 
-    output_tokens: Count = None
-    """(``gen_ai.usage.output_tokens``)"""
+    output_tokens: Tokens = None
+    """0 to 10^10 (``gen_ai.usage.output_tokens``)."""
 
-    cache_read_input_tokens: Count = None
+    cache_read_input_tokens: Tokens = None
     """A part of ``input_tokens``, never added to it (``gen_ai.usage.cache_read.input_tokens``)."""
 
-    cache_creation_input_tokens: Count = None
+    cache_creation_input_tokens: Tokens = None
     """A part of ``input_tokens``, never added to it
     (``gen_ai.usage.cache_creation.input_tokens``)."""
 
-    reasoning_output_tokens: Count = None
+    reasoning_output_tokens: Tokens = None
     """A part of ``output_tokens``, never added to it
     (``gen_ai.usage.reasoning.output_tokens``)."""
 

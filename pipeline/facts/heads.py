@@ -24,12 +24,14 @@ REQUESTS = Head(
         ("cache_read_input_tokens", "UInt64"),
         ("cache_creation_input_tokens", "UInt64"),
         ("reasoning_output_tokens", "UInt64"),
+        ("unmetered", "UInt8"),
         ("cost_nanos", "Int64"),
         ("currency", "LowCardinality(String)"),
     ),
 )
 """One row per request. ``minute`` is epoch seconds, a multiple of 60; ``duration_us`` whole
-microseconds; ``cost_nanos`` 10^-9 of ``currency``, which is ``''`` where there was no cost."""
+microseconds; ``unmetered`` is 1 where neither token count was sent; ``cost_nanos`` 10^-9 of
+``currency``, which is ``''`` where there was no cost."""
 
 RECIPE_ACTIONS = Head(
     "actions_in",

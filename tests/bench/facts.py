@@ -19,7 +19,9 @@ from pipeline.facts.bulk.decode import DECODERS
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 FETCH = 4000  # records handed over at a time
-KEYS = (*range(8), 16)  # the columns of the finest key, the currency included
+NAMES = [name for name, _ in REQUESTS.columns]
+KEYS = (*range(NAMES.index("failed")), NAMES.index("currency"))
+SUMS = range(NAMES.index("failed"), NAMES.index("currency"))
 
 
 class Rec(NamedTuple):
@@ -105,13 +107,13 @@ def grouped(facts: Facts) -> dict[tuple[Any, ...], list[int]]:
     """The columns' rows summed in a dict of groups."""
     sums: dict[tuple[Any, ...], list[int]] = {}
     keys = zip(*[facts.columns[column] for column in KEYS], strict=True)
-    values = zip(*facts.columns[8:16], strict=True)
-    for key, (failed, took, read_, written, cached, created, reasoned, nanos) in zip(
+    values = zip(*[facts.columns[column] for column in SUMS], strict=True)
+    for key, (failed, took, read_, written, cached, created, reasoned, without, nanos) in zip(
         keys, values, strict=True
     ):
         group = sums.get(key)
         if group is None:
-            sums[key] = [1, failed, took, read_, written, cached, created, reasoned, nanos]
+            sums[key] = [1, failed, took, read_, written, cached, created, reasoned, without, nanos]
             continue
         group[0] += 1
         group[1] += failed
@@ -121,7 +123,8 @@ def grouped(facts: Facts) -> dict[tuple[Any, ...], list[int]]:
         group[5] += cached
         group[6] += created
         group[7] += reasoned
-        group[8] += nanos
+        group[8] += without
+        group[9] += nanos
     return sums
 
 

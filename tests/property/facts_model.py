@@ -25,6 +25,7 @@ TYPES = {
     "usage.events": "usage.event.v1",
     "usage.entities": "usage.entity.v1",
 }
+MEDIA_TYPES = ("application/cloudevents+json", "application/cloudevents-batch+json")
 PARTITION = 5
 
 
@@ -108,12 +109,14 @@ def model(topic: str, record: Rec) -> list[Out]:
     """Every event of a record that is not a tombstone."""
     value = record.value
     assert value is not None
-    headers = dict(record.headers)
+    pairs: Sequence[tuple[str, Any]] = record.headers  # a value may be null, in spite of its type
+    headers = {name: value for name, value in pairs if value is not None}
     kind = headers.get("content-type", b"").decode("latin-1").split(";")[0].strip().lower()
     first = value.lstrip(b" \t\r\n")[:1]
     try:
         parsed = parse(value)
-        if kind == "application/json" and "ce_specversion" in headers:
+        by_media_type = kind in MEDIA_TYPES
+        if "ce_specversion" in headers and not by_media_type:
             given: dict[str, Any] = {}
             for name, octets in headers.items():
                 if name.startswith("ce_") and name not in {"ce_datacontenttype", "ce_data"}:
@@ -297,7 +300,7 @@ def request(data: dict[str, Any], _: str) -> list[Any]:
         nanos, currency = found or 0, named
     groups = [string(data, n) for n in ("team_id", "agent_id", "token_id", "user_id")]
     tokens = [
-        integer(data, n, 0, TOP, 0)
+        integer(data, n, 0, 10**10, 0)
         for n in (
             "input_tokens",
             "output_tokens",
@@ -306,7 +309,8 @@ def request(data: dict[str, Any], _: str) -> list[Any]:
             "reasoning_output_tokens",
         )
     ]
-    return [*groups, model_, operation, int(status >= 400), took, *tokens, nanos, currency]
+    neither = int(data.get("input_tokens") is None and data.get("output_tokens") is None)
+    return [*groups, model_, operation, int(status >= 400), took, *tokens, neither, nanos, currency]
 
 
 def cost_like(cost: Any) -> bool:

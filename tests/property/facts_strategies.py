@@ -13,7 +13,7 @@ from tests.property.facts_model import KNOWN, ZONES, Rec
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 
 JSON = "application/json"
-FORMS = ["plain", "structured", "binary", "batch", "batch header"]
+FORMS = ["plain", "structured", "binary", "binary of an SDK", "batch", "batch header"]
 
 
 class Raw:
@@ -43,6 +43,7 @@ words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 ids = st.one_of(st.sampled_from(["a", "b-1", "é", "日本", "😀", 'q"\\/', "[{"]), words)
 optional_ids = st.one_of(ids, st.none(), st.just(""), st.just("x" * 1024))
 counts = st.one_of(st.integers(0, 5000), st.sampled_from([2**63 - 1, 0, None, Raw("-0")]))
+tokens = st.one_of(st.integers(0, 5000), st.sampled_from([10**10, 0, None, Raw("-0")]))
 digits = st.text("0123456789", min_size=1, max_size=14)
 decimals = st.one_of(
     st.integers(0, 999_999).map(str),
@@ -107,7 +108,7 @@ request_data = _object(
         "duration_ms": durations,
     },
     dict.fromkeys(("token_id", "user_id", "team_id", "agent_id", "provider"), optional_ids)
-    | dict.fromkeys(("input_tokens", "output_tokens", "reasoning_output_tokens"), counts)
+    | dict.fromkeys(("input_tokens", "output_tokens", "reasoning_output_tokens"), tokens)
     | {"cost": costs, "currency": st.sampled_from(["USD", "EUR", None])}
     | unknown,
 )
@@ -226,15 +227,18 @@ def record(event: dict[str, Any], form: str, offset: int = 0) -> Rec:
     if form == "structured":
         return Rec(offset, NOW, [("content-type", b"application/cloudevents+json; a=b")], text)
     if form == "binary":
-        headers = [
-            ("ce_" + name, value.encode())
-            for name, value in event.items()
-            if isinstance(value, str)
-        ]
+        headers = _headers(event)
         body = dumps(event.get("data")).encode()
         return Rec(offset, NOW, [("content-type", b"application/json"), *headers], body)
+    if form == "binary of an SDK":  # of no content-type, and with a null header
+        null: Any = ("ce_id", None)
+        return Rec(offset, NOW, [*_headers(event), null], dumps(event.get("data")).encode())
     header = [("content-type", b"application/cloudevents-batch+json")]
     return Rec(offset, NOW, header if form == "batch header" else [], b" [" + text + b"] ")
+
+
+def _headers(event: dict[str, Any]) -> list[tuple[str, bytes]]:
+    return [("ce_" + k, value.encode()) for k, value in event.items() if isinstance(value, str)]
 
 
 WRONG: list[Any] = [
@@ -261,6 +265,9 @@ WRONG: list[Any] = [
     Raw("-0.0000000001"),
     Raw("1000000000"),
     Raw("1000000000.0000000001"),
+    10**10,
+    10**10 + 1,
+    2**63 - 1,
     Raw("9223372036854775808"),
     Raw("9" * 5000),
     Raw("0." + "1" * 1030),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -95,6 +96,7 @@ def test_a_request_becomes_a_row() -> None:
         "cache_read_input_tokens": 0,
         "cache_creation_input_tokens": 0,
         "reasoning_output_tokens": 0,
+        "unmetered": 0,
         "cost_nanos": 100_000_000,
         "currency": "EUR",
     }
@@ -201,6 +203,11 @@ def test_durations_are_kept_to_microseconds_half_even(number: str, microseconds:
         ("input_tokens", "5.0"),
         ("input_tokens", "1e2"),
         ("input_tokens", "-1"),
+        ("input_tokens", "10000000001"),
+        ("output_tokens", "9223372036854775807"),
+        ("cache_read_input_tokens", "10000000001"),
+        ("cache_creation_input_tokens", "10000000001"),
+        ("reasoning_output_tokens", "10000000001"),
         ("input_tokens", "9223372036854775808"),
         ("input_tokens", "true"),
         ("status_code", "99"),
@@ -259,10 +266,99 @@ def test_a_header_that_is_not_utf_8_reads_as_nothing() -> None:
     assert rejection.type == "usage.request.v1"
 
 
-def test_a_null_specversion_header_still_says_binary() -> None:
-    headers = tuple((k, None if k == "ce_specversion" else v) for k, v in CE)
-    rejection = refused(Rec(BODY, (JSON, *headers)))  # type: ignore[arg-type]
-    assert rejection.message.startswith("specversion: found null")
+@pytest.mark.parametrize("kind", [b"", b"text/plain", b"application/octet-stream", b"\xff", None])
+def test_binary_is_told_by_its_specversion_whatever_the_content_type(kind: bytes | None) -> None:
+    """As the SDKs of CloudEvents send it: without a content-type, or with that of the data."""
+    there = [("content-type", kind)] if kind is not None else []
+    assert row(read(Rec(BODY, (*there, *CE)))) == row(read(Rec(text(request()))))
+
+
+def test_a_media_type_of_cloudevents_goes_before_a_specversion() -> None:
+    structured = ("content-type", b"application/cloudevents+json")
+    assert row(read(Rec(text(request()), (*CE, structured))))["tenant"] == "acme"
+    batch = ("content-type", b"application/cloudevents-batch+json")
+    assert refused(Rec(BODY, (*CE, batch))).reason == "malformed"
+
+
+def test_a_null_header_is_as_if_it_were_not_there() -> None:
+    def null(name: str) -> Any:
+        return (name, None)
+
+    nulls = [null(name) for name in ("ce_specversion", "ce_id", "ce_datacontenttype", "ce_x")]
+    nulls.append(null("content-type"))
+    assert row(read(Rec(BODY, (*CE, *nulls)))) == row(read(Rec(BODY, CE)))
+    without = tuple((k, v) for k, v in CE if k != "ce_specversion")
+    for headers in ((*without, null("ce_specversion")), without):
+        rejection = refused(Rec(BODY, headers))
+        assert rejection.message == "specversion: found nothing, expected the string '1.0'."
+
+
+@pytest.mark.parametrize(
+    ("respelled", "shown"),
+    [
+        (lambda name: name.replace("_", "-"), "ce_specversion, not ce-specversion"),
+        (str.upper, "ce_specversion, not CE_SPECVERSION"),
+        (str.title, "ce_specversion, not Ce_Specversion"),
+    ],
+)
+def test_headers_that_are_nearly_right_are_refused_with_how_to_spell_them(
+    respelled: Callable[[str], str], shown: str
+) -> None:
+    rejection = refused(Rec(BODY, (JSON, *((respelled(k), v) for k, v in CE))))
+    assert rejection.reason == "invalid_envelope"
+    assert rejection.message.startswith("specversion: found nothing, expected the string '1.0' (")
+    assert rejection.message.endswith(f"Kafka's headers are spelled {shown}).")
+
+
+def test_a_good_event_may_have_any_other_headers() -> None:
+    """An unknown header is ignored, as ``ce-traceparent`` of somebody's proxy."""
+    assert read(Rec(text(request()), (("ce-id", b"x"), ("CE_TYPE", b"y")))).counted == 1
+    one_wrong = tuple(("ce_ID" if k == "ce_id" else k, v) for k, v in CE)
+    message = refused(Rec(BODY, one_wrong)).message
+    assert message.startswith("id: found nothing, expected")
+    assert message.endswith("spelled ce_id, not ce_ID).")
+
+
+TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "reasoning_output_tokens",
+)
+
+
+def test_token_counts_go_to_ten_milliard() -> None:
+    found = row(read(Rec(text(request(dict.fromkeys(TOKENS, 10**10))))))
+    assert [found[name] for name in TOKENS] == [10**10] * 5
+    message = refused(Rec(field("output_tokens", 10**10 + 1))).message
+    assert message == (
+        "data.output_tokens: found the number 10000000001, "
+        "expected an integer from 0 to 10^10, or nothing."
+    )
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+@pytest.mark.parametrize(
+    ("sent", "unmetered"),
+    [
+        ({}, 1),
+        ({"input_tokens": None, "output_tokens": None}, 1),
+        ({"reasoning_output_tokens": 5}, 1),
+        ({"input_tokens": 0}, 0),
+        ({"output_tokens": 0}, 0),
+        ({"input_tokens": None, "output_tokens": 7}, 0),
+    ],
+)
+def test_a_request_with_neither_token_count_is_unmetered(
+    sent: dict[str, Any], unmetered: int, *, in_batch: bool
+) -> None:
+    """Many at a time, and one by one as those in batches are."""
+    others = [request({"input_tokens": 1, "output_tokens": 1}), request(sent)]
+    values = [text(others)] if in_batch else [text(one) for one in others]
+    facts = read(*(Rec(value, offset=n) for n, value in enumerate(values)))
+    columns = dict(zip([name for name, _ in REQUESTS.columns], facts.columns, strict=True))
+    assert list(columns["unmetered"]) == [0, unmetered]
 
 
 @pytest.mark.parametrize("value", [b"text/plain", b"\xff"])

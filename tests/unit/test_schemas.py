@@ -21,7 +21,7 @@ from pipeline.operate.dead_letters.letter import MARK_VALUE, mark_record, parse
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.rejected import OWN
 from schemas import TYPES, EventType, envelope, recipe_action
-from schemas.catalogue import CONTRACT, DEAD_LETTER_TOPIC
+from schemas.catalogue import CONTRACT, DEAD_LETTER_TOPIC, WITHDRAWN
 from schemas.entity import ENTITIES, Entity
 from schemas.generate import files
 from schemas.generate.additive import breaks
@@ -151,7 +151,11 @@ def test_today_accepts_what_a_released_version_accepted(release: Path) -> None:
     assert schemas
     for path in schemas:
         kind = TYPES[path.stem]  # a type does not go away
-        assert list(breaks(json.loads(path.read_text()), schema_of(kind))) == [], path.name
+        found = list(breaks(json.loads(path.read_text()), schema_of(kind)))
+        narrower = [one for one in found if one.partition(":")[0] in WITHDRAWN]
+        assert found == narrower, path.name
+        assert not narrower or release.name == "1.0"
+        assert all(one.endswith("maximum was 9223372036854775807, is 10000000000") for one in found)
 
 
 def test_this_contracts_version_is_released_as_it_is() -> None:
@@ -184,8 +188,13 @@ def test_golden_payloads_of_a_released_version_never_change(release: Path) -> No
     assert lines
     for line in lines:
         digest, _, name = line.partition("  ")
+        if (release.name, name) in CHANGED:
+            continue
         assert files.digest(files.GOLDEN / name) == digest, name
 
+
+CHANGED = {("1.0", "usage.request.v1/edge.json"), ("1.0", "usage.request.v1/facts.json")}
+"""They sent as many tokens as no request may have since (WITHDRAWN)."""
 
 REQUEST = ("$defs", "data")
 FIELDS = (*REQUEST, "properties")

@@ -45,6 +45,8 @@ class Requests:
     def columns(self, rule_set: int) -> list[Values]:  # noqa: ARG002 - as for all types
         """See ``Bulk``."""
         data = self._data
+        read = [d.input_tokens for d in data]
+        written = [d.output_tokens for d in data]
         return [
             [d.team_id or "" for d in data],
             [d.agent_id or "" for d in data],
@@ -54,11 +56,12 @@ class Requests:
             [d.operation for d in data],
             [1 if d.status_code >= 400 else 0 for d in data],
             self._durations,
-            [d.input_tokens or 0 for d in data],
-            [d.output_tokens or 0 for d in data],
+            [n or 0 for n in read],
+            [n or 0 for n in written],
             [d.cache_read_input_tokens or 0 for d in data],
             [d.cache_creation_input_tokens or 0 for d in data],
             [d.reasoning_output_tokens or 0 for d in data],
+            _unmetered(read, written),
             self._nanos,
             self._currencies,
         ]
@@ -112,6 +115,13 @@ def _tasks(rule_set: int) -> Mapping[tuple[str, str], int]:
 
 
 _ONLY_DEFAULT = frozenset({DEFAULT_CURRENCY})
+
+
+def _unmetered(read: list[int | None], written: list[int | None]) -> list[int]:
+    """The column: 1 where there is neither count."""
+    if None not in read or None not in written:
+        return [0] * len(read)
+    return [int(r is None and w is None) for r, w in zip(read, written, strict=True)]
 
 
 def _currencies(found: list[str | None], unpriced: list[int], odd: set[int]) -> list[str]:

@@ -18,7 +18,7 @@ from pipeline.facts.exact.requests import COST_DIGITS
 from pipeline.facts.interface import Record
 from pipeline.facts.rules import Rules
 from schemas.envelope import Identifier, Tenant
-from schemas.fields import MAX_INTEGER, MAX_TEXT, Count, OptionalText, Text
+from schemas.fields import MAX_INTEGER, MAX_TEXT, Count, OptionalText, Text, Tokens
 
 Type = TypeVar("Type")
 Data = TypeVar("Data")
@@ -48,11 +48,11 @@ class CommonRequest(Struct, gc=False):
     user_id: OptionalText = None
     team_id: OptionalText = None
     agent_id: OptionalText = None
-    input_tokens: Count = None
-    output_tokens: Count = None
-    cache_read_input_tokens: Count = None
-    cache_creation_input_tokens: Count = None
-    reasoning_output_tokens: Count = None
+    input_tokens: Tokens = None
+    output_tokens: Tokens = None
+    cache_read_input_tokens: Tokens = None
+    cache_creation_input_tokens: Tokens = None
+    reasoning_output_tokens: Tokens = None
     cost: Cost = None
     currency: str | None = None
     provider: OptionalText = None

@@ -25,6 +25,7 @@ from pipeline.facts.exact.json_values import NotJSON
 from pipeline.facts.exact.origin import Origin
 from pipeline.facts.exact.reasons import (
     INTERNAL,
+    INVALID_ENVELOPE,
     MALFORMED,
     MISSING,
     TOO_EARLY,
@@ -143,6 +144,8 @@ class Decider:
         except Refused as refused:
             if refused.reason == INTERNAL:
                 refused.tenant, refused.type = envelope.attribution(attributes)
+            if refused.reason == INVALID_ENVELOPE and index is None:
+                refused = _hinted(refused, record)
             return _rejection(record, index, value, refused)
 
     def _counted(self, record: Record, index: int | None, event: Envelope) -> Counted:
@@ -219,6 +222,15 @@ def _once_more(attempt: Callable[[], T]) -> T:
 def _must_be(kind: type, value: Any, form: forms.Form) -> None:
     if not isinstance(value, kind):
         raise Refused(MALFORMED, sentence("The value", value, form.value))
+
+
+def _hinted(refused: Refused, record: Record) -> Refused:
+    """With how headers are spelled, where the record has some that are nearly right."""
+    name = forms.misspelled(record.headers)
+    if not name:
+        return refused
+    message = f"{str(refused).removesuffix('.')} ({forms.spelling(name)})."
+    return Refused(refused.reason, message, refused.tenant, refused.type)
 
 
 def _rejection(record: Record, index: int | None, value: bytes, refused: Refused) -> Rejection:

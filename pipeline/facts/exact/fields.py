@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.facts.exact.decimals import Unfit, scaled
 from pipeline.facts.exact.json_values import Number
 from pipeline.facts.exact.reasons import INVALID_DATA, MISSING, Refused, sentence
-from schemas.fields import MAX_DURATION_MS, MAX_INTEGER, MAX_TEXT
+from schemas.fields import MAX_DURATION_MS, MAX_INTEGER, MAX_TEXT, MAX_TOKENS
 
 Data = Mapping[str, Any]
 
@@ -66,11 +66,22 @@ def required_integer(data: Data, name: str, least: int, greatest: int) -> int:
 
 def optional_integer(data: Data, name: str, least: int, default: int) -> int:
     """An integer from ``least`` to 2^63 - 1; ``default`` where it is absent."""
+    return _optional_integer(data, name, (least, MAX_INTEGER, "2^63 - 1"), default)
+
+
+def tokens(data: Data, name: str) -> int:
+    """A number of tokens, 0 to 10^10; 0 where it is absent."""
+    return _optional_integer(data, name, (0, MAX_TOKENS, "10^10"), 0)
+
+
+def _optional_integer(data: Data, name: str, limits: tuple[int, int, str], default: int) -> int:
+    """An integer within limits, the last of them as it is said; ``default`` where it is absent."""
+    least, greatest, said = limits
     value = data.get(name)
     if value is None:
         return default
-    if not is_integer(value, least, MAX_INTEGER):
-        raise wrong(data, name, f"an integer from {least} to 2^63 - 1, or nothing")
+    if not is_integer(value, least, greatest):
+        raise wrong(data, name, f"an integer from {least} to {said}, or nothing")
     return int(value)
 
 

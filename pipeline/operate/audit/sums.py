@@ -72,7 +72,7 @@ ROLLUPS = (
         "requests_15m",
         "requests_1m",
         "requests",
-        ("failed", "duration_us", *_TOKENS, _COST),
+        ("failed", "duration_us", *_TOKENS, "unmetered", _COST),
         (
             "tenant",
             "team_id",
@@ -89,7 +89,7 @@ ROLLUPS = (
                 "totals_15m",
                 "quarter",
                 (
-                    *_same("failed", *_TOKENS, _COST),
+                    *_same("failed", *_TOKENS, "unmetered", _COST),
                     ("completions", f"if({_COMPLETION}, requests, 0)"),
                     ("completions_us", f"if({_COMPLETION}, duration_us, 0)"),
                     ("embeddings", f"if({_EMBEDDING}, requests, 0)"),

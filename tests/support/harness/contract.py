@@ -31,6 +31,7 @@ MAX_DEPTH = 32
 MAX_ELEMENTS = 10_000
 MAX_PROPERTIES_DEPTH = 8
 MAX_STRING = 1024
+MAX_TOKENS = 10**10
 TOO_EARLY_MS = 10 * 60 * 1000
 TOO_LATE_MS = 400 * 24 * 3600 * 1000
 
@@ -92,9 +93,14 @@ def read_record(
     if value is None:
         return [Read("skipped")]
     try:
-        return list(_read_value(topic, value, dict(headers), timestamp))
+        return list(_read_value(topic, value, _there(headers), timestamp))
     except Rejected as rejected:
         return [Read("rejected", rejected.reason)]
+
+
+def _there(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    """Return the last of each name's headers that are not null."""
+    return {name: value for name, value in headers if value is not None}
 
 
 def _read_value(
@@ -119,7 +125,7 @@ def _form(headers: dict[str, bytes], value: bytes) -> str:
         return "structured"
     if media == "application/cloudevents-batch+json":
         return "batch"
-    if media == "application/json" and "ce_specversion" in headers:
+    if "ce_specversion" in headers:
         return "binary"
     first = value.lstrip(b" \t\r\n")[:1]
     if first not in (b"{", b"["):
@@ -268,11 +274,12 @@ def _request(data: dict[str, Any], _: str) -> dict[str, Any]:
         "model": _required(data, "model"),
         "operation": _required(data, "operation"),
         "failed": int(status >= 400),
+        "unmetered": int(data.get("input_tokens") is None and data.get("output_tokens") is None),
         "duration_us": _duration_us(data, required=True),
         "cost_nanos": None if cost is None else _nanos(cost),
         "currency": "" if cost is None else currency,
     } | {
-        name: _integer(data, name, low=0, default=0)
+        name: _integer(data, name, low=0, high=MAX_TOKENS, default=0)
         for name in (
             "input_tokens",
             "output_tokens",

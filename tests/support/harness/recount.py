@@ -45,7 +45,15 @@ REQUEST_KEY = (
     "operation",
     "currency",
 )
-REQUEST_MEASURES = ("requests", "failed", "duration_us", *TOKENS, "cost_nanos", "unpriced")
+REQUEST_MEASURES = (
+    "requests",
+    "failed",
+    "duration_us",
+    *TOKENS,
+    "unmetered",
+    "cost_nanos",
+    "unpriced",
+)
 TASK_KEY = ("tenant", "recipe_id", "app", "rule_set")
 TASK_MEASURES = ("actions", "tasks", "failed")
 EVENT_KEY = ("tenant", "user_id", "name")
@@ -246,6 +254,7 @@ def _add_request(expected: Expected, read: Read) -> None:
         "duration_us": data["duration_us"],
         "cost_nanos": cost or 0,
         "unpriced": int(cost is None),
+        "unmetered": data["unmetered"],
     } | {name: data[name] for name in TOKENS}
     key = tuple(data[name] for name in REQUEST_KEY)
     _add(expected.requests_1m, expected.requests_15m, read.time_ms, key, measures)
