@@ -43,6 +43,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         response = await _answer(request, handler, api, asking)
         status = asking.ending or str(response.status)
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            asking.size = len(response.body)
     finally:
         _note(request, api, asking, status, time.perf_counter() - began)
     if not response.prepared:
@@ -58,9 +60,7 @@ async def _answer(
             await _let_in(request, api, asking)
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - each becomes an answer; what nobody foresaw, 500
-        response = _problem(error, api, asking).response()
-        asking.size = len(response.body) if isinstance(response.body, bytes) else 0
-        return response
+        return _problem(error, api, asking).response()
 
 
 async def _let_in(request: web.Request, api: Api, asking: Asking) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -23,7 +24,6 @@ from prometheus_client import (
 )
 
 from pipeline.access.opening import Access, opened
-from pipeline.access.roles import ALL, Caller, Grant, Role
 from pipeline.api.application import application
 from pipeline.api.catalogue import Views
 from pipeline.api.context import Api, Reports
@@ -31,6 +31,7 @@ from pipeline.api.cursors import Signer
 from pipeline.api.freshness import Freshness
 from pipeline.api.instruments import Instruments
 from pipeline.api.limits import Limits
+from pipeline.api.owner import OWNER, keep_key
 from pipeline.api.sessions import Sessions
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.reading import Reader
@@ -49,14 +50,14 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 20.0
 MARGIN_SECONDS = 5.0
-OWNER = Caller("owner", (Grant(ALL, Role.ADMIN), Grant(ALL, Role.OPERATOR)), name="this machine")
-"""Whoever opens the link that a terminal printed."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
 
 
-def main(settings: Settings, *, link: bool = False) -> int:
-    """Serve until told to end; with ``link``, print a link that works once.
+def main(settings: Settings, *, link: bool = False, key_file: Path | None = None) -> int:
+    """Serve until told to end.
+
+    ``link``: print a link that works once. ``key_file``: keep an admin's key there.
 
     Raises:
         SettingsError: the port cannot be used.
@@ -66,13 +67,13 @@ def main(settings: Settings, *, link: bool = False) -> int:
     store = Store.connect(settings)
     try:
         check(store)
-        asyncio.run(_serve(settings, store, link=link))
+        asyncio.run(_serve(settings, store, link=link, key_file=key_file))
     finally:
         store.close()
     return 0
 
 
-async def _serve(settings: Settings, store: Store, *, link: bool) -> None:
+async def _serve(settings: Settings, store: Store, *, link: bool, key_file: Path | None) -> None:
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     Ending(lambda: loop.call_soon_threadsafe(told.set), DRAIN_SECONDS + MARGIN_SECONDS)
     sessions = Sessions() if link else None
@@ -80,10 +81,12 @@ async def _serve(settings: Settings, store: Store, *, link: bool) -> None:
         opened(settings, store) as access,
         running(settings, store, access, sessions) as (api, port),
     ):
+        if key_file is not None:
+            await asyncio.to_thread(keep_key, access.keys, key_file)
         where = f"http://{_shown(settings.api_host)}:{port}"
-        print(f"api ready: {where}", flush=True)
         if sessions is not None:
-            print(f"open (works once): {where}/enter/{sessions.link(OWNER)}", flush=True)
+            print(f"link: {where}/enter/{sessions.link(OWNER)}", flush=True)
+        print(f"api ready: {where}", flush=True)
         await told.wait()
         api.draining = True
         log.info("ending: answers under way have %g s to come to their end", DRAIN_SECONDS)

@@ -47,7 +47,12 @@ def worker(port: int | None, log_format: str | None) -> int:
 @click.option("--port", type=click.IntRange(0, 65_535), help="Instead of USAGE_API_PORT.")
 @click.option("--host", help="Instead of USAGE_API_HOST.")
 @click.option("--link", is_flag=True, help="Print a link that lets its first reader in.")
-def api(port: int | None, host: str | None, link: bool) -> int:
+@click.option(
+    "--key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep an admin's key there, for whoever owns this machine.",
+)
+def api(port: int | None, host: str | None, link: bool, key_file: Path | None) -> int:
     """Answer over HTTP: every view, to whom it belongs. Needs a key: `usage key create`."""
     from pipeline.api import process
 
@@ -56,7 +61,7 @@ def api(port: int | None, host: str | None, link: bool) -> int:
         settings = dataclasses.replace(settings, api_port=port)
     if host is not None:
         settings = dataclasses.replace(settings, api_host=host)
-    return process.main(settings, link=link)
+    return process.main(settings, link=link, key_file=key_file)
 
 
 @click.command()

@@ -74,6 +74,11 @@ class Child:
         lines = self.log.read_text(errors="replace").splitlines()
         return any(f"{line} ".startswith(f"{beginning} ") for line in lines)
 
+    def after(self, beginning: str) -> str:
+        """What follows a line's beginning in its log; empty where no line begins so."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return next((one.removeprefix(beginning) for one in lines if one.startswith(beginning)), "")
+
     def how_it_ended(self) -> str:
         """A sentence's end: `exited with 1: its last line`."""
         code = self.code

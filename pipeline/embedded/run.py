@@ -1,14 +1,16 @@
-"""`usage run`: broker, store, topics, migrations, worker and simulator, each a process, and a view.
+"""`usage run`: broker, store, topics, migrations, worker, API, simulator: processes, and a view.
 
-Order: the broker and the store come up side by side; then topics and migrations; then the worker
-and the simulator. The end takes the other direction. The in-process broker keeps its log in memory
-only, so each run is an incarnation of its own: the store's totals stay, and the new ones add.
+Order: the broker and the store come up side by side; then topics and migrations; then the worker,
+the API and the simulator. The end takes the other direction. The in-process broker keeps its log in
+memory only, so each run is an incarnation of its own: the store's totals stay, and the new ones
+add.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +58,7 @@ class Places:
     broker_port: int
     store_port: int
     web_port: int
+    api_port: int
     database: str
 
     @property
@@ -73,13 +76,27 @@ class Places:
         """The store's address."""
         return f"http://127.0.0.1:{self.store_port}"
 
-    def lines(self) -> tuple[tuple[str, str], ...]:
-        """For people: what, and where."""
+    @property
+    def api(self) -> str:
+        """The API's address."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def key(self) -> Path:
+        """The file of the API key."""
+        return self.data.absolute() / "api.key"
+
+    def lines(self, link: str = "") -> tuple[tuple[str, str], ...]:
+        """For people: what, and where; ``link`` is the API's that works once."""
+        bearer = f"Authorization: Bearer $(cat {shlex.quote(str(self.key))})"
+        ask = f"{self.api}/v1/views/request_summary?since=1h"
         sql = f"SELECT sum(requests) FROM {self.database}.requests_1m"  # noqa: S608 - only shown
         return (
             ("broker", f"{self.broker} (Kafka's protocol, in memory)"),
             ("store", f"{self.store} (ClickHouse over HTTP), database {self.database}"),
             ("worker", f"http://127.0.0.1:{self.web_port}/metrics, /healthz, /readyz"),
+            ("open", f"{link} (works once; signs this browser in)"),
+            ("ask", f"curl -s -H \"{bearer}\" '{ask}'"),
             ("try", f"curl 127.0.0.1:{self.store_port} -d '{sql}'"),
             ("data", f"{self.data / 'store'}, logs {self.logs}"),
         )
@@ -99,10 +116,11 @@ def main(settings: Settings, demo: Demo) -> int:
         system = _System(places, demo, interrupts)
         try:
             system.start()
-            for name, where in places.lines():
+            lines = places.lines(system.link)
+            for name, where in lines:
                 print(f"{name:<7} {where}", flush=True)
             own = load(_environment(places))
-            problem = show(own, places.lines(), system.problem, demo.seconds, interrupts)
+            problem = show(own, lines, system.problem, demo.seconds, interrupts)
         except Interrupted:
             problem = ""
         finally:
@@ -123,6 +141,8 @@ class _System:
         self._servers: list[Child] = []
         self._clients: list[Child] = []
         self._tasks: list[Child] = []
+        self.link = ""
+        """The API's, that works once."""
 
     def start(self) -> None:
         """Start all of them, each when what it needs is ready."""
@@ -141,6 +161,10 @@ class _System:
         for task in (topics, migrate):
             wait_until_done(task, START_SECONDS, self._interrupts)
         self._clients.append(self._child("worker", "worker"))
+        api = self._child("api", "api", "--link", "--key-file", str(places.key))
+        self._clients.append(api)
+        self._await(api, f"api ready: {places.api}")
+        self.link = api.after("link: ")
         self._clients.append(self._child("simulator", *_simulate(self._demo)))
 
     def problem(self) -> str:
@@ -170,19 +194,27 @@ def _places(settings: Settings) -> Places:
         broker_port=free_port(BROKER_PORT),
         store_port=free_port(STORE_PORT),
         web_port=free_port(settings.web_port),
+        api_port=free_port(settings.api_port),
         database=settings.clickhouse.database,
     )
 
 
 def _environment(places: Places) -> Mapping[str, str]:
     """The environment, with the embedded broker and store in place of any other."""
-    others = ("USAGE_KAFKA", "USAGE_CLICKHOUSE", "USAGE_WEB_PORT")
+    others = (
+        "USAGE_KAFKA",
+        "USAGE_CLICKHOUSE",
+        "USAGE_WEB_PORT",
+        "USAGE_API_HOST",
+        "USAGE_API_PORT",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {
         "USAGE_SETTLE_SECONDS": SETTLE_SECONDS,
         **kept,
         "USAGE_KAFKA": places.broker,
         "USAGE_WEB_PORT": str(places.web_port),
+        "USAGE_API_PORT": str(places.api_port),
         "USAGE_CLICKHOUSE": f"http://default:@127.0.0.1:{places.store_port}/{places.database}",
     }
 
