@@ -9,6 +9,7 @@
              FORMAT stands
     engine   chDB: a connection for each request, each query in a thread
     results  an answer's bytes as they come, through a pipe
+    native   Native of the revision that a client speaks
     codecs   Content-Encoding, both ways
     answers  statuses, headers and texts as ClickHouse gives them
     requests what a request asks for

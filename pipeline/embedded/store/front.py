@@ -7,6 +7,7 @@ import secrets
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +17,7 @@ from pipeline.embedded.store import requests, sql
 from pipeline.embedded.store.answers import Progress, Refusal, broken_off, content_type
 from pipeline.embedded.store.codecs import chosen, encoder
 from pipeline.embedded.store.engine import Engine
+from pipeline.embedded.store.native import ZONES, Rewriter, downgraded
 from pipeline.embedded.store.requests import Asked
 from pipeline.embedded.store.results import Pipe
 from pipeline.embedded.store.run import Outcome, Runs
@@ -26,6 +28,7 @@ _HELD_BYTES = 1 << 20
 _IN_MEMORY_BYTES = 8 << 20
 _PIECE_BYTES = 1 << 20
 _Held = tempfile.SpooledTemporaryFile[bytes]
+_TYPES_AS_BYTES = "output_format_native_encode_types_in_binary_format"
 _READONLY = Refusal(
     164,
     "READONLY",
@@ -55,6 +58,7 @@ class Front:
             asked = await requests.read(request)
             headers["X-ClickHouse-Query-Id"] = asked.query_id
             statement = sql.parse(asked.sql.decode("latin-1"))
+            asked = _with_types(asked, statement)
             if statement.streams:
                 return await self._read(request, asked, statement, headers)
             if asked.read_only and not statement.reads_only:
@@ -70,15 +74,17 @@ class Front:
         self, asked: Asked, statement: Statement, headers: dict[str, str]
     ) -> web.Response:
         """Run what has a small answer; an INSERT's data goes to the engine by a nameless file."""
-        output = asked.options.get("default_format", "TabSeparated")
+        output = asked.output
         # Not in a `with`: it belongs to the query's thread, which may outlive this request.
         data = tempfile.TemporaryFile(dir=self._tmp)  # noqa: SIM115
         text = statement.text
         if statement.kind is Kind.DATA:
-            await asyncio.to_thread(_fill, data, asked.sql, statement.data)
+            await asyncio.to_thread(_fill, data, asked, statement)
             text = statement.from_file(f"/dev/fd/{data.fileno()}")
         _, outcome = self.runs.start(asked, statement, text, output, data.close)
         body, progress = await outcome
+        if rewriter := _rewriter(asked, statement):
+            body = rewriter.add(body) + rewriter.end()
         # As a server tells apart: no rows of an answer, and no answer at all.
         named = statement.format or output if body or statement.answers else ""
         return _whole(body, progress, asked, named, headers)
@@ -87,8 +93,8 @@ class Front:
         self, request: web.Request, asked: Asked, statement: Statement, headers: dict[str, str]
     ) -> web.StreamResponse:
         """Run a SELECT and send its answer while it comes."""
-        output = asked.options.get("default_format", "TabSeparated")
-        pipe = Pipe()
+        output = asked.output
+        pipe = Pipe(_rewriter(asked, statement))
         text = statement.into(pipe.file, output)
         label, outcome = self.runs.start(asked, statement, text, output, pipe.finish)
         try:
@@ -133,6 +139,7 @@ class Front:
         progress = Progress()
         if pipe.ended:
             _, progress = await outcome
+            pipe.check()
             progress.result_bytes = held.tell()
             if held.tell() <= _HELD_BYTES * 2:
                 held.seek(0)
@@ -145,10 +152,11 @@ class Front:
             response.headers["Content-Encoding"] = encoding
         await response.prepare(request)
         coder = encoder(encoding)
-        async for piece in _pieces(held, pipe):
-            await response.write(coder.add(piece))
         try:
+            async for piece in _pieces(held, pipe):
+                await response.write(coder.add(piece))
             await outcome
+            pipe.check()
         except Refusal as refusal:
             ending = broken_off(refusal, tag, self._engine.version)
             await response.write(coder.add(ending) + coder.end())
@@ -169,8 +177,33 @@ async def _pieces(held: _Held, pipe: Pipe) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _fill(file: IO[bytes], content: bytes, start: int) -> None:
-    file.write(memoryview(content)[start:])
+def _is_native(asked: Asked, statement: Statement) -> bool:
+    return bool(asked.revision) and (statement.format or asked.output).lower() == "native"
+
+
+def _with_types(asked: Asked, statement: Statement) -> Asked:
+    """For an answer of a revision that has zones, what makes the engine tell them."""
+    if asked.revision < ZONES or not _is_native(asked, statement):
+        return asked
+    if _TYPES_AS_BYTES in asked.settings or _TYPES_AS_BYTES.encode() in asked.sql:
+        raise Refusal(
+            48,
+            "NOT_IMPLEMENTED",
+            f"The embedded store has no {_TYPES_AS_BYTES} together with client_protocol_version: "
+            "leave one of them out",
+        )
+    return replace(asked, settings=asked.settings | {_TYPES_AS_BYTES: "1"})
+
+
+def _rewriter(asked: Asked, statement: Statement) -> Rewriter | None:
+    return Rewriter(asked.revision) if _is_native(asked, statement) else None
+
+
+def _fill(file: IO[bytes], asked: Asked, statement: Statement) -> None:
+    content = memoryview(asked.sql)[statement.data :]
+    if _is_native(asked, statement):
+        content = memoryview(downgraded(bytes(content), asked.revision))
+    file.write(content)
     file.flush()
 
 

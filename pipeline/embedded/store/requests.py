@@ -11,6 +11,7 @@ from aiohttp.multipart import BodyPartReader
 
 from pipeline.embedded.store.answers import Refusal
 from pipeline.embedded.store.codecs import decoded
+from pipeline.embedded.store.native import NEWEST
 
 _HEADERS = {"database": "X-ClickHouse-Database", "default_format": "X-ClickHouse-Format"}
 # Of the interface, not of the query.
@@ -35,6 +36,16 @@ class Asked:
     read_only: bool
     accept: str  # Accept-Encoding, '' where the answer is to be plain
     query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def output(self) -> str:
+        """The format of an answer whose statement names none."""
+        return self.options.get("default_format", "TabSeparated")
+
+    @property
+    def revision(self) -> int:
+        """The revision of Native that the client reads and writes."""
+        return int(self.options.get("client_protocol_version", "0"))
 
     def flag(self, name: str) -> bool:
         """Whether an option is on."""
@@ -103,6 +114,16 @@ def _refuse(options: Mapping[str, str]) -> None:
                 f"The embedded store has no {name}=1: use Content-Encoding or Accept-Encoding "
                 "with enable_http_compression=1",
             )
+    revision = options.get("client_protocol_version", "0")
+    if not revision.isdecimal():
+        raise Refusal(36, "BAD_ARGUMENTS", f"client_protocol_version '{revision}' is no number")
+    if int(revision) > NEWEST:
+        raise Refusal(
+            48,
+            "NOT_IMPLEMENTED",
+            f"The embedded store speaks Native of revisions up to {NEWEST}, not {revision}: "
+            "ask for an older client_protocol_version",
+        )
     if "role" in options:
         raise Refusal(48, "NOT_IMPLEMENTED", "The embedded store has no roles")
 

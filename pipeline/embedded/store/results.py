@@ -11,13 +11,20 @@ import asyncio
 import fcntl
 import os
 
+from pipeline.embedded.store.answers import Refusal
+from pipeline.embedded.store.native import Rewriter
+
 _PIECE_BYTES = 1 << 20
 
 
 class Pipe:
-    """A pipe whose read end belongs to the event loop and whose write end to a query's thread."""
+    """A pipe whose read end belongs to the event loop and whose write end to a query's thread.
 
-    def __init__(self) -> None:
+    What is read of it has gone through ``rewriter``, if there is one.
+    """
+
+    def __init__(self, rewriter: Rewriter | None = None) -> None:
+        self._rewriter = rewriter
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         resize = getattr(fcntl, "F_SETPIPE_SZ", None)
@@ -32,7 +39,35 @@ class Pipe:
         os.close(self._write)
 
     async def read(self) -> bytes:
-        """The next piece, at most 1 MiB; empty at the end."""
+        """The next piece, at most some MiB; empty at the end.
+
+        Raises:
+            Refusal: it has what its rewriter cannot rewrite.
+        """
+        if self._rewriter is None:
+            return await self._next()
+        while not self.ended:
+            piece = await self._next()
+            done = self._rewriter.add(piece) if piece else self._rewriter.end()
+            if done:
+                return done
+        return b""
+
+    def check(self) -> None:
+        """See to it that all of a query that went well was rewritten.
+
+        Raises:
+            Refusal: it was not.
+        """
+        if self._rewriter is not None and not self._rewriter.whole:
+            raise Refusal(33, "CANNOT_READ_ALL_DATA", "The answer ends within a block of Native")
+
+    async def drain(self) -> None:
+        """Throw away what still comes, so that a query that is being ended can end."""
+        while await self._next():
+            pass
+
+    async def _next(self) -> bytes:
         while True:
             try:
                 piece = os.read(self._read, _PIECE_BYTES)
@@ -41,11 +76,6 @@ class Pipe:
             else:
                 self.ended = not piece
                 return piece
-
-    async def drain(self) -> None:
-        """Throw away what still comes, so that a query that is being ended can end."""
-        while await self.read():
-            pass
 
     def close(self) -> None:
         """Close the read end."""
