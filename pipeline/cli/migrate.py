@@ -1,4 +1,4 @@
-"""``usage migrate``: the store's tables, brought to this release's."""
+"""``usage migrate``: the store's tables and views, brought to this release's."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pipeline.settings import load
 
 @click.command()
 def migrate() -> None:
-    """Bring the store's tables to what this release needs; doing it again changes nothing."""
+    """Bring the store's tables and views to what this release needs; doing it again changes nothing."""
     from pipeline.clickhouse.schema.migrate import migrate as apply
 
     settings = load()
     with opened_store(settings, is_checked=False) as store:
-        applied = apply(store, settings)
-    for one in applied:
+        done = apply(store, settings)
+    for one in done.applied:
         click.echo(f"{one.number:04d} {one.name}: applied")
-    if not applied:
+    for what, names in (("made anew", done.remade), ("dropped", done.dropped)):
+        if names:
+            click.echo(f"{len(names)} views {what}: {', '.join(names)}")
+    if not any(done):
         click.echo("nothing to apply")

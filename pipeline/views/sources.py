@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from pipeline.clickhouse.schema import files, resources
+from pipeline.clickhouse.schema import views
 
 ORDER = (
     "since",
@@ -23,11 +23,6 @@ ORDER = (
 """In which order parameters are listed, in every view."""
 
 _PARAMETER = re.compile(r"\{\s*([A-Za-z_]\w*)\s*:\s*([^{}]+?)\s*\}")
-_VIEW = re.compile(
-    r"CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\s+(?:IF\s+NOT\s+EXISTS\s+)?`?(?!IF\s)([A-Za-z]\w*)",
-    re.IGNORECASE,
-)
-"""Names that begin with ``_`` are parts of other views, and not for people."""
 
 
 class Parameter(NamedTuple):
@@ -45,11 +40,5 @@ def parameters(query: str) -> tuple[Parameter, ...]:
 
 
 def shipped() -> dict[str, tuple[Parameter, ...]]:
-    """The views of this release's migrations; where one is made twice, as it is made last."""
-    views = {}
-    for migration in files.read(resources.migrations()):
-        for statement in files.split(migration.text):
-            match = _VIEW.match(statement)
-            if match:
-                views[match[1]] = parameters(statement)
-    return views
+    """The views of this release, by name."""
+    return {view.name: parameters(view.select) for view in views.shipped()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import files, lock, migrate, resources, retention
+from pipeline.clickhouse.schema import files, lock, migrate, resources, retention, views
 from pipeline.clickhouse.schema.files import Migration
+from pipeline.clickhouse.schema.views import View
 from pipeline.errors import MigrationError, StoreRefused
+from pipeline.operate.audit import sums
 from tests.support.harness.clickhouse_parts import settings_for
 from tests.support.harness.process import clean_environment
 from tests.support.harness.store import EmbeddedStore, url_at
@@ -44,7 +47,23 @@ class Place:
     def migrate(self, migrations: list[Migration] | None = None, **variables: str) -> int:
         """Migrate, and return how many migrations were applied."""
         settings = settings_for(self.port, self.database, **variables)
-        return len(migrate.migrate(self.store, settings, migrations=migrations, lease_seconds=2))
+        done = migrate.migrate(self.store, settings, migrations=migrations, lease_seconds=2)
+        return len(done.applied)
+
+    def remake(self, *shown: View, **variables: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Migrate to a release with these views; return those made anew and those dropped."""
+        settings = settings_for(self.port, self.database, **variables)
+        done = migrate.migrate(self.store, settings, views=shown)
+        return done.remade, done.dropped
+
+    def comment(self, view: str) -> str:
+        """Return what a view says of itself."""
+        [(comment,)] = self.store.query(
+            "SELECT comment FROM system.tables WHERE database = currentDatabase() "
+            "AND name = {view:String}",
+            {"view": view},
+        )
+        return str(comment)
 
     def tables(self) -> set[str]:
         """Return the names of all tables and views."""
@@ -90,6 +109,8 @@ class TestMigrate:
         for migration in KNOWN:
             for statement in migration.statements() * 2:
                 place.store.command(statement)
+        for view in views.shipped():
+            place.store.command(view.statement("", 35))
 
     def test_a_changed_migration_is_refused(self, place: Place) -> None:
         place.migrate()
@@ -230,8 +251,137 @@ class TestLease:
         assert not lost
 
 
+NUMBER = View("number", "SELECT {k:UInt32} AS n", "A1\nA number, for this test.\nn numbers")
+OTHER = View("other", "SELECT 1 AS n", "A2\nAnother number.\n")
+SHIPPED = views.shipped()
+
+
 class TestViews:
-    """Views change only while no chunk is open: one sent again would be another block."""
+    def test_they_are_made_once(self, place: Place) -> None:
+        names = tuple(view.name for view in SHIPPED)
+        assert place.remake(*SHIPPED) == (names, ())
+        assert place.remake(*SHIPPED) == ((), ())
+        assert views.outdated(place.store) == []
+
+    def test_one_whose_text_is_another_one_is_made_anew(self, place: Place) -> None:
+        place.remake(NUMBER, OTHER)
+        changed = View("number", "SELECT {k:UInt32} + 1 AS n", NUMBER.comment)
+        assert views.outdated(place.store, [changed, OTHER]) == ["number"]
+        assert place.remake(changed, OTHER) == (("number",), ())
+        assert place.store.query("SELECT n FROM number(k = 1)") == [(2,)]
+        assert place.comment("number").startswith("A1\nA number, for this test.\nn numbers\n")
+        told = View("number", changed.select, "A1\nToo.\n")
+        assert place.remake(told, OTHER) == (("number",), ())
+
+    def test_one_that_somebody_replaced_or_dropped_is_made_anew(self, place: Place) -> None:
+        place.remake(NUMBER, OTHER)
+        place.store.command("CREATE OR REPLACE VIEW number AS SELECT 7 AS n")
+        place.store.command("DROP VIEW other")
+        assert views.outdated(place.store, [NUMBER, OTHER]) == ["number", "other"]
+        assert place.remake(NUMBER, OTHER) == (("number", "other"), ())
+
+    def test_one_that_the_release_has_no_more_is_dropped_and_others_stay(
+        self, place: Place
+    ) -> None:
+        place.remake(NUMBER, OTHER)
+        place.store.command("CREATE VIEW somebodys AS SELECT 1 AS n")
+        place.store.command("CREATE VIEW _kept AS SELECT 35 AS days")
+        assert place.remake(NUMBER) == ((), ("_kept", "other"))
+        assert {"number", "somebodys"} <= place.tables()
+
+    def test_those_of_another_time_of_minutes_are_made_anew(self, place: Place) -> None:
+        kept = View("kept", "SELECT {keep_minute_rows} AS days", "A1\nDays.\n")
+        place.remake(kept)
+        assert place.remake(kept, USAGE_KEEP_MINUTE_ROWS="7") == (("kept",), ())
+        assert place.store.query("SELECT days FROM kept") == [(7,)]
+
+    def test_killed_between_two_views_and_run_again(self, place: Place) -> None:
+        place.remake(OTHER)
+        place.store.command(NUMBER.statement("", place.settings.keep_minute_rows))
+        place.store.command("DROP VIEW other")
+        assert place.remake(NUMBER, OTHER)[0] == ("other",)
+
+    def test_they_are_made_anew_while_a_chunk_is_open(self, place: Place) -> None:
+        """No insert passes through them."""
+        place.remake(NUMBER)
+        TestMaterializedViews().intend(place.store, 0)
+        assert place.remake(NUMBER, OTHER) == (("other",), ())
+
+
+GOLDEN = Path(__file__).parents[1] / "support" / "golden" / "store-0009.sql.gz"
+"""What `usage migrate` sent when views were part of migrations 1 to 9, and what it wrote down."""
+
+
+ROWS_OF_BEFORE = """
+INSERT INTO requests_in
+    (minute, tenant, agent_id, user_id, operation, duration_us, input_tokens, cost_nanos, currency)
+SELECT
+    toDateTime('2026-05-01 00:00:00', 'UTC') + number * 60, 'acme',
+    concat('a', toString(number % 3)), 'u', 'chat', 1000, 7, 5, 'USD'
+FROM numbers(3000);
+
+INSERT INTO actions_in (minute, tenant, recipe_id, task)
+SELECT toDateTime('2026-05-01 00:00:00', 'UTC') + number * 60, 'acme', 'r', 1 FROM numbers(200);
+
+INSERT INTO entities_in (tenant, entity, entity_id, time)
+SELECT 'acme', 'agent', 'a1', toDateTime64('2026-04-01 00:00:00', 3, 'UTC');
+
+INSERT INTO outcomes_1m (minute, topic, tenant, type, outcome, events)
+SELECT '2026-05-01 00:00:00', 'usage.requests', 'acme', 'usage.request.v1', 'counted', 3000
+UNION ALL
+SELECT
+    '2026-05-01 00:00:00', 'usage.recipe-actions', 'acme', 'usage.recipe_action.v1', 'counted', 200
+UNION ALL
+SELECT '2026-04-01 00:00:00', 'usage.entities', 'acme', 'usage.entity.v1', 'counted', 1;
+"""
+OLD_QUESTION = (
+    "usage_by_agent(since = '2026-05-01 00:00:00', until = '2026-06-01 00:00:00', tenant = '')"
+)
+
+
+class TestAStoreOfBefore:
+    def test_it_is_taken_along_without_losing_a_row(self, place: Place) -> None:
+        place.store.command(f"CREATE DATABASE {place.database}", in_database=False)
+        for statement in files.split(gzip.decompress(GOLDEN.read_bytes()).decode()):
+            place.store.command(statement)
+        for statement in files.split(ROWS_OF_BEFORE):
+            place.store.command(statement)
+        question = f"SELECT * FROM {OLD_QUESTION}"
+        rows, answer = self.rows(place), place.store.query(question)
+        assert len(answer) == 3
+
+        settings = settings_for(place.port, place.database, USAGE_KEEP_MINUTE_ROWS="0")
+        done = migrate.migrate(place.store, settings)
+        assert [one.number for one in done.applied] == list(range(10, len(KNOWN) + 1))
+        assert set(done.remade) == {view.name for view in SHIPPED}
+        assert done.dropped == ("_kept",)
+        migrate.check(place.store)
+        after = self.rows(place)
+        assert {table: after[table] for table in rows} == rows
+        assert place.store.query(question) == answer
+        found = sums.read(place.store, sums.kept(place.store))
+        assert found.cells == {kind: {} for kind in found.cells}
+        assert sum(found.events.values()) > 0
+        assert not any(migrate.migrate(place.store, settings))
+
+    def rows(self, place: Place) -> dict[str, int]:
+        """How many rows each table has, or what they stand for where parts are merged."""
+        tables = place.store.query(
+            "SELECT table, has(groupArray(name), 'requests') FROM system.columns "
+            "WHERE database = currentDatabase() AND table IN (SELECT name FROM system.tables "
+            "WHERE database = currentDatabase() AND engine LIKE '%MergeTree') "
+            "AND table != 'migrations' AND NOT startsWith(table, '_') GROUP BY table"
+        )
+        return {
+            table: place.store.query(
+                f"SELECT {'sum(requests)' if requests else 'count()'} FROM {table}"
+            )[0][0]
+            for table, requests in tables
+        }
+
+
+class TestMaterializedViews:
+    """They change only while no chunk is open: one sent again would be another block."""
 
     def intend(self, store: Store, from_offset: int, table: str = "intents") -> None:
         columns = [("topic", "String"), ("partition", "UInt32"), ("incarnation", "String"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from pipeline.clickhouse.schema.files import read
-from pipeline.clickhouse.schema.parts import defined, written_out
+from pipeline.clickhouse.schema.parts import Macro, defined, macro, with_macros, written_out
 from pipeline.errors import MigrationError
 
 RANGE = "SELECT n FROM t WHERE at >= {since:DateTime('UTC')} AND who = {tenant:String}"
@@ -56,20 +55,45 @@ def test_tables_of_ours_stay() -> None:
     assert written_out(use, PARTS) == use
 
 
-def test_a_missing_value_is_refused() -> None:
-    with pytest.raises(MigrationError, match="_range is used without its parameter `since`"):
-        written_out("SELECT n FROM _range(tenant = '')", PARTS)
+def test_a_parameter_that_is_not_given_is_the_views_own() -> None:
+    assert written_out("SELECT n FROM _range(tenant = '')", PARTS) == (
+        "SELECT n FROM (SELECT n FROM t WHERE at >= {since:DateTime('UTC')} AND who = '')"
+    )
+    nested = PARTS | {"_outer": "SELECT n FROM _range()"}
+    assert written_out("SELECT n FROM _outer(tenant = 'a')", nested) == (
+        "SELECT n FROM (SELECT n FROM (SELECT n FROM t WHERE at >= {since:DateTime('UTC')} "
+        "AND who = 'a'))"
+    )
+
+
+def test_an_open_parenthesis_is_refused() -> None:
     with pytest.raises(MigrationError, match="a parenthesis without its end"):
         written_out("SELECT n FROM _range(tenant = ''", PARTS)
 
 
-def test_migrations_make_no_parts_and_know_those_of_earlier_ones(tmp_path: Path) -> None:
-    (tmp_path / "0001_parts.sql").write_text("PART _one AS SELECT {keep_minute_rows} AS n;")
-    (tmp_path / "0002_views.sql").write_text(
-        "PART _two AS SELECT n FROM _one; CREATE OR REPLACE VIEW v AS SELECT n FROM _two;"
-    )
-    first, second = read(tmp_path)
-    view = "CREATE OR REPLACE VIEW v AS SELECT n FROM (SELECT n FROM (SELECT 7 AS n))"
-    assert first.statements() == []
-    assert second.statements(keep_minute_rows=7) == [view]
-    assert second.of_minute_rows("", 7) == [view]
+MACROS = (
+    Macro("_day", ("at",), "toDate(at, {tz:String})"),
+    Macro("_same", ("a", "b"), "_day(a) = _day(b)"),
+    Macro("_all", (), "({tenant:String} = '' OR tenant = {tenant:String})"),
+)
+
+
+class TestMacros:
+    KNOWN: ClassVar = {one.name: one for one in MACROS}
+
+    def test_a_definition_is_told_from_a_part(self) -> None:
+        assert macro("MACRO _day(at) AS\ntoDate(at, {tz:String})") == MACROS[0]
+        assert macro("MACRO _all() AS 1") == ("_all", (), "1")
+        assert macro("PART _all AS SELECT 1") is None
+
+    def test_they_stand_where_they_are_used(self) -> None:
+        text = "SELECT n FROM _range() WHERE _same(f(x, 1), at) AND _all()"
+        assert with_macros(text, self.KNOWN) == (
+            "SELECT n FROM _range() WHERE toDate(f(x, 1), {tz:String}) = toDate(at, {tz:String}) "
+            "AND ({tenant:String} = '' OR tenant = {tenant:String})"
+        )
+
+    @pytest.mark.parametrize("use", ["_day()", "_day(a, b)", "_all(a)"])
+    def test_another_number_of_arguments_is_refused(self, use: str) -> None:
+        with pytest.raises(MigrationError, match=r"takes \d arguments, and is used with \d"):
+            with_macros(use, self.KNOWN)

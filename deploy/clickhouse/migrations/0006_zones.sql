@@ -180,9 +180,3 @@ SELECT
     output_tokens,
     toDecimal128(cost_nanos, 9) / 1000000000 AS cost
 FROM requests_in;
-
--- The version that holds. Rows may be there twice, until they are merged.
-PART _zones AS
-SELECT zone, since, utc_offset, reached
-FROM _zone_offsets
-WHERE version = (SELECT argMax(version, loaded_at) FROM _zone_versions);

@@ -1,18 +1,23 @@
-"""Migration files: which there are, their statements, and what is filled in for a cluster."""
+"""Migration files: which there are, their statements, and what is filled in for a cluster.
+
+What was applied somewhere is never changed, but for statements that nothing needs any more: a line
+``NUMBER SHA-256`` in the folder's ``superseded.txt`` is the checksum that a file had before.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.clickhouse.schema import parts
 from pipeline.errors import MigrationError
 
 WINDOW = 1_000_000
 """Tokens that each table remembers, counted per table partition; ClickHouse's default is none."""
+
+SUPERSEDED = "superseded.txt"
 
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _PIECE = re.compile(
@@ -39,30 +44,21 @@ class Migration:
     number: int
     name: str
     text: str
-    parts: Mapping[str, str] = field(default_factory=dict)
-    """What its views may be made of: those of this file and of the files before."""
+    superseded: frozenset[str] = frozenset()
+    """Checksums that it had before statements were taken out that nothing needs any more."""
 
     @property
     def checksum(self) -> str:
         """SHA-256 of the file, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def statements(self, cluster: str = "", keep_minute_rows: int = 0) -> list[str]:
+    def is_what_was_applied(self, checksum: str) -> bool:
+        """Whether a store in which this was applied needs nothing more of it."""
+        return checksum == self.checksum or checksum in self.superseded
+
+    def statements(self, cluster: str = "") -> list[str]:
         """The statements, without comments, filled in."""
-        return [fill_in(one, cluster, keep_minute_rows) for one in self._written_out()]
-
-    def of_minute_rows(self, cluster: str, keep_minute_rows: int) -> list[str]:
-        """Those statements that say how long minutes are kept: all make a view, or make it anew."""
-        return [
-            fill_in(one, cluster, keep_minute_rows)
-            for one in self._written_out()
-            if KEEP_MINUTE_ROWS in one
-        ]
-
-    def _written_out(self) -> Iterator[str]:
-        for statement in split(self.text):
-            if not parts.defined(statement):
-                yield parts.written_out(statement, self.parts)
+        return [fill_in(one, cluster) for one in split(self.text)]
 
     @property
     def touches_views(self) -> bool:
@@ -81,19 +77,27 @@ def read(folder: Path) -> list[Migration]:
         MigrationError: a number is missing or taken twice.
     """
     found: list[Migration] = []
-    known: dict[str, str] = {}
+    superseded = _superseded(folder / SUPERSEDED)
     for path in sorted(folder.glob("*.sql")):
         match = _NAME.fullmatch(path.name)
         if not match:
             raise MigrationError(f"{path.name}: a migration is named 0001_what_it_does.sql")
-        text = path.read_text(encoding="utf-8")
-        known = known | dict(filter(None, map(parts.defined, split(text))))
-        found.append(Migration(int(match[1]), match[2], text, known))
+        number, text = int(match[1]), path.read_text(encoding="utf-8")
+        found.append(Migration(number, match[2], text, superseded.get(number, frozenset())))
     for expected, migration in enumerate(found, start=1):
         if migration.number != expected:
             raise MigrationError(
                 f"migrations: expected number {expected}, found {migration.number}"
             )
+    return found
+
+
+def _superseded(path: Path) -> dict[int, frozenset[str]]:
+    found: dict[int, frozenset[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        number, _, checksum = line.partition(" ")
+        if number.isdigit():
+            found[int(number)] = found.get(int(number), frozenset()) | {checksum}
     return found
 
 

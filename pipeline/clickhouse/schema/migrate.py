@@ -1,11 +1,13 @@
 """`usage migrate`: makes the database and its tables what this release needs.
 
 1. the server is new enough; the database exists;
-2. the lease is ours (:mod:`.lease`): one migrator at a time;
+2. the lease is ours (:mod:`.lock`): one migrator at a time;
 3. what was applied is what this release knows: unchanged, and nothing newer;
-4. each missing migration, statement by statement; none that touches views while a chunk is open;
-5. the TTLs are those of the settings, and so are the views that end where they do;
-6. the zones are those of the installed tzdata.
+4. each missing migration, statement by statement; none that touches materialized views while a
+   chunk is open;
+5. the TTLs are those of the settings;
+6. the zones are those of the installed tzdata;
+7. the views are those of this release: what differs is made anew (:mod:`.views`).
 
 Killed anywhere and run again it ends the same: every statement may run twice (``IF NOT EXISTS``),
 and a migration is written down after its last one.
@@ -14,11 +16,13 @@ and a migration is written down after its last one.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import files, lock, resources, retention, zones
+from pipeline.clickhouse.schema import files, lock, resources, retention, views, zones
 from pipeline.clickhouse.schema.files import Migration
+from pipeline.clickhouse.schema.views import View
 from pipeline.errors import MigrationError, StoreRefused
 
 if TYPE_CHECKING:
@@ -65,38 +69,58 @@ ORDER BY topic, partition
 """
 
 
+class Migrated(NamedTuple):
+    """What a migrator did."""
+
+    applied: tuple[Migration, ...]
+    remade: tuple[str, ...]
+    """Views by name, made anew or for the first time."""
+    dropped: tuple[str, ...]
+    """Views that this release has no more."""
+
+
+class Release(NamedTuple):
+    """What a release brings along."""
+
+    migrations: Sequence[Migration]
+    views: Sequence[View]
+
+
 def migrate(
     store: Store,
     settings: Settings,
     *,
-    migrations: list[Migration] | None = None,
+    migrations: Sequence[Migration] | None = None,
+    views: Sequence[View] | None = None,
     cluster: str = "",
     lease_seconds: float = LEASE_SECONDS,
-) -> list[Migration]:
-    """Bring the database to what this release needs; returns what was applied, if anything.
+) -> Migrated:
+    """Bring the database to what this release needs; returns what was done, if anything.
+
+    ``migrations`` and ``views`` are those of this release where they are not given.
 
     Raises:
         MigrationError: it cannot be brought there; nothing was changed.
         StoreUnavailable, StoreRefused: the store's own reasons; run it again.
     """
-    known = files.read(resources.migrations()) if migrations is None else migrations
+    release = _release(migrations, views)
     check_server(store)
     store.command(f"CREATE DATABASE IF NOT EXISTS `{store.database}`", in_database=False)
     while True:
         try:
             with lock.exclusive(store, lease_seconds, WAIT_SECONDS) as held:
-                return _apply(store, settings, known, cluster, held)
+                return _apply(store, settings, release, cluster, held)
         except lock.Lost:
             continue  # another one took over: wait for it, and see what is left to do
 
 
-def check(store: Store, *, migrations: list[Migration] | None = None) -> None:
-    """Refuse a store that is not migrated to exactly what this release needs.
+def check(store: Store, *, migrations: Sequence[Migration] | None = None) -> None:
+    """Refuse a store whose tables are not exactly what this release needs.
 
     Raises:
         MigrationError: it is not; the sentence says what to do.
     """
-    known = files.read(resources.migrations()) if migrations is None else migrations
+    known = _release(migrations, ()).migrations
     check_server(store)
     missing = known[len(_compare(store, known)) :]
     if missing:
@@ -118,33 +142,42 @@ def check_server(store: Store) -> None:
     )
 
 
+def _release(migrations: Sequence[Migration] | None, shown: Sequence[View] | None) -> Release:
+    return Release(
+        files.read(resources.migrations()) if migrations is None else migrations,
+        views.shipped() if shown is None else shown,
+    )
+
+
 def _apply(
-    store: Store, settings: Settings, known: list[Migration], cluster: str, held: lock.Lease
-) -> list[Migration]:
+    store: Store, settings: Settings, release: Release, cluster: str, held: lock.Lease
+) -> Migrated:
     held.renew()
     store.command(files.fill_in(_MIGRATIONS, cluster))
-    done = _compare(store, known)
-    missing = known[len(done) :]
+    done = _compare(store, release.migrations)
+    missing = release.migrations[len(done) :]
     for migration in missing:
         if done and migration.touches_views:
             _refuse_while_open(store, migration)
-        for statement in migration.statements(cluster, settings.keep_minute_rows):
-            held.renew()
-            store.command(statement)
+        _run(store, migration.statements(cluster), held)
         held.renew()
         _record(store, migration)
-    for statement in (
-        *retention.statements(store, settings, cluster),
-        *retention.views(store, settings, known, cluster),
-    ):
+    _run(store, retention.statements(store, settings, cluster), held)
+    if any(migration.name == "zones" for migration in release.migrations):
+        zones.load(store, held.renew)
+    days = settings.keep_minute_rows
+    changes = views.changes(store, release.views, days)
+    _run(store, changes.statements(cluster, days), held)
+    return Migrated(tuple(missing), tuple(view.name for view in changes.remade), changes.dropped)
+
+
+def _run(store: Store, statements: Iterable[str], held: lock.Lease) -> None:
+    for statement in statements:
         held.renew()
         store.command(statement)
-    if any(migration.name == "zones" for migration in known):
-        zones.load(store, held.renew)
-    return missing
 
 
-def _compare(store: Store, known: list[Migration]) -> list[Migration]:
+def _compare(store: Store, known: Sequence[Migration]) -> Sequence[Migration]:
     """The migrations that are applied, after making sure that this release knows them all."""
     applied = _applied(store)
     newer = [number for number in applied if number > len(known)]
@@ -161,7 +194,7 @@ def _compare(store: Store, known: list[Migration]) -> list[Migration]:
                 f"the database `{store.database}` lacks migration {migration.number} "
                 f"({migration.name}) but has later ones; restore it from a backup"
             )
-        if there != migration.checksum:
+        if not migration.is_what_was_applied(there):
             raise MigrationError(
                 f"migration {migration.number} ({migration.name}) was changed after it was applied "
                 f"to `{store.database}`: put the file back as it was, and add a new one instead"

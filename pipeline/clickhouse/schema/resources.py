@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-_MIGRATIONS = (
-    _PACKAGE / "_files" / "clickhouse" / "migrations",  # a wheel: put there by pyproject.toml
-    _PACKAGE.parent / "deploy" / "clickhouse" / "migrations",  # a checkout
+_CLICKHOUSE = (
+    _PACKAGE / "_files" / "clickhouse",  # a wheel: put there by pyproject.toml
+    _PACKAGE.parent / "deploy" / "clickhouse",  # a checkout
 )
 
 
@@ -17,7 +17,20 @@ def migrations() -> Path:
     Raises:
         FileNotFoundError: the installation is incomplete.
     """
-    for folder in _MIGRATIONS:
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(f"no migrations in {' or '.join(map(str, _MIGRATIONS))}")
+    return _folder("migrations")
+
+
+def views() -> Path:
+    """The folder of the views' SQL, a file each.
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+    """
+    return _folder("views")
+
+
+def _folder(name: str) -> Path:
+    for clickhouse in _CLICKHOUSE:
+        if (clickhouse / name).is_dir():
+            return clickhouse / name
+    raise FileNotFoundError(f"no folder {name} in {' or '.join(map(str, _CLICKHOUSE))}")

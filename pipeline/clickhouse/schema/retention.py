@@ -1,13 +1,11 @@
-"""How long rollups are kept: the tables' TTLs, and the views that heed them, from the settings."""
+"""How long rollups are kept: the tables' TTLs, from the settings."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema.files import Migration
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -17,7 +15,6 @@ QUARTER_HOUR_TABLES = ("requests_15m", "latency_15m", "tasks_15m", "events_15m",
 DAY_TABLES = {"users_1d": ("day", 1), "users_1mo": ("month", 31)}
 """The column of the bucket, and its days: rows are kept until its last quarter hour goes."""
 
-_KEPT = re.compile(r"CREATE OR REPLACE VIEW _kept\b")
 _TTL = re.compile(r"\bTTL (\w+) \+ toIntervalDay\((\d+)\)")
 
 
@@ -58,22 +55,3 @@ def statements(store: Store, settings: Settings, cluster: str = "") -> list[str]
         elif not days and there:
             alters.append(f"ALTER TABLE {table}{on_cluster} REMOVE TTL")
     return alters
-
-
-def views(
-    store: Store, settings: Settings, migrations: Sequence[Migration], cluster: str = ""
-) -> list[str]:
-    """The views to make anew because minutes are kept for another time; none where they are not.
-
-    ``_kept`` says what the views were made for; it comes last, so that whoever is stopped before it
-    begins again.
-    """
-    days = settings.keep_minute_rows
-    there = store.query(
-        "SELECT count() FROM system.tables WHERE database = {database:String} AND name = '_kept'",
-        {"database": store.database},
-    )
-    if there == [(0,)] or store.query("SELECT days FROM _kept") == [(days,)]:
-        return []
-    made = [one for migration in migrations for one in migration.of_minute_rows(cluster, days)]
-    return sorted(made, key=lambda statement: bool(_KEPT.match(statement)))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.clickhouse.schema import views
 from pipeline.clickhouse.schema.retention import current
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ _TOKENS = (
     "cache_creation_input_tokens",
     "reasoning_output_tokens",
 )
-_COMPLETION = "operation IN ('chat', 'text_completion', 'generate_content')"
-_EMBEDDING = "operation = 'embeddings'"
+_COMPLETION = views.written_out("_is_completion()")
+_EMBEDDING = views.written_out("_is_embedding()")
 
 
 def _same(*names: str) -> tuple[tuple[str, str], ...]:

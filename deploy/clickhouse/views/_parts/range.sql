@@ -1,0 +1,29 @@
+-- What a range [since, until), seconds cut off, is answered from: quarter hours that lie in it, and minutes at its
+-- two ends, where those are still kept; an older end is cut to the quarter hours that lie in the range. Minutes
+-- stop being whole one quarter hour after the oldest that is kept.
+MACRO _kept_from() AS
+toDateTime(if({keep_minute_rows} = 0, 0, greatest(0,
+    intDiv(toUnixTimestamp(now()) - {keep_minute_rows} * 86400, 900) * 900 + 900)), 'UTC');
+
+MACRO _bounds() AS
+    toStartOfMinute({since:DateTime('UTC')}) AS first,
+    toStartOfMinute({until:DateTime('UTC')}) AS last,
+    _kept_from() AS kept,
+    toStartOfFifteenMinutes(first + toIntervalMinute(14)) AS first_quarter;
+
+MACRO _range() AS
+    _bounds(),
+    toStartOfFifteenMinutes(last) AS last_quarter;
+
+-- With the grain `minute`, minutes all the way.
+MACRO _range_by_grain() AS
+    _bounds(),
+    if({grain:String} = 'minute', least(toStartOfFifteenMinutes(last), kept), toStartOfFifteenMinutes(last))
+        AS last_quarter;
+
+MACRO _in_quarters() AS quarter >= first AND quarter < last_quarter;
+
+MACRO _at_the_ends() AS
+minute >= greatest(first, kept) AND minute < last AND (minute < first_quarter OR minute >= last_quarter);
+
+MACRO _of_tenant() AS ({tenant:String} = '' OR tenant = {tenant:String});

@@ -1,0 +1,117 @@
+-- The rows of requests in a range, from the coarsest that lie in it, without grouping. Which view reads what,
+-- and why: docs/decisions/usage-views.md.
+
+-- Requests in [since, until), by the finest key. With the grain `minute`, minutes all the way.
+PART _requests AS
+WITH _range_by_grain()
+SELECT
+    tenant, quarter AS time, team_id, agent_id, token_id, user_id, model, operation, currency,
+    requests, failed, duration_us, input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+FROM requests_15m
+WHERE _in_quarters() AND _of_tenant()
+UNION ALL
+SELECT
+    tenant, minute AS time, team_id, agent_id, token_id, user_id, model, operation, currency,
+    requests, failed, duration_us, input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+FROM requests_1m
+WHERE _at_the_ends() AND _of_tenant();
+
+-- The same by tenant and currency alone.
+PART _totals AS
+WITH _range_by_grain()
+SELECT
+    tenant, quarter AS time, currency,
+    requests, failed, completions, completions_us, embeddings, embeddings_us, input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+FROM totals_15m
+WHERE _in_quarters() AND _of_tenant()
+UNION ALL
+SELECT
+    tenant, minute AS time, currency,
+    requests, failed,
+    if(_is_completion(), requests, 0) AS completions,
+    if(_is_completion(), duration_us, 0) AS completions_us,
+    if(_is_embedding(), requests, 0) AS embeddings,
+    if(_is_embedding(), duration_us, 0) AS embeddings_us,
+    input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+FROM requests_1m
+WHERE _at_the_ends() AND _of_tenant();
+
+-- The same by who did it, day by day. No row crosses a midnight of UTC, so that for zones a row is on the days
+-- of its first and its last minute, and on no other.
+PART _user_days AS
+WITH
+    _range(),
+    toDate(first + toIntervalSecond(86399)) AS first_day,
+    toDate(last) AS last_day
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM users_1d
+WHERE day >= greatest(first_day, toDate(first)) AND day < last_day
+    AND _of_tenant()
+UNION ALL
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM requests_15m
+WHERE _in_quarters()
+    AND (quarter < toDateTime(first_day, 'UTC') OR quarter >= toDateTime(last_day, 'UTC'))
+    AND _of_tenant()
+UNION ALL
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, minute AS first_minute, minute AS last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM requests_1m
+WHERE _at_the_ends() AND _of_tenant();
+
+-- The same, from months of UTC where the range holds whole ones.
+PART _users AS
+WITH
+    _range(),
+    toDate(first + toIntervalSecond(86399)) AS first_day,
+    toDate(last) AS last_day,
+    toStartOfMonth(addDays(addMonths(first_day, 1), -1)) AS first_month,
+    toStartOfMonth(last_day) AS last_month
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM users_1mo
+WHERE month >= greatest(first_month, toDate(first)) AND month < last_month
+    AND _of_tenant()
+UNION ALL
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM users_1d
+WHERE day >= greatest(first_day, toDate(first)) AND day < last_day
+    AND (day < first_month OR day >= last_month)
+    AND _of_tenant()
+UNION ALL
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM requests_15m
+WHERE _in_quarters()
+    AND (quarter < toDateTime(first_day, 'UTC') OR quarter >= toDateTime(last_day, 'UTC'))
+    AND _of_tenant()
+UNION ALL
+SELECT
+    tenant, user_id, team_id, agent_id, token_id, currency, minute AS first_minute, minute AS last_minute,
+    requests, input_tokens, output_tokens, cost
+FROM requests_1m
+WHERE _at_the_ends() AND _of_tenant();
+
+-- How long requests in [since, until) took.
+PART _latency AS
+WITH _range()
+SELECT kind, token_id, bucket, requests
+FROM latency_15m
+WHERE _in_quarters() AND _of_tenant()
+UNION ALL
+SELECT kind, token_id, bucket, requests
+FROM latency_1m
+WHERE _at_the_ends() AND _of_tenant();

@@ -1,0 +1,74 @@
+-- No requests, no response time: NULL, not 0. Quantiles are of buckets 4 % wide.
+CREATE OR REPLACE VIEW request_summary{cluster} AS
+SELECT
+    counted.requests AS requests,
+    counted.failed_requests AS failed_requests,
+    if(completions = 0, NULL, completions_us / completions / 1000) AS completion_ms_avg,
+    if(timed.completions_timed = 0, NULL, timed.completion_ms[1]) AS completion_ms_p50,
+    if(timed.completions_timed = 0, NULL, timed.completion_ms[2]) AS completion_ms_p95,
+    if(timed.completions_timed = 0, NULL, timed.completion_ms[3]) AS completion_ms_p99,
+    if(embeddings = 0, NULL, embeddings_us / embeddings / 1000) AS embedding_ms_avg,
+    if(timed.embeddings_timed = 0, NULL, timed.embedding_ms[1]) AS embedding_ms_p50,
+    if(timed.embeddings_timed = 0, NULL, timed.embedding_ms[2]) AS embedding_ms_p95,
+    if(timed.embeddings_timed = 0, NULL, timed.embedding_ms[3]) AS embedding_ms_p99,
+    counted.input_tokens AS input_tokens,
+    counted.output_tokens AS output_tokens,
+    counted.input_tokens + counted.output_tokens AS total_tokens,
+    counted.cache_read_input_tokens AS cache_read_input_tokens,
+    counted.cache_creation_input_tokens AS cache_creation_input_tokens,
+    counted.reasoning_output_tokens AS reasoning_output_tokens
+FROM
+(
+    SELECT
+        sum(n) AS requests,
+        sum(failed) AS failed_requests,
+        sum(completions) AS completions,
+        sum(completions_us) AS completions_us,
+        sum(embeddings) AS embeddings,
+        sum(embeddings_us) AS embeddings_us,
+        sum(input) AS input_tokens,
+        sum(output) AS output_tokens,
+        sum(cache_read) AS cache_read_input_tokens,
+        sum(cache_creation) AS cache_creation_input_tokens,
+        sum(reasoning) AS reasoning_output_tokens
+    FROM
+    (
+        SELECT
+            requests AS n, failed, completions, completions_us, embeddings, embeddings_us,
+            input_tokens AS input, output_tokens AS output, cache_read_input_tokens AS cache_read,
+            cache_creation_input_tokens AS cache_creation, reasoning_output_tokens AS reasoning
+        FROM _totals(grain = '')
+        WHERE {token:String} = ''
+        UNION ALL
+        SELECT
+            requests AS n, failed,
+            if(_is_completion(), requests, 0) AS completions,
+            if(_is_completion(), duration_us, 0) AS completions_us,
+            if(_is_embedding(), requests, 0) AS embeddings,
+            if(_is_embedding(), duration_us, 0) AS embeddings_us,
+            input_tokens AS input, output_tokens AS output, cache_read_input_tokens AS cache_read,
+            cache_creation_input_tokens AS cache_creation, reasoning_output_tokens AS reasoning
+        FROM _requests(grain = '')
+        WHERE {token:String} != '' AND token_id = {token:String}
+    )
+) AS counted
+CROSS JOIN
+(
+    SELECT
+        sumIf(in_bucket, kind = 'completion') AS completions_timed,
+        sumIf(in_bucket, kind = 'embedding') AS embeddings_timed,
+        quantilesExactWeightedIf(0.5, 0.95, 0.99)(if(bucket = 0, 0, pow(1.04, bucket - 0.5)) / 1000, in_bucket,
+            kind = 'completion') AS completion_ms,
+        quantilesExactWeightedIf(0.5, 0.95, 0.99)(if(bucket = 0, 0, pow(1.04, bucket - 0.5)) / 1000, in_bucket,
+            kind = 'embedding') AS embedding_ms
+    FROM
+    (
+        SELECT kind, bucket, sum(requests) AS in_bucket
+        FROM _latency()
+        WHERE {token:String} = '' OR token_id = {token:String}
+        GROUP BY kind, bucket
+    )
+) AS timed
+COMMENT 'D3 D4 D5
+Requests, failures, response times and tokens.
+requests requests, failed_requests requests, completion_ms_avg ms, completion_ms_p50 ms, completion_ms_p95 ms, completion_ms_p99 ms, embedding_ms_avg ms, embedding_ms_p50 ms, embedding_ms_p95 ms, embedding_ms_p99 ms, input_tokens tokens, output_tokens tokens, total_tokens tokens, cache_read_input_tokens tokens, cache_creation_input_tokens tokens, reasoning_output_tokens tokens';

@@ -1,0 +1,183 @@
+"""The views: one file each, made anew by the migrator wherever their text is another one.
+
+A view holds no rows, so it needs no number and no history. What it was made of stands in the last
+line of its own comment, written by the statement that made it: killed anywhere, that line is right,
+and a view that somebody else replaced has none. They may be made anew while chunks are open: no
+insert passes through them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.clickhouse.schema import files, parts, resources
+from pipeline.errors import MigrationError
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+SETTINGS: Mapping[str, str] = {"join_use_nulls": "0"}
+"""Part of every view, so that a session's own settings change no answer."""
+
+RETIRED = ("_kept",)
+"""Views that releases made before they marked them, and that are none any more."""
+
+_VIEW = re.compile(
+    r"CREATE OR REPLACE VIEW (?P<name>\w+)\{cluster\} AS\s(?P<select>.*?)\s*"
+    r"COMMENT '(?P<comment>(?:[^'\\]|\\.|'')*)'",
+    re.DOTALL,
+)
+_MARK = re.compile(r"\nmade of (?P<digest>[0-9a-f]{64}), minutes kept (?P<days>\d+) days$")
+
+
+class Mark(NamedTuple):
+    """What a view was made of."""
+
+    digest: str
+    """SHA-256 of its text, as hexadecimal digits."""
+    days: int
+    """How long minutes were kept; 0: for good."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One file of SQL, its parts written out."""
+
+    name: str
+    select: str
+    comment: str
+    """As SQL has it: quotes are doubled."""
+
+    @property
+    def text(self) -> str:
+        """The statement that makes it, but for its mark, the cluster and the minutes' days."""
+        settings = ", ".join(f"{name} = {value}" for name, value in SETTINGS.items())
+        return (
+            f"CREATE OR REPLACE VIEW {self.name}{{cluster}} AS\n{self.select}\n"
+            f"SETTINGS {settings}\nCOMMENT '{self.comment}'"
+        )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text, as hexadecimal digits."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def statement(self, cluster: str, keep_minute_rows: int) -> str:
+        """The statement that makes it; ``keep_minute_rows`` is in days, 0 for good."""
+        mark = f"\nmade of {self.digest}, minutes kept {keep_minute_rows} days'"
+        return files.fill_in(self.text[:-1] + mark, cluster, keep_minute_rows)
+
+
+class Changes(NamedTuple):
+    """What must be done so that a store's views are those of this release."""
+
+    remade: tuple[View, ...]
+    dropped: tuple[str, ...]
+
+    def statements(self, cluster: str, keep_minute_rows: int) -> Iterator[str]:
+        """The statements that do it."""
+        for view in self.remade:
+            yield view.statement(cluster, keep_minute_rows)
+        for name in self.dropped:
+            yield files.fill_in(f"DROP VIEW IF EXISTS {name}{{cluster}}", cluster)
+
+
+@lru_cache(maxsize=1)
+def shipped() -> tuple[View, ...]:
+    """The views of this release."""
+    return read(resources.views())
+
+
+def read(folder: Path) -> tuple[View, ...]:
+    """Read a folder's views, by name; what they are made of is in its folder ``_parts``.
+
+    Raises:
+        MigrationError: a file does not hold the one view that it is named after.
+    """
+    macros, selects = pieces(folder)
+    return tuple(_view(path, macros, selects) for path in sorted(folder.glob("*.sql")))
+
+
+def pieces(folder: Path) -> tuple[dict[str, parts.Macro], dict[str, str]]:
+    """The macros and the parts that a folder's views are made of, by name.
+
+    Raises:
+        MigrationError: a file of parts holds something else, or a name is taken twice.
+    """
+    macros: dict[str, parts.Macro] = {}
+    selects: dict[str, str] = {}
+    for path in sorted((folder / "_parts").glob("*.sql")):
+        for statement in files.split(path.read_text(encoding="utf-8")):
+            part, macro = parts.defined(statement), parts.macro(statement)
+            found = part or macro
+            if found is None:
+                raise MigrationError(f"{path.name}: neither PART nor MACRO: {statement[:60]}")
+            if found.name in macros or found.name in selects:
+                raise MigrationError(f"{path.name}: {found.name} is there twice")
+            if macro:
+                macros[macro.name] = macro
+            elif part:
+                selects[part.name] = part.select
+    return macros, {name: parts.with_macros(text, macros) for name, text in selects.items()}
+
+
+def written_out(sql: str) -> str:
+    """A query of this release's parts and macros, with them in their places."""
+    macros, selects = pieces(resources.views())
+    return parts.written_out(parts.with_macros(sql, macros), selects)
+
+
+def marks(store: Store) -> dict[str, Mark | None]:
+    """The views of the database, and what they were made of, where they say so."""
+    rows = store.query(
+        "SELECT name, comment FROM system.tables "
+        "WHERE database = {database:String} AND engine = 'View'",
+        {"database": store.database},
+    )
+    return {name: _mark(comment) for name, comment in rows}
+
+
+def changes(store: Store, views: Iterable[View], keep_minute_rows: int) -> Changes:
+    """What differs: by the views' texts, and by how long they were made to look for minutes."""
+    known = {view.name: view for view in views}
+    there = marks(store)
+    remade = (
+        view
+        for name, view in known.items()
+        if there.get(name) != Mark(view.digest, keep_minute_rows)
+    )
+    ours = (name for name, mark in there.items() if mark or name in RETIRED)
+    return Changes(tuple(remade), tuple(name for name in sorted(ours) if name not in known))
+
+
+def outdated(store: Store, views: Sequence[View] | None = None) -> list[str]:
+    """The names of this release's views that the database lacks, or has of another text."""
+    there = marks(store)
+    return [
+        view.name
+        for view in (shipped() if views is None else views)
+        if (mark := there.get(view.name)) is None or mark.digest != view.digest
+    ]
+
+
+def _view(path: Path, macros: Mapping[str, parts.Macro], selects: Mapping[str, str]) -> View:
+    statements = files.split(path.read_text(encoding="utf-8"))
+    match = _VIEW.fullmatch(statements[0]) if len(statements) == 1 else None
+    if not match or match["name"] != path.stem:
+        raise MigrationError(
+            f"{path.name}: expected one `CREATE OR REPLACE VIEW {path.stem}{{cluster}} AS …` "
+            "that ends with its COMMENT"
+        )
+    select = parts.written_out(parts.with_macros(match["select"], macros), selects)
+    return View(path.stem, select.strip(), match["comment"])
+
+
+def _mark(comment: str) -> Mark | None:
+    match = _MARK.search(comment)
+    return Mark(match["digest"], int(match["days"])) if match else None
