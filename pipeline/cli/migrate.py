@@ -10,7 +10,7 @@ from pipeline.settings import load
 
 @click.command()
 def migrate() -> None:
-    """Bring the store's tables and views to what this release needs; doing it again changes nothing."""
+    """Bring the store to what this release needs; doing it again changes nothing."""
     from pipeline.clickhouse.schema.migrate import migrate as apply
 
     settings = load()
