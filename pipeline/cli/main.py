@@ -17,6 +17,7 @@ from pipeline.cli.audit import audit
 from pipeline.cli.dead_letter import dead_letter
 from pipeline.cli.groups import Commands
 from pipeline.cli.migrate import migrate
+from pipeline.cli.report import report
 from pipeline.cli.rewind import rewind
 from pipeline.cli.simulate import simulate
 from pipeline.cli.status import status
@@ -64,6 +65,7 @@ for command in (
     status,
     views.views,
     views.query,
+    report,
     rewind,
     docs.docs,
     docs.settings,

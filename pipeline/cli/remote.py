@@ -20,6 +20,7 @@ from pipeline.views.catalogue import Column, View
 MOST_ROWS = 1_000_000
 _TIMEOUT = urllib3.Timeout(connect=5, read=120)
 _UNAVAILABLE = (429, 502, 503, 504)
+_REFUSED = (401, 403)
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,7 @@ def ask(url: str, key_file: Path, view: str, given: Mapping[str, str]) -> Answer
         StoreRefused: it is not to be seen with that key.
         UsageError: the question is wrong, or the key cannot be read.
     """
-    key = _key(key_file)
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"--api {url!r} is no address: wanted is one like https://usage.example")
-    address = f"{url.rstrip('/')}/v1/views/{quote(view, safe='')}"
+    key, address = key_of(key_file), f"{address_of(url)}/v1/views/{quote(view, safe='')}"
     pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
     asked = {**given, "limit": str(MOST_ROWS)}
     document = page = _get(pool, address, key, asked)
@@ -53,7 +51,15 @@ def ask(url: str, key_file: Path, view: str, given: Mapping[str, str]) -> Answer
     return _read(document)
 
 
-def _key(path: Path) -> str:
+def address_of(url: str) -> str:
+    """The address of an API, without a slash at its end. Raises UsageError."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise UsageError(f"--api {url!r} is no address: wanted is one like https://usage.example")
+    return url.rstrip("/")
+
+
+def key_of(path: Path) -> str:
+    """The key in a file, one line. Raises UsageError."""
     try:
         key = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
@@ -74,12 +80,17 @@ def _get(
     if answer.status == 200:
         document: dict[str, Any] = json.loads(answer.data)
         return document
-    detail = _detail(answer.data) or f"HTTP status {answer.status}"
-    if answer.status in _UNAVAILABLE:
-        raise StoreUnavailable(f"the API at {url} does not answer now: {detail}")
-    if answer.status in (401, 403):
-        raise StoreRefused(f"the API at {url} refuses: {detail}")
-    raise UsageError(detail)
+    raise refusal(url, answer.status, answer.data)
+
+
+def refusal(url: str, status: int, body: bytes) -> UsageError:
+    """The error that an answer of the API at ``url`` stands for."""
+    detail = _detail(body) or f"HTTP status {status}"
+    if status in _UNAVAILABLE:
+        return StoreUnavailable(f"the API at {url} does not answer now: {detail}")
+    if status in _REFUSED:
+        return StoreRefused(f"the API at {url} refuses: {detail}")
+    return UsageError(detail)
 
 
 def _detail(body: bytes) -> str:

@@ -162,7 +162,7 @@ class Runner:
                 noting.cancel()
                 writing.cancel()
                 await asyncio.gather(noting, writing, return_exceptions=True)
-            size, digest = await asyncio.to_thread(_checksum, out)
+            size, digest = await asyncio.to_thread(checksum, out)
             done = State(Status.DONE, state.begun, progress.total, size, digest, self._clock())
             if not self._jobs.finish(job, out, done):
                 raise Removed
@@ -178,8 +178,8 @@ class Runner:
             raise Removed
 
 
-def _checksum(file: IO[bytes]) -> tuple[int, str]:
-    """Size and SHA-256 of what was written."""
+def checksum(file: IO[bytes]) -> tuple[int, str]:
+    """The size and the SHA-256 of what was written to a file."""
     digest = hashlib.sha256()
     file.flush()
     file.seek(0)

@@ -30,7 +30,10 @@ _KINDS = (
 
 def columns(of: Iterable[ViewColumn]) -> list[Column]:
     """A view's columns as a sheet has them."""
-    return [Column(one.name, _kind(one.type.removeprefix("Nullable("))) for one in of]
+    return [
+        Column(one.name, _kind(one.type.removeprefix("LowCardinality(").removeprefix("Nullable(")))
+        for one in of
+    ]
 
 
 def _kind(type_: str) -> Kind:
@@ -43,7 +46,7 @@ async def sheet(
     """Write rows as a sheet of a book; gives the book's bytes as they come."""
     loop = asyncio.get_running_loop()
     book.begin(name, columns(of))
-    async for lines in _blocks(pieces):
+    async for lines in blocks(pieces):
         yield await loop.run_in_executor(_threads, _write, book, lines)
     book.end()
     yield book.taken()
@@ -71,7 +74,7 @@ def _write(book: Workbook, lines: Sequence[bytes]) -> bytes:
     return book.taken()
 
 
-async def _blocks(pieces: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+async def blocks(pieces: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
     """The lines of an answer, some thousand at a time."""
     rest = b""
     lines: list[bytes] = []

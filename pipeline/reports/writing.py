@@ -6,7 +6,6 @@ file each with ``about.json``.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,13 +16,14 @@ from typing import IO, Any
 import msgspec
 
 from pipeline.clickhouse.reading import Reader
+from pipeline.reports import streamed
 from pipeline.reports.counting import Lines, parquet_rows
 from pipeline.reports.plan import Part, Report
-from pipeline.reports.xlsx import Column, Kind, Workbook
+from pipeline.reports.xlsx import Workbook
+from pipeline.views.catalogue import Column
 from pipeline.views.formats import CSV, EXACT, JSON, NDJSON, PARQUET, XLSX
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_ROWS_AT_ONCE = 4096
 _PARQUET_END = 8
 _PARQUET_KEPT = 1 << 20
 _STAMP = (1980, 1, 1, 0, 0, 0)
@@ -129,11 +129,10 @@ async def _document(
         progress.rows.append(0)
         out.write(b",\n" * (place > 0) + _head(_told(part), "rows"))
         separator = b"\n"
-        for query in part.queries:
-            async for lines in _whole_lines(_pieces(query, NDJSON.clickhouse, reader)):
-                out.write(separator + b",\n".join(lines))
-                separator = b",\n"
-                progress.rows[-1] += len(lines)
+        async for lines in streamed.blocks(_all_pieces(part, NDJSON.clickhouse, reader)):
+            out.write(separator + b",\n".join(lines))
+            separator = b",\n"
+            progress.rows[-1] += len(lines)
         out.write(b"\n]}")
     out.write(b"]}\n")
 
@@ -148,35 +147,15 @@ async def _workbook(
 ) -> None:
     book = Workbook()
     for part in report.parts:
+        before = len(book.sheets)
         progress.rows.append(0)
-        book.begin(part.view, [Column(one["name"], kind(one["type"])) for one in part.columns])
-        for query in part.queries:
-            async for lines in _whole_lines(_pieces(query, XLSX.clickhouse, reader)):
-                # In a thread: it is all computing, some milliseconds for each piece.
-                await asyncio.to_thread(_put, book, lines, out)
-                progress.rows[-1] += len(lines)
-        book.end()
+        rows = _all_pieces(part, XLSX.clickhouse, reader)
+        columns = [Column(**column) for column in part.columns]
+        async for written in streamed.sheet(book, part.view, columns, rows):
+            out.write(written)
+            progress.rows[-1] = sum(sheet.rows for sheet in book.sheets[before:])
     book.close(_about(report, about, book))
     out.write(book.taken())
-
-
-def _put(book: Workbook, lines: list[bytes], out: IO[bytes]) -> None:
-    for start in range(0, len(lines), _ROWS_AT_ONCE):
-        piece = b",".join(lines[start : start + _ROWS_AT_ONCE])
-        book.add(msgspec.json.decode(b"[" + piece + b"]"))
-        out.write(book.taken())
-
-
-def kind(type_: str) -> Kind:
-    """What a column of a ClickHouse type is in a workbook."""
-    type_ = type_.removeprefix("LowCardinality(").removeprefix("Nullable(")
-    kinds = (
-        ("DateTime", Kind.INSTANT),
-        ("Date", Kind.DAY),
-        ("Decimal", Kind.MONEY),
-        (("Int", "UInt", "Float", "Bool"), Kind.NUMBER),
-    )
-    return next((found for names, found in kinds if type_.startswith(names)), Kind.TEXT)
 
 
 def _about(report: Report, about: dict[str, Any], book: Workbook) -> Iterator[tuple[str, str]]:
@@ -215,12 +194,8 @@ async def _pieces(sql: str, form: str, reader: Reader) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def _whole_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """The lines of an answer, as many as each piece ends."""
-    rest = b""
-    async for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        if lines:
-            yield lines
-    if rest:
-        yield [rest]
+async def _all_pieces(part: Part, form: str, reader: Reader) -> AsyncIterator[bytes]:
+    """The answers to all queries of a part, one behind the other."""
+    for query in part.queries:
+        async for piece in _pieces(query, form, reader):
+            yield piece

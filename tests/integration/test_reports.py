@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.access.roles import ALL, Role
-from pipeline.reports.fetching import Reports
+from pipeline.cli.fetching import Reports
 from pipeline.reports.plan import Wanted
 from tests.support.harness.api import Served
-from tests.support.harness.api_world import api_over_a_world
+from tests.support.harness.api_world import address, api_over_a_world
+from tests.support.harness.process import usage
 from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.waiting import until
 
@@ -177,7 +178,7 @@ def test_what_was_fetched_in_part_is_fetched_to_its_end(
 ) -> None:
     reports = Reports(f"http://127.0.0.1:{api.port}", manager)
     seen: list[int] = []
-    found = reports.ask(Wanted(["usage_by_team"], **RANGE))
+    found = reports.ask(Wanted(["usage_by_team"], since=RANGE["since"], until=RANGE["until"]))
     found = reports.wait(found["id"], lambda *_: None)
     body = api.get(found["file"], who=manager).body
     out = tmp_path / "report.csv"
@@ -190,7 +191,10 @@ def test_what_was_fetched_in_part_is_fetched_to_its_end(
 
 def test_a_part_of_another_file_is_noticed(api: Served, manager: str, tmp_path: Path) -> None:
     reports = Reports(f"http://127.0.0.1:{api.port}", manager)
-    found = reports.wait(reports.ask(Wanted(["usage_by_team"], **RANGE))["id"], lambda *_: None)
+    found = reports.wait(
+        reports.ask(Wanted(["usage_by_team"], since=RANGE["since"], until=RANGE["until"]))["id"],
+        lambda *_: None,
+    )
     out = tmp_path / "report.csv"
     (tmp_path / "report.csv.part").write_bytes(b"of another file")
     with pytest.raises(Exception, match="SHA-256"):
@@ -223,3 +227,33 @@ def test_what_is_wrong_is_named(api: Served, manager: str, wanted: Any, sentence
     assert answer.status == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert sentence in answer.json["detail"]
+
+
+def test_the_command_line_writes_what_the_api_gives(
+    api: Served, manager: str, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text(f"{manager}\n")
+    environment = {"USAGE_CLICKHOUSE": address(api.settings)}
+    files = []
+    for name, more in (
+        ("direct.csv", []),
+        ("fetched.csv", ["--api", f"http://127.0.0.1:{api.port}", "--key-file", str(key)]),
+    ):
+        out = tmp_path / name
+        arguments = [
+            "report",
+            "usage_by_team",
+            "--since",
+            RANGE["since"],
+            "--until",
+            RANGE["until"],
+        ]
+        command = [*arguments, "--out", str(out), *more]
+        process = usage(name, *command, environment=environment, folder=tmp_path)
+        assert process.wait(60) == 0, process.output()
+        files.append(out.read_bytes())
+        assert f"SHA-256 {hashlib.sha256(files[-1]).hexdigest()}" in process.output()
+    assert files[0] == files[1]
+    assert len(files[0].splitlines()) == len(rows_of(api, manager, "usage_by_team")) + 1
+    assert not list(tmp_path.glob("*.part"))

@@ -22,7 +22,7 @@ def test_help_names_every_command() -> None:
     done = usage("--help")
     assert done.returncode == 0
     commands = """
-        access api audit broker check dead-letter docs key migrate query rewind run settings
+        access api audit broker check dead-letter docs key migrate query report rewind run settings
         simulate status store tail topics views worker
     """
     listed = done.stdout.partition("Commands:\n")[2].splitlines()

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema.migrate import migrate
+from pipeline.settings import Settings
 from tests.support.harness.api import Served, served
 from tests.support.harness.clickhouse_parts import new_database, settings_for
 from tests.support.harness.view_store import fill
@@ -17,24 +19,36 @@ MANY = "1000000"
 
 
 @contextmanager
-def api_over_a_world(port: int, events: int = 2_000, **settings: str) -> Iterator[Served]:
-    """Fill a new database of the store at a port, and serve it."""
+def filled(port: int, events: int = 2_000, **settings: str) -> Iterator[Settings]:
+    """Fill a new database of the store at a port; gives settings that lead there."""
     store = new_database(port)
-    own = {
-        "USAGE_KEEP_MINUTE_ROWS": "0",
-        "USAGE_API_PORT": "0",
-        "USAGE_API_REQUESTS_PER_MINUTE": MANY,
-        **settings,
-    }
-    configured = settings_for(port, store.database, **own)
-    migrate(store, configured)
-    fill(store, rows_in_memory(ViewWorld(1, 2).messages(events)))
+    configured = settings_for(port, store.database, USAGE_KEEP_MINUTE_ROWS="0", **settings)
     try:
-        with served(configured, store) as api:
-            yield api
+        migrate(store, configured)
+        fill(store, rows_in_memory(ViewWorld(1, 2).messages(events)))
+        yield configured
     finally:
         store.command(f"DROP DATABASE {store.database}")
         store.close()
+
+
+@contextmanager
+def api_over_a_world(port: int, events: int = 2_000, **settings: str) -> Iterator[Served]:
+    """Fill a new database of the store at a port, and serve it."""
+    own = {"USAGE_API_PORT": "0", "USAGE_API_REQUESTS_PER_MINUTE": MANY, **settings}
+    with filled(port, events, **own) as configured:
+        store = Store.connect(configured)
+        try:
+            with served(configured, store) as api:
+                yield api
+        finally:
+            store.close()
+
+
+def address(settings: Settings) -> str:
+    """The value of ``USAGE_CLICKHOUSE`` that leads there, for another process."""
+    url = settings.clickhouse
+    return f"{url.scheme}://{url.user}:@{url.host}:{url.port}/{url.database}"
 
 
 def typed(parameters: Mapping[str, Any]) -> dict[str, str]:

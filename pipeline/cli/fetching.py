@@ -9,20 +9,19 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from pipeline.errors import StoreRefused, StoreUnavailable, UsageError
+from pipeline.cli.remote import address_of, refusal
+from pipeline.errors import StoreUnavailable, UsageError
 from pipeline.reports.plan import Wanted
 
 LOOK_SECONDS = 0.5
 TRIES = 5
 _TIMEOUT = urllib3.Timeout(connect=5, read=60)
 _PIECE_BYTES = 1 << 18
-_UNAVAILABLE = (429, 502, 503, 504)
 
 Say = Callable[[dict[str, Any], int], None]
 """Told how a report stands, and how many bytes of its file are here."""
@@ -36,9 +35,7 @@ class Reports:
     """
 
     def __init__(self, url: str, key: str, pause: Callable[[float], None] = time.sleep) -> None:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise UsageError(f"{url!r} is no address: wanted is one like https://usage.example")
-        self._url = url.rstrip("/")
+        self._url = address_of(url)
         self._headers = {"Authorization": f"Bearer {key}"}
         self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
         self._pause = pause
@@ -95,7 +92,7 @@ class Reports:
         try:
             answer = self._pool.request("GET", url, headers=headers, preload_content=False)
             if answer.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-                raise self._refusal(answer.status, answer.read(1 << 16))
+                raise refusal(self._url, answer.status, answer.read(1 << 16))
             mode = "ab" if answer.status == HTTPStatus.PARTIAL_CONTENT else "wb"
             with part.open(mode) as file:
                 for piece in answer.stream(_PIECE_BYTES):
@@ -116,20 +113,9 @@ class Reports:
         except HTTPError as error:
             raise StoreUnavailable(f"the API at {self._url} does not answer: {error}") from None
         if answer.status != due:
-            raise self._refusal(answer.status, answer.data)
+            raise refusal(self._url, answer.status, answer.data)
         document: dict[str, Any] = json.loads(answer.data)
         return document
-
-    def _refusal(self, status: int, body: bytes) -> UsageError:
-        try:
-            detail = str(json.loads(body)["detail"])
-        except (ValueError, KeyError, TypeError):
-            detail = f"HTTP status {status}"
-        if status in _UNAVAILABLE:
-            return StoreUnavailable(f"the API at {self._url} does not answer now: {detail}")
-        if status in (401, 403, 404):
-            return StoreRefused(f"the API at {self._url} refuses: {detail}")
-        return UsageError(detail)
 
 
 def _sha256(path: Path) -> str:
