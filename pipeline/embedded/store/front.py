@@ -17,7 +17,7 @@ from pipeline.embedded.store import requests, sql
 from pipeline.embedded.store.answers import Progress, Refusal, broken_off, content_type
 from pipeline.embedded.store.codecs import chosen, encoder
 from pipeline.embedded.store.engine import Engine
-from pipeline.embedded.store.native import ZONES, Rewriter, downgraded
+from pipeline.embedded.store.native import ZONES, Rewriter
 from pipeline.embedded.store.requests import Asked
 from pipeline.embedded.store.results import Pipe
 from pipeline.embedded.store.run import Outcome, Runs
@@ -79,11 +79,11 @@ class Front:
         data = tempfile.TemporaryFile(dir=self._tmp)  # noqa: SIM115
         text = statement.text
         if statement.kind is Kind.DATA:
-            await asyncio.to_thread(_fill, data, asked, statement)
+            await asyncio.to_thread(_fill, data, asked.sql, statement.data)
             text = statement.from_file(f"/dev/fd/{data.fileno()}")
         _, outcome = self.runs.start(asked, statement, text, output, data.close)
         body, progress = await outcome
-        if rewriter := _rewriter(asked, statement):
+        if body and (rewriter := _rewriter(asked, statement)):
             body = rewriter.add(body) + rewriter.end()
         # As a server tells apart: no rows of an answer, and no answer at all.
         named = statement.format or output if body or statement.answers else ""
@@ -178,7 +178,9 @@ async def _pieces(held: _Held, pipe: Pipe) -> AsyncIterator[bytes]:
 
 
 def _is_native(asked: Asked, statement: Statement) -> bool:
-    return bool(asked.revision) and (statement.format or asked.output).lower() == "native"
+    """Whether it answers in Native of a revision; what is inserted is always of revision 0."""
+    format_ = statement.format or asked.output
+    return bool(asked.revision) and statement.kind is not Kind.DATA and format_.lower() == "native"
 
 
 def _with_types(asked: Asked, statement: Statement) -> Asked:
@@ -199,11 +201,8 @@ def _rewriter(asked: Asked, statement: Statement) -> Rewriter | None:
     return Rewriter(asked.revision) if _is_native(asked, statement) else None
 
 
-def _fill(file: IO[bytes], asked: Asked, statement: Statement) -> None:
-    content = memoryview(asked.sql)[statement.data :]
-    if _is_native(asked, statement):
-        content = memoryview(downgraded(bytes(content), asked.revision))
-    file.write(content)
+def _fill(file: IO[bytes], content: bytes, start: int) -> None:
+    file.write(memoryview(content)[start:])
     file.flush()
 
 
