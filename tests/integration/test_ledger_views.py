@@ -195,14 +195,22 @@ def test_the_ledger_adds_up_by_arrival(migrated: Store) -> None:
         ("usage.requests", 1, 8, 0, 0, 8, 6),
     ]
     assert migrated.query(f"SELECT * FROM ledger_by_tenant{RANGE}") == [
-        ("", "", 0, 0, 13),
-        ("acme", REQUEST, 20, 3, 4),
-        ("beta", ACTION, 9, 0, 0),
+        ("", "", 0, 0, 13, 0),
+        ("acme", REQUEST, 20, 3, 4, 0),
+        ("beta", ACTION, 9, 0, 0, 0),
     ]
     assert migrated.query(f"SELECT * FROM rejections{RANGE}") == [
         ("usage.requests", "malformed", 13),
         ("usage.requests", "too_late", 4),
     ]
+
+
+def test_duplicates_of_other_content_are_told_apart(migrated: Store) -> None:
+    [row] = [row for row in OUTCOME_ROWS if row[5] == "duplicate"]
+    others = (*row[:6], "conflict", 2)
+    plain(migrated, "outcomes_1m", OUTCOMES, [row, others])
+    found = migrated.query(f"SELECT tenant, duplicate, conflicts FROM ledger_by_tenant{RANGE}")
+    assert found == [("acme", row[7] + 2, 2)]
 
 
 def chunk(a: int, b: int, kind: str = "chunk", partition: int = 0, incarnation: str = "i") -> Row:
@@ -293,6 +301,7 @@ TYPES = {
         "counted": "UInt64",
         "duplicate": "UInt64",
         "rejected": "UInt64",
+        "conflicts": "UInt64",
     },
     "rejections(since = 1777629600, until = 1777629660)": {
         "topic": "String",

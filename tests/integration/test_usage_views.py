@@ -14,7 +14,7 @@ from pipeline.clickhouse.schema import files, resources, zones
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.clickhouse.schema.views import written_out
 from pipeline.errors import StoreRefused
-from pipeline.facts.heads import ENTITIES, RECIPE_ACTIONS, REQUESTS
+from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
 from pipeline.protocol.ledger import OUTCOMES
 from pipeline.views.call import call
@@ -62,7 +62,7 @@ def request(when: str, tenant: str = "acme", **more: Any) -> dict[str, Any]:
     return row
 
 
-def entity(kind: str, ident: str, tenant: str = "acme", **more: Any) -> dict[str, Any]:
+def entity(kind: str, ident: str, tenant: str = "acme", /, **more: Any) -> dict[str, Any]:
     """Make a state of an entity, from 2020 on unless ``time`` says otherwise."""
     when = seconds(more.pop("time", "2020-01-01")) * 1000
     row = {"entity": kind, "entity_id": ident, "tenant": tenant, "time": when, "arrival": when}
@@ -197,19 +197,70 @@ class TestMay:
     def test_d3_to_d5_summary(self, views: Store) -> None:
         fill(views)
         (row,) = select(views, "request_summary", **MAY, token="")
-        assert row[:2] == (6, 1)
-        assert row[2] == pytest.approx(4000 / 5)  # two took none, failures count
-        assert row[3] == 0
-        assert row[4:6] == (pytest.approx(3000, rel=0.02), pytest.approx(3000, rel=0.02))
-        assert row[6] == 2000
-        assert row[7:10] == (pytest.approx(2000, rel=0.02),) * 3
-        assert row[10:] == (30, 5, 35, 0, 0, 3)
+        assert row[:3] == (6, 1, 0)
+        assert row[3] == pytest.approx(4000 / 5)  # two took none, failures count
+        assert row[4] == 0
+        assert row[5:7] == (pytest.approx(3000, rel=0.02), pytest.approx(3000, rel=0.02))
+        assert row[7] == 2000
+        assert row[8:11] == (pytest.approx(2000, rel=0.02),) * 3
+        assert row[11:] == (30, 5, 35, 0, 0, 3)
         (of_token,) = select(views, "request_summary", **MAY, token="k1")
-        assert of_token[:3] == (3, 1, pytest.approx(1000))
-        assert of_token[6:10] == (None,) * 4  # no embeddings: no value
-        assert of_token[10:] == (30, 5, 35, 0, 0, 0)
+        assert of_token[:4] == (3, 1, 0, pytest.approx(1000))
+        assert of_token[7:11] == (None,) * 4  # no embeddings: no value
+        assert of_token[11:] == (30, 5, 35, 0, 0, 0)
         nothing = select(views, "request_summary", **MAY | {"tenant": "nobody"}, token="")
-        assert nothing == [(0, 0, *[None] * 8, *[0] * 6)]
+        assert nothing == [(0, 0, 0, *[None] * 8, *[0] * 6)]
+
+    def test_d5_requests_that_sent_no_token_count(self, views: Store) -> None:
+        """In quarter hours that lie in the range, and in minutes at its ends."""
+        sent = ("2026-05-01 00:14", "2026-05-01 00:20", "2026-05-01 00:31", "2026-05-01 00:32")
+        for when in sent:
+            insert(views, REQUESTS, request(when, token_id="k1", unmetered=1), request(when))
+        over = between("2026-05-01 00:14", "2026-05-01 00:32")
+        for token, requests in (("", 6), ("k1", 3)):
+            (row,) = select(views, "request_summary", **over, token=token)
+            assert row[:3] == (requests, 0, 3)
+
+    def test_c1_what_all_cost(self, views: Store) -> None:
+        fill(views)
+        assert select(views, "cost_summary", **MAY) == [
+            ("", 0, 2),
+            ("EUR", Decimal("1.5"), 0),
+            ("USD", Decimal("2.000000001"), 0),
+        ]
+        assert select(views, "cost_summary", **MAY | {"tenant": "wild"}) == [("", 0, 1)]
+        assert select(views, "cost_summary", **MAY | {"tenant": "nobody"}) == []
+
+    def test_d1_organizations(self, views: Store) -> None:
+        fill(views)  # acme is registered, zeta was deleted unseen, wild is unknown
+        insert(
+            views,
+            ENTITIES,
+            entity("tenant", "partner", "partner", kind="admin"),
+            entity("tenant", "left", "left", name="Left", time="2026-05-02"),
+            entity("tenant", "left", "left", time="2026-05-05", deleted=1, attributes="{}"),
+        )
+        insert(views, RECIPE_ACTIONS, {"minute": seconds("2026-05-03 10:07"), "tenant": "left"})
+        insert(views, PRODUCT_EVENTS, {"minute": seconds("2026-05-03 10:08"), "tenant": "reader"})
+        acme, left, partner = (
+            ("acme", "Acme", "customer", 1),
+            ("left", "Left", "customer", 1),
+            ("partner", "partner", "admin", 1),
+        )
+
+        def known(as_of: str, tenant: str = "") -> list[Row]:
+            rows = select(views, "organizations", as_of=at(as_of), tenant=tenant)
+            return [row for row in rows if row[0] != "wild"]
+
+        assert known("2019-12-31 23:59") == []
+        assert known("2026-05-03 10:08") == [acme, left, partner]
+        reader = ("reader", "reader", "customer", 0)
+        assert known("2026-05-03 10:09:59") == [acme, left, partner, reader]
+        gone = ("left", "Left", "customer", 0)
+        assert known("2026-05-06") == [acme, gone, partner, reader]
+        assert known("2026-05-06", "left") == [gone]
+        rows = select(views, "organizations", as_of=at("2026-06-01"), tenant="wild")
+        assert rows == [("wild", "wild", "customer", 0)]
 
     def test_d6_ranks(self, views: Store) -> None:
         fill(views)

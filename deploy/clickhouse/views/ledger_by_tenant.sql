@@ -5,7 +5,8 @@ SELECT
     CAST(type, 'String') AS type,
     sumIf(events, outcome = 'counted') AS counted,
     sumIf(events, outcome = 'duplicate') AS duplicate,
-    sumIf(events, outcome = 'rejected') AS rejected
+    sumIf(events, outcome = 'rejected') AS rejected,
+    sumIf(events, outcome = 'duplicate' AND reason = 'conflict') AS conflicts
 FROM outcomes_1m
 WHERE minute >= toStartOfMinute({since:DateTime('UTC')})
     AND minute < toStartOfMinute({until:DateTime('UTC')})
@@ -13,5 +14,5 @@ GROUP BY tenant, type
 HAVING counted + duplicate + rejected > 0
 ORDER BY tenant, type
 COMMENT 'L3
-What became of the events of each tenant and type; they are empty where they could not be read, the type also where it is unknown.
-counted events, duplicate events, rejected events';
+What became of the events of each tenant and type; both are empty where unreadable, the type where unknown too.
+counted events, duplicate events, rejected events, conflicts events';

@@ -3,6 +3,7 @@ CREATE OR REPLACE VIEW request_summary{cluster} AS
 SELECT
     counted.requests AS requests,
     counted.failed_requests AS failed_requests,
+    counted.unmetered_requests AS unmetered_requests,
     if(completions = 0, NULL, completions_us / completions / 1000) AS completion_ms_avg,
     if(timed.completions_timed = 0, NULL, timed.completion_ms[1]) AS completion_ms_p50,
     if(timed.completions_timed = 0, NULL, timed.completion_ms[2]) AS completion_ms_p95,
@@ -22,6 +23,7 @@ FROM
     SELECT
         sum(n) AS requests,
         sum(failed) AS failed_requests,
+        sum(without_counts) AS unmetered_requests,
         sum(completions) AS completions,
         sum(completions_us) AS completions_us,
         sum(embeddings) AS embeddings,
@@ -36,7 +38,8 @@ FROM
         SELECT
             requests AS n, failed, completions, completions_us, embeddings, embeddings_us,
             input_tokens AS input, output_tokens AS output, cache_read_input_tokens AS cache_read,
-            cache_creation_input_tokens AS cache_creation, reasoning_output_tokens AS reasoning
+            cache_creation_input_tokens AS cache_creation, reasoning_output_tokens AS reasoning,
+            unmetered AS without_counts
         FROM _totals(grain = '')
         WHERE {token:String} = ''
         UNION ALL
@@ -47,7 +50,8 @@ FROM
             if(_is_embedding(), requests, 0) AS embeddings,
             if(_is_embedding(), duration_us, 0) AS embeddings_us,
             input_tokens AS input, output_tokens AS output, cache_read_input_tokens AS cache_read,
-            cache_creation_input_tokens AS cache_creation, reasoning_output_tokens AS reasoning
+            cache_creation_input_tokens AS cache_creation, reasoning_output_tokens AS reasoning,
+            unmetered AS without_counts
         FROM _requests(grain = '')
         WHERE {token:String} != '' AND token_id = {token:String}
     )
@@ -70,5 +74,5 @@ CROSS JOIN
     )
 ) AS timed
 COMMENT 'D3 D4 D5
-Requests, failures, response times and tokens.
-requests requests, failed_requests requests, completion_ms_avg ms, completion_ms_p50 ms, completion_ms_p95 ms, completion_ms_p99 ms, embedding_ms_avg ms, embedding_ms_p50 ms, embedding_ms_p95 ms, embedding_ms_p99 ms, input_tokens tokens, output_tokens tokens, total_tokens tokens, cache_read_input_tokens tokens, cache_creation_input_tokens tokens, reasoning_output_tokens tokens';
+Requests, failures, those that sent no token count, response times and tokens.
+requests requests, failed_requests requests, unmetered_requests requests, completion_ms_avg ms, completion_ms_p50 ms, completion_ms_p95 ms, completion_ms_p99 ms, embedding_ms_avg ms, embedding_ms_p50 ms, embedding_ms_p95 ms, embedding_ms_p99 ms, input_tokens tokens, output_tokens tokens, total_tokens tokens, cache_read_input_tokens tokens, cache_creation_input_tokens tokens, reasoning_output_tokens tokens';

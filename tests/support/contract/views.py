@@ -141,6 +141,10 @@ VIEWS = {
     "billing_by_agent": _view(
         "C1 C5", "since until tenant", tenant="String", agent_id="String", name="String", **_BILL
     ),
+    "cost_summary": _view("C1", "since until tenant", **_BILL),
+    "organizations": _view(
+        "D1", "as_of tenant", tenant="String", name="String", kind="String", registered=FLAG
+    ),
     "billing_periods": _view(
         "C5",
         "as_of periods tenant",
@@ -155,6 +159,7 @@ VIEWS = {
         "since until tenant token",
         requests=COUNT,
         failed_requests=COUNT,
+        unmetered_requests=COUNT,
         completion_ms_avg=NUMBER,
         completion_ms_p50=NUMBER,
         completion_ms_p95=NUMBER,
@@ -238,6 +243,7 @@ VIEWS = {
         counted=COUNT,
         duplicate=COUNT,
         rejected=COUNT,
+        conflicts=COUNT,
     ),
     "rejections": _view("L3", _RANGE, topic="String", reason="String", rejected=COUNT),
     "ledger_gaps": _view(

@@ -250,6 +250,10 @@ class ViewWorld:
             data |= {"cache_creation_input_tokens": number(99), "reasoning_output_tokens": 7}
         if not number(4):
             data["currency"] = pick(("EUR", "JPY"))
+        if not number(9):
+            data["input_tokens"] = data["output_tokens"] = None
+        elif not number(9):
+            data[pick(("input_tokens", "output_tokens"))] = None
         return {name: value for name, value in data.items() if value is not None or number(2)}
 
     def _action(self) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def request_summary(
         (
             len(requests),
             sum(one.failed for one in requests),
+            sum(one.is_unmetered for one in requests),
             *_times(requests, COMPLETION),
             *_times(requests, EMBEDDING),
             sum(one.input for one in requests),
@@ -73,6 +74,24 @@ def request_summary(
             sum(one.cache_creation for one in requests),
             sum(one.reasoning for one in requests),
         )
+    ]
+
+
+def organizations(world: World, as_of: datetime, tenant: str) -> Rows:
+    """D1: who is registered, and who was seen: a request, an action or a product event."""
+    until = to_ms(as_of)
+    standing = world.standing(until)
+    events = (world.requests, world.actions, world.products)
+    seen = {one.tenant for of in events for one in between(of, 0, until, tenant)}
+    registered = {one for one in standing.tenants() if tenant in ("", one)}
+    return [
+        (
+            who,
+            standing.name("tenant", who, who),
+            standing.text("tenant", who, who, "kind") or "customer",
+            who in registered,
+        )
+        for who in seen | registered
     ]
 
 

@@ -54,6 +54,7 @@ class Request:
     cache_read: int
     cache_creation: int
     reasoning: int
+    is_unmetered: bool
     cost: Decimal | None
     currency: str
 
@@ -194,6 +195,7 @@ def _request(tenant: str, time: int, data: dict[str, Any]) -> Request:
         cache_read=data.get("cache_read_input_tokens") or 0,
         cache_creation=data.get("cache_creation_input_tokens") or 0,
         reasoning=data.get("reasoning_output_tokens") or 0,
+        is_unmetered=data.get("input_tokens") is None and data.get("output_tokens") is None,
         cost=None if cost is None else Decimal(str(cost)).quantize(NANO, ROUND_HALF_EVEN),
         currency="" if cost is None else data.get("currency") or "USD",
     )

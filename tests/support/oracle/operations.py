@@ -60,8 +60,11 @@ def ledger_by_tenant(world: World, since: datetime, until: datetime) -> Rows:
     """L3: the same by tenant and type; the tenant of models and apps is `*`."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for one in _outcomes(world, since, until):
-        counts.setdefault((one.tenant, one.type), Counter())[one.outcome] += 1
-    return [(*key, n["counted"], n["duplicate"], n["rejected"]) for key, n in counts.items()]
+        of = counts.setdefault((one.tenant, one.type), Counter())
+        of[one.outcome] += 1
+        of["conflict"] += (one.outcome, one.reason) == ("duplicate", "conflict")
+    shown = ("counted", "duplicate", "rejected", "conflict")
+    return [(*key, *(n[one] for one in shown)) for key, n in counts.items()]
 
 
 def rejections(world: World, since: datetime, until: datetime) -> Rows:

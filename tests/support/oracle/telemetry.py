@@ -137,6 +137,21 @@ def user_activity(world: World, since: datetime, until: datetime, tz: str, tenan
     return rows
 
 
+def cost_summary(world: World, since: datetime, until: datetime, tenant: str) -> Rows:
+    """C1: what all cost, by currency; unpriced requests in a row of their own."""
+    costs: dict[str, list[Request]] = {}
+    for one in between(world.requests, *world.range(since, until), tenant):
+        costs.setdefault(one.currency, []).append(one)
+    sums = (
+        (currency, sum((one.cost or Decimal(0) for one in of), Decimal(0)), of)
+        for currency, of in costs.items()
+    )
+    unpriced = (
+        (currency, cost, sum(one.cost is None for one in of)) for currency, cost, of in sums
+    )
+    return [row for row in unpriced if row[1] or row[2]]
+
+
 def billing_by_tenant(world: World, since: datetime, until: datetime, tenant: str) -> Rows:
     """C1, C5: what each organization cost, by currency; unpriced requests in a row of their own."""
     found = _bill(world, since, until, tenant, lambda one: "")

@@ -118,8 +118,10 @@ SELECT
     ) AS name,
     last.5 AS external_id,
     last.6 AS subscription,
-    last.2 = 'admin' AS admin,
-    NOT last.1 AND NOT admin AS customer
+    last.2 AS kind,
+    last.1 AS deleted,
+    kind = 'admin' AS admin,
+    NOT deleted AND NOT admin AS customer
 FROM
 (
     WITH

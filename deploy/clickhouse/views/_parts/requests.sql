@@ -7,14 +7,14 @@ WITH _range_by_grain()
 SELECT
     tenant, quarter AS time, team_id, agent_id, token_id, user_id, model, operation, currency,
     requests, failed, duration_us, input_tokens, output_tokens,
-    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered, cost
 FROM requests_15m
 WHERE _in_quarters() AND _of_tenant()
 UNION ALL
 SELECT
     tenant, minute AS time, team_id, agent_id, token_id, user_id, model, operation, currency,
     requests, failed, duration_us, input_tokens, output_tokens,
-    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered, cost
 FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant();
 
@@ -24,7 +24,7 @@ WITH _range_by_grain()
 SELECT
     tenant, quarter AS time, currency,
     requests, failed, completions, completions_us, embeddings, embeddings_us, input_tokens, output_tokens,
-    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered, cost
 FROM totals_15m
 WHERE _in_quarters() AND _of_tenant()
 UNION ALL
@@ -36,7 +36,7 @@ SELECT
     if(_is_embedding(), requests, 0) AS embeddings,
     if(_is_embedding(), duration_us, 0) AS embeddings_us,
     input_tokens, output_tokens,
-    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered, cost
 FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant();
 

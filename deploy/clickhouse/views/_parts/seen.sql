@@ -37,3 +37,20 @@ WHERE minute >= last_quarter AND minute < stop AND minute >= kept GROUP BY tenan
 UNION ALL
 SELECT tenant, max(minute) AS seen FROM events_1m
 WHERE minute >= last_quarter AND minute < stop AND minute >= kept GROUP BY tenant;
+
+-- Every tenant that sent a request, an action or a product event before as_of; some more than once.
+PART _seen AS
+WITH
+    toStartOfMinute({as_of:DateTime('UTC')}) AS stop,
+    toStartOfFifteenMinutes(stop) AS last_quarter
+SELECT tenant FROM totals_15m
+WHERE quarter < last_quarter AND _of_tenant() GROUP BY tenant
+UNION ALL
+SELECT tenant FROM requests_15m
+WHERE quarter = last_quarter AND first_minute < stop AND _of_tenant() GROUP BY tenant
+UNION ALL
+SELECT tenant FROM tasks_15m
+WHERE quarter <= last_quarter AND first_minute < stop AND _of_tenant() GROUP BY tenant
+UNION ALL
+SELECT tenant FROM events_15m
+WHERE quarter <= last_quarter AND first_minute < stop AND _of_tenant() GROUP BY tenant;
