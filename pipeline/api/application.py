@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pipeline.api import health, keys, live, me, monthly, organizations, reports, view_routes
+from pipeline.api import (
+    health,
+    keys,
+    live,
+    me,
+    monthly,
+    organizations,
+    panels,
+    reports,
+    view_routes,
+)
 from pipeline.api.boundary import boundary
 from pipeline.api.context import API, ENDPOINTS, Api
 from pipeline.api.live import READERS, Readers
@@ -40,6 +50,7 @@ ROUTES = (
     Route("GET", "/v1/organizations", "organizations", organizations.organizations),
     Route("GET", "/v1/organizations/{tenant}", "organization", organizations.one),
     Route("GET", "/v1/usage/monthly", "monthly", monthly.monthly),
+    Route("GET", "/v1/panels", "panels", panels.panels),
     Route("GET", "/v1/reports", "reports", reports.listed),
     Route("POST", "/v1/reports", "reports", reports.create),
     Route("GET", "/v1/reports/{id}", "report", reports.one),

@@ -84,6 +84,7 @@ def document(views: Iterable[View], formats: Iterable[Format], release: str) -> 
             (),
             formats,
         ),
+        "/v1/panels": _get("panels", "The panels that the caller may see.", _object("panels")),
         "/v1/reports": {"get": _listed_reports(), "post": _made_report()},
         "/v1/reports/{id}": {"get": _one_report(), "delete": _removed_report()},
         "/v1/reports/{id}/file": {"get": _report_file()},

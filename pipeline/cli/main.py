@@ -17,6 +17,7 @@ from pipeline.cli.audit import audit
 from pipeline.cli.dead_letter import dead_letter
 from pipeline.cli.groups import Commands
 from pipeline.cli.migrate import migrate
+from pipeline.cli.panels import panels
 from pipeline.cli.report import report
 from pipeline.cli.rewind import rewind
 from pipeline.cli.simulate import simulate
@@ -65,6 +66,7 @@ for command in (
     status,
     views.views,
     views.query,
+    panels,
     report,
     rewind,
     docs.docs,

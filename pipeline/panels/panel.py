@@ -1,0 +1,81 @@
+"""What a panel is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How a panel is drawn."""
+
+    STAT = "stat"  # a number for each column, of the one row or of each series
+    LINE = "line"  # columns over a column of time
+    BAR = "bar"  # a column by a column of names or months
+    TABLE = "table"
+
+
+class Tab(StrEnum):
+    """Where a panel stands; in the order of the tabs."""
+
+    REQUESTS = "requests"
+    DASHBOARD = "dashboard"
+    ANALYTICS = "analytics"
+    USERS = "users"
+    BILLING = "billing"
+    METRICS = "usage-metrics"
+    CUSTOMERS = "customers"
+    CUSTOMER = "customer"
+    LIVE = "live"
+    HEALTH = "health"
+
+    @property
+    def heading(self) -> str:
+        """For people."""
+        return {Tab.METRICS: "Usage metrics", Tab.CUSTOMER: "Customer"}.get(
+            self, self.value.capitalize()
+        )
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: a view, and how its rows are shown."""
+
+    id: str
+    title: str
+    tab: Tab
+    kind: Kind
+    view: str
+    columns: tuple[str, ...]
+    """Of the view, those that are shown, in order; lines and bars draw them."""
+    rows: tuple[str, ...]
+    """Of the list of numbers, those that it shows."""
+    x: str = ""
+    """Lines and bars: the column along the axis."""
+    by: str = ""
+    """One series for each value of this column."""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """Values of parameters that the panel sets itself; the others are those of the filters."""
+    width: int = 12
+    """Of 24."""
+    height: int = 8
+    scope: str = ""
+    """Where it is shown: ``all`` when all organizations are selected, ``tenant`` when one is,
+    ``token`` when one of its tokens is; empty: always."""
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A panel of the pipeline itself (row L2), which Prometheus answers, not a view."""
+
+    id: str
+    title: str
+    expression: str
+    """In PromQL, over the series of the workers and the API."""
+    unit: str
+    """Of Grafana's units."""
+    legend: str = ""
+    width: int = 12
+    runbook: str = ""
+    """The section of the runbook that belongs to it."""

@@ -1,0 +1,37 @@
+"""The list of panels: every number has one, and each is what its view can give."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.panels.catalogue import PANELS
+from pipeline.panels.panel import Kind, Panel
+from pipeline.views.sources import shipped
+from tests.support.contract.views import VIEWS
+
+NUMBERS = {
+    *(f"A{n}" for n in range(1, 11)),
+    *(f"C{n}" for n in range(1, 8)),
+    *(f"D{n}" for n in range(1, 8)),
+    "L1",
+    "L3",
+}
+"""Rows B have no views yet; L2 is Prometheus'."""
+
+
+def test_every_number_has_a_panel() -> None:
+    assert {row for panel in PANELS for row in panel.rows} == NUMBERS
+
+
+def test_ids_are_their_own() -> None:
+    ids = [panel.id for panel in PANELS]
+    assert sorted(set(ids)) == sorted(ids)
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.id)
+def test_a_panel_shows_what_its_view_has(panel: Panel) -> None:
+    columns = VIEWS[panel.view].columns.keys()
+    assert {*panel.columns, *filter(None, (panel.x, panel.by))} <= columns
+    assert panel.fixed.keys() <= {one.name for one in shipped()[panel.view]}
+    assert bool(panel.x) == (panel.kind in (Kind.LINE, Kind.BAR))
+    assert 1 <= panel.width <= 24
