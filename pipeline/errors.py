@@ -8,6 +8,7 @@
     ├── StoreError            76   ClickHouse
     │   ├── StoreUnavailable  75   trying again may help: refused, timed out, overloaded, read-only
     │   └── StoreRefused      76   trying again will not help: access, unknown table, wrong type
+    │       └── ValueRefused  76   because of a value among the rows: others may be accepted
     ├── MigrationError        78   the schema is not what this release needs, and cannot be made so
     ├── BrokerError           75   Kafka
     └── Halted                76   the worker must not go on by itself; an operator decides
@@ -62,6 +63,13 @@ class StoreRefused(StoreError):
         super().__init__(message)
         self.code = code
         self.reason = reason or message
+
+
+class ValueRefused(StoreRefused):
+    """ClickHouse, or its encoding, refuses a value among the rows; without it, the rest is taken.
+
+    ``code`` is 0 where the value could not even be encoded: then nothing was sent.
+    """
 
 
 class MigrationError(UsageError):

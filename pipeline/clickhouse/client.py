@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import Error
@@ -63,6 +63,14 @@ DEDUPLICATED = {
 
 NOT_DEDUPLICATED = {"insert_deduplicate": 0, "deduplicate_insert": "disable"}
 """Without a token every insert counts, even one equal to the last."""
+
+
+class Prepared(NamedTuple):
+    """One block of rows, encoded."""
+
+    table: str
+    columns: list[str]
+    body: bytes
 
 
 class Store:
@@ -124,19 +132,33 @@ class Store:
             data: one list per column, in the same order; no rows is no insert.
             token: the deduplication token; without one, calling twice inserts twice.
         """
+        prepared = self.prepare(table, columns, data)
+        if prepared is not None:
+            self.send(prepared, token=token)
+
+    def prepare(self, table: str, columns: Columns, data: Data) -> Prepared | None:
+        """Encode all rows as one block, without asking anybody; None where there are no rows.
+
+        Raises `ValueRefused` (of code 0) for a value that a column's type does not hold.
+        """
         rows = len(data[0]) if data else 0
         if not rows:
-            return
+            return None
         if rows > MAX_ROWS:
             raise StoreRefused(f"{rows} rows for {table} are too many for one block ({MAX_ROWS})")
-        with self._talking():
+        with _translated(self.where):
             body = encode(table, columns, data, self._compression)
+        return Prepared(table, [name for name, _ in columns], body)
+
+    def send(self, prepared: Prepared, *, token: str | None = None) -> None:
+        """Insert a block; under a token, at most once, in every target of the table's views."""
+        with self._talking():
             self._client.raw_insert(
-                f"`{table}`",
-                column_names=[name for name, _ in columns],
+                f"`{prepared.table}`",
+                column_names=prepared.columns,
                 # The driver sends bytes again by itself when the connection breaks, never a
                 # memoryview: who calls decides, and knows whether there is a token.
-                insert_block=cast("bytes", memoryview(body)),
+                insert_block=cast("bytes", memoryview(prepared.body)),
                 settings=insert_settings(token),
                 fmt="Native",
                 compression=self._compression,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from clickhouse_connect.driver.exceptions import Error, OperationalError
+from clickhouse_connect.driver.exceptions import DataError, Error, OperationalError
 
-from pipeline.errors import StoreError, StoreRefused, StoreUnavailable
+from pipeline.errors import StoreError, StoreRefused, StoreUnavailable, ValueRefused
 
 TRANSIENT = {
     75: "CANNOT_WRITE_TO_FILE_DESCRIPTOR",  # a full disk
@@ -42,6 +42,27 @@ TRANSIENT = {
 """Codes that another attempt may not meet again. Every other code is a refusal."""
 
 _CODE = re.compile(r"^Code: (\d+)\.")
+ABOUT_VALUES = {
+    6: "CANNOT_PARSE_TEXT",
+    26: "CANNOT_PARSE_QUOTED_STRING",
+    38: "CANNOT_PARSE_DATE",
+    41: "CANNOT_PARSE_DATETIME",
+    69: "ARGUMENT_OUT_OF_BOUND",
+    70: "CANNOT_CONVERT_TYPE",
+    72: "CANNOT_PARSE_NUMBER",
+    117: "INCORRECT_DATA",
+    128: "TOO_LARGE_ARRAY_SIZE",
+    131: "TOO_LARGE_STRING_SIZE",
+    153: "ILLEGAL_DIVISION",
+    321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+    349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+    395: "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO",
+    407: "DECIMAL_OVERFLOW",
+    469: "VIOLATED_CONSTRAINT",
+    691: "UNKNOWN_ELEMENT_OF_ENUM",
+}
+"""Codes that say something of a row: an insert without that row may be accepted."""
+
 _STATUS = re.compile(r"HTTP status (\d{3})")
 _UNREACHED = re.compile(r"NewConnectionError|NameResolutionError")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"'()]+)")
@@ -57,13 +78,18 @@ _BESIDE = re.compile(
 def translate(error: Exception, where: str) -> StoreError:
     """Say as one of ours what the driver raised; ``where`` is the store, without its password."""
     text = f"ClickHouse at {where}{_what(error)}"
+    if isinstance(error, DataError):  # not even encoded
+        return ValueRefused(text, reason=_line(error))
     if not isinstance(error, Error):  # the socket's own, or urllib3's
         return StoreUnavailable(text)
     code = error.code or 0
     if code:
         reason, name = _line(error), _NAME.search(str(error))
         text = f"ClickHouse at {where}: {reason} (code {code}{f', {name[1]}' if name else ''})"
-        return StoreUnavailable(text) if code in TRANSIENT else StoreRefused(text, code, reason)
+        if code in TRANSIENT:
+            return StoreUnavailable(text)
+        kind = ValueRefused if code in ABOUT_VALUES else StoreRefused
+        return kind(text, code, reason)
     status = _STATUS.search(str(error))
     if isinstance(error, OperationalError) or (status and status[1].startswith("5")):
         return StoreUnavailable(text)  # the driver's word for what is wrong with the connection

@@ -59,6 +59,8 @@ def encode(table: str, columns: Columns, data: Data, compression: str | None) ->
         context.start_column(name)
         try:
             _write(column, kind, body, context)
+        except MemoryError:
+            raise  # of no value's making
         except Exception as error:  # noqa: BLE001 - the driver raises whatever conversion does
             _fail(error)
     compressor: Any = get_compressor(compression)

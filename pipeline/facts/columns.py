@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from itertools import compress, count
 from operator import itemgetter
 from typing import Any
 
@@ -52,6 +52,12 @@ class Numbers:
         """Add one."""
         self.items.append(value)
 
+    def chosen(self, keep: NDArray[np.bool_]) -> Numbers:
+        """Return a column of only those rows."""
+        column = Numbers.__new__(Numbers)
+        column.items = array(self.items.typecode, self.numpy()[keep].tobytes())
+        return column
+
     def numpy(self, since: int = 0) -> NDArray[Any]:
         """Return a copy of the rows from ``since`` on: the column may go on growing."""
         return np.asarray(self.items[since:])
@@ -88,6 +94,12 @@ class Texts:
     def append(self, value: str) -> None:
         """Add one."""
         self.codes.append(self.numbers[value])
+
+    def chosen(self, keep: NDArray[np.bool_]) -> Texts:
+        """Return a column of only those rows."""
+        column = Texts()
+        column.extend(list(compress(self, keep)))
+        return column
 
     def numpy(self, since: int = 0) -> NDArray[Any]:
         """Return a copy of the codes of the rows from ``since`` on."""

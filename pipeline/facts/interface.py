@@ -5,9 +5,12 @@ may come to stand beside it) must give the same ``Facts`` for the same records: 
 function of the log, and rows stand in the order of the log.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from numpy.typing import NDArray
 
 from pipeline.facts.columns import Column, column
 
@@ -78,6 +81,7 @@ class Facts:
         "duplicate",
         "event_time",
         "head",
+        "origins",
         "outcomes",
         "received",
         "rejected",
@@ -90,6 +94,8 @@ class Facts:
         self.head = head
         self.columns: list[Column] = [column(kind) for _, kind in head.columns]
         """One per column of the head, one row per counted event, in the log's order."""
+        self.origins: array[int] = array("q")
+        """Where in the log each of these rows comes from (``origin``)."""
         self.outcomes: Counter[Outcome] = Counter()
         self.rejections: list[Rejection] = []
         self.received = 0
@@ -126,6 +132,23 @@ class Reader(Protocol):
         For the records before the first that is read, in order, from ``remembered_from`` on. An
         event is valid here exactly if it is where it is read.
         """
+
+
+_EVENTS_OF_RECORD = 1 << 20
+"""More than a batch may have; offsets have 43 bits beside it, enough for centuries."""
+
+
+N = TypeVar("N", int, NDArray[Any])
+
+
+def origin(offset: N, place: int) -> N:
+    """One number for an event: its record's offset, and its place among the record's events."""
+    return offset * _EVENTS_OF_RECORD + place
+
+
+def offset_and_place(origin: int) -> tuple[int, int]:
+    """What ``origin`` was made of."""
+    return divmod(origin, _EVENTS_OF_RECORD)
 
 
 def remembered_from(start: int, window: int) -> int:

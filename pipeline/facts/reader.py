@@ -11,7 +11,7 @@ from pipeline.facts.bulk.path import Common, FastPath, nothing
 from pipeline.facts.bulk.times import Instants
 from pipeline.facts.exact.decide import ROWS, Counted, Decider, Verdict
 from pipeline.facts.exact.times import arrival_minute
-from pipeline.facts.interface import Facts, Head, Reader, Record, widened
+from pipeline.facts.interface import Facts, Head, Reader, Record, origin, widened
 from pipeline.facts.repeats.seen import NONE, Alone, Repeated, Seen
 from pipeline.facts.rules import Rules
 
@@ -68,13 +68,13 @@ class PythonReader:
         if repeated.common.any():
             common.chosen(repeated.common).drop(into)
             common = common.chosen(~repeated.common)
-        done = 0
+        origins, done = origin(_offsets(records, common.places), 0), 0
         for place in common.others:
             upto = int(np.searchsorted(common.places, place))
-            _extend(into, common, done, upto)
+            _extend(into, common, origins, done, upto)
             done = upto
             self._add(records[place], alone[place], repeated.alone, into)
-        _extend(into, common, done, len(common.tenants))
+        _extend(into, common, origins, done, len(common.tenants))
         common.account(into)  # after the columns: they have the tenants hashed by now
 
     def _repeated(self, records: Sequence[Record], common: Common, alone: Alone) -> Repeated:
@@ -115,7 +115,7 @@ class PythonReader:
         if record.value is None:
             into.skipped += 1
             into.outcomes[minute, "", "", "skipped", ""] += 1
-        for verdict in verdicts:
+        for place, verdict in enumerate(verdicts):
             into.received += 1
             if not isinstance(verdict, Counted):
                 into.rejected += 1
@@ -133,16 +133,27 @@ class PythonReader:
                 into.outcomes[minute, verdict.tenant, verdict.type, "counted", ""] += 1
                 for column, item in zip(into.columns, verdict.row, strict=True):
                     column.append(item)
+                into.origins.append(origin(record.offset, place))
 
 
-def _extend(into: Facts, common: Common, first: int, end: int) -> None:
+def _extend(into: Facts, common: Common, origins: Instants, first: int, end: int) -> None:
     """Add the common rows from ``first`` to before ``end``."""
+    into.origins.frombytes(origins[first:end].tobytes())
     if first == 0 and end == len(common.tenants):
         for column, new in zip(into.columns, common.columns, strict=True):
             column.extend(new)
     elif first < end:
         for column, new in zip(into.columns, common.columns, strict=True):
             column.extend(new[first:end])
+
+
+def _offsets(records: Sequence[Record], places: Instants) -> Instants:
+    """Of the records at these places."""
+    first, last = records[0].offset, records[-1].offset
+    if last - first == len(records) - 1:  # nothing is missing between, as almost always
+        return places + first
+    offsets: Instants = np.array([record.offset for record in records], np.int64)
+    return offsets[places]
 
 
 def _arrivals(records: Sequence[Record]) -> Instants:

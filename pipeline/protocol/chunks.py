@@ -11,7 +11,8 @@ holds is a pure function of the log, so it can be made again, and told by its ra
                (generation and member) of the assignment.
 4. **record_intent**  the same in the store's ``intents``, for group offsets expire and are deleted.
 5. **insert**  each table once, one block each, rows in log order, under the chunk's token; and the
-               chunk's rejected records to the dead-letter topic, keyed by their origin.
+               chunk's rejected records to the dead-letter topic, keyed by origin. Events whose
+               values the store refuses are among these, found before anything is inserted.
 6. **ledger**  the chunk's row in ``chunks``. It is the last insert: where it is, all others are.
 7. **commit**  offset ``b``, under the same lease.
 

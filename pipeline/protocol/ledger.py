@@ -11,7 +11,7 @@ from pipeline.protocol.chunks import Found, Intent, Offset, Range, Source
 from pipeline.protocol.partition import Chunk
 
 if TYPE_CHECKING:
-    from pipeline.clickhouse.client import Store
+    from pipeline.clickhouse.client import Prepared, Store
 
 Columns = tuple[tuple[str, str], ...]
 
@@ -65,6 +65,17 @@ OUTCOMES: Columns = (
 )
 
 
+LIVE_STEP, FACTS_STEP, OUTCOMES_STEP = "insert:live", "insert:facts", "insert:outcomes"
+
+
+class Insert(NamedTuple):
+    """One insert of a chunk: its step's name, its block (None where there are no rows)."""
+
+    step: str
+    block: Prepared | None
+    token: str
+
+
 class Covered(NamedTuple):
     """What the store knows of one source: the end of its ledger and its newest intent."""
 
@@ -108,39 +119,24 @@ class Ledger:
         rows = [(*_key(r), self._rules, self._worker) for r in ranges]
         self._store.insert("intents", INTENTS, _columns(rows))
 
-    def insert_facts(self, chunk: Chunk) -> None:
-        """Step 5, the facts' head: one block, under the chunk's token."""
-        head = chunk.facts.head
-        if chunk.facts.counted:
-            self._store.insert(
-                head.table, head.columns, chunk.facts.columns, token=chunk.range.token
-            )
+    def prepare(self, chunk: Chunk) -> list[Insert]:
+        """Encode every block of the chunk for step 5, before anything of it is inserted.
 
-    def insert_outcomes(self, chunk: Chunk) -> None:
-        """Step 5, events by arrival minute, tenant, type and outcome."""
-        outcomes = sorted(chunk.facts.outcomes.items())
-        if not outcomes:
-            return
-        topic, partition = chunk.range.source
-        rows = [
-            (minute, topic, partition, tenant, type_, outcome, reason, events)
-            for (minute, tenant, type_, outcome, reason), events in outcomes
-        ]
-        self._store.insert("outcomes_1m", OUTCOMES, _columns(rows), token=chunk.range.token)
+        In the order of their insertion: sums first, since they are what could be refused. Raises
+        `ValueRefused`.
+        """
+        blocks = (
+            (LIVE_STEP, "live_1m", LIVE, live_rows(chunk)),
+            (FACTS_STEP, chunk.facts.head.table, chunk.facts.head.columns, chunk.facts.columns),
+            (OUTCOMES_STEP, "outcomes_1m", OUTCOMES, outcome_rows(chunk)),
+        )
+        prepare = self._store.prepare
+        return [Insert(step, prepare(*block), chunk.range.token) for step, *block in blocks]
 
-    def insert_live(self, chunk: Chunk) -> None:
-        """Step 5, what a takeover restores the live windows from."""
-        arrival = chunk.facts.arrival
-        if arrival is None:
-            return
-        since = arrival[1] // 1000 - LIVE_REACH_SECONDS
-        rows = [
-            (*chunk.range.source, minute, tenant, *sums)
-            for (minute, tenant), sums in sorted(chunk.minutes.items())
-            if minute >= since
-        ]
-        if rows:
-            self._store.insert("live_1m", LIVE, _columns(rows), token=chunk.range.token)
+    def insert(self, insert: Insert) -> None:
+        """Step 5: one block, under the chunk's token."""
+        if insert.block is not None:
+            self._store.send(insert.block, token=insert.token)
 
     def live(self, sources: Sequence[Source], since_seconds: int) -> dict[Source, Minutes]:
         """Read the sources' sums by minute and tenant, from a minute (epoch seconds) on."""
@@ -219,6 +215,34 @@ class Ledger:
             for topic, partition, incarnation, a, b, rules in rows
             if incarnations.get(topic) == incarnation
         }
+
+
+def live_rows(chunk: Chunk) -> list[list[Any]]:
+    """Columns of `LIVE`: what a takeover restores the live windows from."""
+    arrival = chunk.facts.arrival
+    if arrival is None:
+        return []
+    since = arrival[1] // 1000 - LIVE_REACH_SECONDS
+    return _columns(
+        [
+            (*chunk.range.source, minute, tenant, *sums)
+            for (minute, tenant), sums in sorted(chunk.minutes.items())
+            if minute >= since
+        ]
+    )
+
+
+def outcome_rows(chunk: Chunk) -> list[list[Any]]:
+    """Columns of `OUTCOMES`: events by arrival minute, tenant, type and outcome."""
+    topic, partition = chunk.range.source
+    return _columns(
+        [
+            (minute, topic, partition, tenant, type_, outcome, reason, events)
+            for (minute, tenant, type_, outcome, reason), events in sorted(
+                chunk.facts.outcomes.items()
+            )
+        ]
+    )
 
 
 def _key(r: Range) -> tuple[str, int, str, int, int]:

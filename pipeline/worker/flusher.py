@@ -12,11 +12,12 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiokafka.errors import KafkaError
 
-from pipeline.errors import Halted, StoreRefused, StoreUnavailable
+from pipeline.errors import Halted, StoreRefused, StoreUnavailable, ValueRefused
 from pipeline.kafka.faults import may_pass, words
 from pipeline.process.logs import SAY_AGAIN_SECONDS, place
 from pipeline.protocol.chunks import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pipeline.protocol.ledger import Ledger
     from pipeline.protocol.partition import Chunk
     from pipeline.protocol.rejected import DeadLetters
+    from pipeline.worker.set_aside import SetAside
     from pipeline.worker.telemetry.instruments import Instruments
 
 log = logging.getLogger(__name__)
@@ -73,12 +75,14 @@ class Flusher:
         ledger: Ledger,
         dead_letters: DeadLetters,
         rules: str,
+        set_aside: SetAside,
         instruments: Instruments,
         hook: Hook = no_hook,
     ) -> None:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._rules = rules
+        self._set_aside = set_aside
         self._instruments = instruments
         self._hook = hook
         self.store_away_since: float | None = None
@@ -90,9 +94,12 @@ class Flusher:
         """Whether a commit was sent that nobody waits for any more: its result is unknown."""
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
 
-    async def flush(self, chunks: Sequence[Chunk], lease: Lease, committer: Committer) -> None:
-        """Count the chunks, of different partitions, and commit them.
+    async def flush(
+        self, chunks: Sequence[Chunk], lease: Lease, committer: Committer
+    ) -> Sequence[Chunk]:
+        """Count the chunks, of different partitions, and commit them; returns what was counted.
 
+        That is the chunks, but for events that the store refuses: they are rejected instead.
         Raises `AssignmentOver` when they are another's by now, `Halted` when the store refuses
         what a retry cannot heal. Until it returns, the chunks' fate is unknown.
         """
@@ -101,10 +108,11 @@ class Flusher:
         await self._step(
             "record_intent", lambda: self.in_thread(lambda: ledger.record_intents(ranges))
         )
-        await asyncio.gather(*(self._insert(chunk) for chunk in chunks))
+        chunks = await asyncio.gather(*(self._insert(chunk) for chunk in chunks))
         await self._step("dead_letter", lambda: self._send_dead_letters(chunks))
         await self._step("ledger", lambda: self.in_thread(lambda: ledger.record_chunks(chunks)))
         await self._step("commit", lambda: self._commit(self._ends(ranges), lease, committer))
+        return chunks
 
     async def give_up(self, lost: Sequence[Range], lease: Lease, committer: Committer) -> None:
         """Write down ranges that can never be counted: intended like chunks, then in the ledger.
@@ -123,6 +131,13 @@ class Flusher:
 
         Raises `Halted` when the store refuses what another attempt would not heal.
         """
+        try:
+            return await self._until_answered(call)
+        except StoreRefused as error:
+            raise Halted(f"the store refuses what was sent: {error}") from error
+
+    async def _until_answered(self, call: Callable[[], T]) -> T:
+        """Raises `StoreRefused`."""
         backoff = _Backoff()
         while True:
             try:
@@ -130,8 +145,9 @@ class Flusher:
             except StoreUnavailable as error:
                 self._instruments.store_failed()
                 self._say_away(error)
-            except StoreRefused as error:
-                raise Halted(f"the store refuses what was sent: {error}") from error
+            except StoreRefused:
+                self._say_back()
+                raise
             else:
                 self._say_back()
                 return answer
@@ -160,13 +176,26 @@ class Flusher:
     def _ends(self, ranges: Sequence[Range]) -> dict[Source, Offset]:
         return {r.source: Offset(r.b, commit_metadata(r.incarnation)) for r in ranges}
 
-    async def _insert(self, chunk: Chunk) -> None:
-        ledger = self._ledger
-        await self._step("insert:facts", lambda: self.in_thread(lambda: ledger.insert_facts(chunk)))
-        await self._step(
-            "insert:outcomes", lambda: self.in_thread(lambda: ledger.insert_outcomes(chunk))
-        )
-        await self._step("insert:live", lambda: self.in_thread(lambda: ledger.insert_live(chunk)))
+    async def _insert(self, chunk: Chunk) -> Chunk:
+        """Insert every table; returns the chunk without the events whose values are refused."""
+        while True:
+            try:
+                await self._insert_all(chunk)
+            except ValueRefused as error:
+                chunk = await self._set_aside.rest(chunk, error, self.in_thread)
+            except StoreRefused as error:
+                raise Halted(f"the store refuses what was sent: {error}") from error
+            else:
+                return chunk
+
+    async def _insert_all(self, chunk: Chunk) -> None:
+        """Raises `ValueRefused`, before anything is inserted wherever that can be known."""
+        ledger, aside = self._ledger, self._set_aside
+        inserts = await self._until_answered(lambda: aside.rehearsed(ledger.prepare(chunk)))
+        for insert in inserts:
+            await self._step(
+                insert.step, partial(self._until_answered, partial(ledger.insert, insert))
+            )
 
     async def _send_dead_letters(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:

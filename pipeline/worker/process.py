@@ -36,6 +36,7 @@ from pipeline.worker.app import UsageApp
 from pipeline.worker.flusher import Flusher
 from pipeline.worker.live import Live
 from pipeline.worker.rebuild import Rebuild
+from pipeline.worker.set_aside import SetAside
 from pipeline.worker.takeover import Takeover
 from pipeline.worker.telemetry.instruments import Instruments
 from pipeline.worker.telemetry.ledger_watch import LedgerWatch
@@ -138,7 +139,9 @@ class _Worker:
         ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
         dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER.name))
         instruments = Instruments(self._registry)
-        flusher = Flusher(ledger, dead_letters, digest, instruments, hook_of(settings))
+        set_aside = SetAside(settings, store, ledger, instruments)
+        hook = hook_of(settings)
+        flusher = Flusher(ledger, dead_letters, digest, set_aside, instruments, hook)
         takeover = Takeover(
             ledger,
             flusher,

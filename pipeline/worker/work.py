@@ -294,7 +294,7 @@ class Work:
 
     async def _flush(self, chunks: Sequence[Chunk], lease: Lease) -> None:
         try:
-            await self._flusher.flush(chunks, lease, self._consumer())
+            chunks = await self._flusher.flush(chunks, lease, self._consumer())
         except GroupLost as error:
             self._abandon(chunks)
             await self._leave_group(error)

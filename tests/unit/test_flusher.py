@@ -19,10 +19,11 @@ from prometheus_client import CollectorRegistry
 from pipeline.errors import Halted, StoreRefused, StoreUnavailable
 from pipeline.facts.interface import Facts, Head
 from pipeline.protocol.chunks import Commit, Lease, Offset, Range, Source
-from pipeline.protocol.ledger import Ledger
+from pipeline.protocol.ledger import Insert, Ledger
 from pipeline.protocol.partition import Chunk
 from pipeline.protocol.rejected import DeadLetters
 from pipeline.worker.flusher import AssignmentOver, Flusher, GroupLost
+from pipeline.worker.set_aside import SetAside
 from pipeline.worker.telemetry.instruments import Instruments
 
 LEASE = Lease(1, "me")
@@ -48,7 +49,16 @@ class World:
         self._store_errors = list(store_errors)
         self._send_errors = list(send_errors)
 
-    def __getattr__(self, name: str) -> Any:  # the ledger's calls
+    def prepare(self, chunk: Chunk) -> list[Insert]:
+        return [Insert(step, None, chunk.range.token) for step in INSERTS]
+
+    def insert(self, insert: Insert) -> None:
+        self.__getattr__(insert.step)(insert)
+
+    def rehearsed(self, inserts: list[Insert]) -> list[Insert]:
+        return inserts
+
+    def __getattr__(self, name: str) -> Any:  # the ledger's other calls
         def call(_: object) -> None:
             if self._store_errors:
                 raise self._store_errors.pop(0)
@@ -73,6 +83,7 @@ class World:
             cast("Ledger", self),
             cast("DeadLetters", self),
             "rules",
+            cast("SetAside", self),
             Instruments(CollectorRegistry()),
         )
 
@@ -80,12 +91,11 @@ class World:
         asyncio.run(self.flusher().flush(chunks or [chunk()], LEASE, self))
 
 
+INSERTS = ("insert:live", "insert:facts", "insert:outcomes")
 STEPS = [
     "commit",
     "record_intents",
-    "insert_facts",
-    "insert_outcomes",
-    "insert_live",
+    *INSERTS,
     "send",
     "record_chunks",
     "commit",
@@ -112,7 +122,7 @@ def test_chunks_sealed_together_share_commits_intents_and_ledger_rows() -> None:
     assert world.happened.count("commit") == 2
     assert world.happened.count("record_intents") == 1
     assert world.happened.count("record_chunks") == 1
-    assert world.happened.count("insert_facts") == 3
+    assert world.happened.count("insert:facts") == 3
 
 
 def test_nothing_is_inserted_after_a_fenced_intent() -> None:

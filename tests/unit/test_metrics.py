@@ -63,6 +63,7 @@ def exercise(registry: CollectorRegistry) -> None:
     assert isinstance(minutes, Numbers)
     minutes.extend([NOW // 60 * 60 - 600] * 2 + [NOW // 60 * 60])
     instruments.chunk_counted(Range(SOURCE, "i", 0, 10), facts)
+    instruments.refused(SOURCE.topic, 5)
     instruments.lost(Range(SOURCE, "i", 10, 17))
     instruments.abandoned(2)
     instruments.store_failed()
@@ -155,6 +156,7 @@ def test_values_are_what_happened(scraped: Scraped) -> None:
     assert value("usage_events_total", **topic, outcome="skipped") == 4
     assert value("usage_rejected_events_total", **topic, reason="malformed") == 1
     assert value("usage_rejected_events_total", **topic, reason="internal") == 0
+    assert value("usage_store_refused_events_total", **topic) == 5
     assert value("usage_lost_offsets_total", **topic) == 7
     assert value("usage_late_events_total", **topic) == 2
     assert value("usage_freshness_event_seconds_sum", **topic) == 2

@@ -51,9 +51,10 @@ class SlowFlusher:
         self.chunks: list[Chunk] = []
         self.may_end = asyncio.Event()
 
-    async def flush(self, chunks: Sequence[Chunk], *_: object) -> None:
+    async def flush(self, chunks: Sequence[Chunk], *_: object) -> Sequence[Chunk]:
         self.chunks += chunks
         await self.may_end.wait()
+        return chunks
 
     def close(self) -> None:
         pass

@@ -30,6 +30,7 @@ class Instruments:
         self._clock = clock
         self._events = self._counter(metrics.EVENTS)
         self._rejected = self._counter(metrics.REJECTED)
+        self._refused = self._counter(metrics.REFUSED)
         self._late = self._counter(metrics.LATE)
         self._lost = self._counter(metrics.LOST)
         self._freshness_event = self._histogram(metrics.FRESHNESS_EVENT)
@@ -53,6 +54,10 @@ class Instruments:
             self._rejected.labels(topic, rejection.reason).inc()
         self._chunk_size.observe(facts.received)
         self._observe_ages(topic, facts)
+
+    def refused(self, topic: str, events: int) -> None:
+        """Take note of valid events that the store does not take."""
+        self._refused.labels(topic).inc(events)
 
     def lost(self, chunk: Range) -> None:
         """Take note of offsets that can never be counted."""
@@ -78,7 +83,7 @@ class Instruments:
                 self._events.labels(topic, outcome)
             for reason in REASONS:
                 self._rejected.labels(topic, reason)
-            for counter in (self._late, self._lost):
+            for counter in (self._refused, self._late, self._lost):
                 counter.labels(topic)
 
     def store_failed(self) -> None:

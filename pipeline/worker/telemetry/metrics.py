@@ -51,6 +51,12 @@ EVENTS = Metric(
 REJECTED = Metric(
     "usage_rejected_events", "counter", "Rejected events, by reason.", ("topic", "reason")
 )
+REFUSED = Metric(
+    "usage_store_refused_events",
+    "counter",
+    "Events that the store refuses though they are valid; rejected as internal.",
+    ("topic",),
+)
 LATE = Metric(
     "usage_late_events",
     "counter",
@@ -160,6 +166,7 @@ ALL: tuple[Metric, ...] = (
     *(metric for pair in TENANT_MEASURES.values() for metric in pair),
     EVENTS,
     REJECTED,
+    REFUSED,
     LATE,
     LOST,
     FRESHNESS_EVENT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -179,7 +179,21 @@ class Expected:
     """By ``topic:partition:offset`` (and ``:index``)."""
 
 
-def recount(logs: Iterable[Log], prefix: str, duplicate_window: int = 0) -> Expected:
+Refused = Callable[[Read], bool]
+"""Whether a table refuses an event, though it is as it should be."""
+
+
+def nothing_refused(_: Read) -> bool:
+    """Say that tables take whatever is valid."""
+    return False
+
+
+def recount(
+    logs: Iterable[Log],
+    prefix: str,
+    duplicate_window: int = 0,
+    refused: Refused = nothing_refused,
+) -> Expected:
     """Count logs from the beginning; several are those of a topic's incarnations.
 
     ``prefix`` stands before each topic's name; ``duplicate_window`` in offsets, 0 for none.
@@ -187,12 +201,15 @@ def recount(logs: Iterable[Log], prefix: str, duplicate_window: int = 0) -> Expe
     expected = Expected()
     for log in logs:
         for (topic, partition), part in sorted(log.items()):
-            _count_partition(expected, part, topic.removeprefix(prefix), duplicate_window)
+            kind = topic.removeprefix(prefix)
+            _count_partition(expected, part, kind, duplicate_window, refused)
             expected.ledger.setdefault((topic, partition), Counter())
     return expected
 
 
-def _count_partition(expected: Expected, part: PartitionLog, kind: str, window: int) -> None:
+def _count_partition(
+    expected: Expected, part: PartitionLog, kind: str, window: int, refused: Refused
+) -> None:
     seen, last = _Seen(window), -1
     for record in part.records:
         if record.offset >= part.deleted_to > last:
@@ -201,6 +218,8 @@ def _count_partition(expected: Expected, part: PartitionLog, kind: str, window: 
         for read in read_record(kind, record.value, record.headers, record.timestamp):
             if read.outcome == "counted" and seen.repeats(read.identity, record.offset):
                 read.outcome = "duplicate"
+            if read.outcome == "counted" and refused(read):
+                read.outcome, read.reason = "rejected", "internal"
             _count(expected, part, kind, record, read)
 
 

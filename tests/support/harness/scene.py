@@ -22,7 +22,7 @@ from tests.support.harness.produce import (
     Sender,
     Traffic,
 )
-from tests.support.harness.recount import Log, read_log, recount
+from tests.support.harness.recount import Log, Refused, nothing_refused, read_log, recount
 from tests.support.harness.store import EmbeddedStore, url_at
 from tests.support.harness.waiting import until
 
@@ -238,15 +238,18 @@ class Scene:
         """Return the source topics' ids."""
         return {topic: self.kafka.topic_id(topic) for topic in self.topics}
 
-    def check(self, *earlier: Log, log: Log | None = None) -> None:
+    def check(
+        self, *earlier: Log, log: Log | None = None, refused: Refused = nothing_refused
+    ) -> None:
         """Settle, then hold the store, ledger, offsets and dead letters against the recount.
 
         ``earlier`` are logs that are gone by now but were counted (an older incarnation); ``log``
-        replaces what is read now (where records were deleted).
+        replaces what is read now (where records were deleted); ``refused`` are the events that
+        tables do not take.
         """
         settled = self.settle()
         logs = [*earlier, log if log is not None else settled]
-        expected = recount(logs, self.prefix, self.duplicate_window)
+        expected = recount(logs, self.prefix, self.duplicate_window, refused)
         dead = self.topic(DEAD_LETTER)
         with self.connect() as store:
             lines = [

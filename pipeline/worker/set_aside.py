@@ -1,0 +1,182 @@
+"""Events that the store refuses, found and set aside, so that nobody else's wait for them.
+
+Why that is exact, and where it ends: ``docs/decisions/events-that-the-store-refuses.md``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from pipeline.clickhouse.rehearsal import PREFIX, Rehearsal, is_needed
+from pipeline.errors import Halted, StoreRefused, ValueRefused
+from pipeline.facts.interface import Facts, Rejection, offset_and_place
+from pipeline.facts.minutes import ChunkMinutes
+from pipeline.facts.set_aside import only, rejection, without
+from pipeline.process.logs import place
+from pipeline.protocol.halves import TooManyRefused, refused_rows
+from pipeline.protocol.partition import Chunk
+from pipeline.worker.transport import Past
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Prepared, Store
+    from pipeline.protocol.chunks import Source
+    from pipeline.protocol.ledger import Insert, Ledger
+    from pipeline.settings import Settings
+    from pipeline.worker.telemetry.instruments import Instruments
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LOOK_SECONDS = 10.0
+"""How often the tables are asked for constraints."""
+
+
+class InThread(Protocol):
+    """Runs a blocking call of the store until it is answered (`Flusher.in_thread`)."""
+
+    def __call__(self, call: Callable[[], T]) -> Awaitable[T]:
+        """Raises `Halted` when it is refused."""
+
+
+class SetAside:
+    """Finds the events of a chunk that its tables do not take, and rejects them."""
+
+    def __init__(
+        self, settings: Settings, store: Store, ledger: Ledger, instruments: Instruments
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._ledger = ledger
+        self._instruments = instruments
+        self._is_wary = False
+        """Whether chunks are rehearsed before anything of them is inserted."""
+        self._has_refused = False
+        self._looked_at = -LOOK_SECONDS
+
+    def rehearsed(self, inserts: list[Insert]) -> list[Insert]:
+        """Return them, after a rehearsal where tables may refuse single rows. Blocking.
+
+        Raises `ValueRefused`; nothing is inserted yet.
+        """
+        if self._must_rehearse():
+            blocks = [insert.block for insert in inserts if insert.block is not None]
+            with Rehearsal(self._store, [block.table for block in blocks]) as rehearsal:
+                sentence = rehearsal.refusal(blocks)
+            if sentence is not None:
+                raise ValueRefused(sentence, code=1, reason=sentence)
+        return inserts
+
+    async def rest(self, chunk: Chunk, why: ValueRefused, in_thread: InThread) -> Chunk:
+        """Return the chunk without the events at fault, which are rejected as ``internal``.
+
+        The same for whoever asks, as long as the store refuses the same. Raises `Halted` when it
+        is not about single events.
+        """
+        self._has_refused = self._has_refused or why.code != 0
+        try:
+            refused = await in_thread(lambda: self._refused(chunk, ask_store=why.code != 0))
+        except TooManyRefused:
+            refused = {}
+        if not refused:
+            raise Halted(f"the store refuses {chunk.range}, and not for single events: {why}")
+        self._say(chunk, refused, why)
+        offsets = {offset_and_place(chunk.facts.origins[row])[0] for row in refused}
+        records = await _records(self._settings, chunk.range.source, offsets)
+        rejections = {
+            row: _rejection(chunk.facts, row, records, sentence)
+            for row, sentence in refused.items()
+        }
+        self._instruments.refused(chunk.range.source.topic, len(rejections))
+        return _with(chunk, without(chunk.facts, rejections))
+
+    def _must_rehearse(self) -> bool:
+        if self._has_refused:
+            return True
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._is_wary = is_needed(self._store)
+            self._looked_at = time.monotonic()
+        return self._is_wary
+
+    def _refused(self, chunk: Chunk, *, ask_store: bool) -> dict[int, str]:
+        """The rows at fault. Blocking; asks nobody where a value cannot even be encoded."""
+        if not ask_store:
+            return self._found(chunk, lambda _: None)
+        tables = [i.block.table for i in self._ledger.prepare(chunk) if i.block is not None]
+        try:
+            with Rehearsal(self._store, tables) as rehearsal:
+                return self._found(chunk, rehearsal.refusal)
+        except StoreRefused as error:
+            raise StoreRefused(
+                f"values of {chunk.range} are refused; to find them, the right to create and drop "
+                f"tables named {PREFIX}… is needed: {error}"
+            ) from error
+
+    def _found(
+        self, chunk: Chunk, asked: Callable[[Sequence[Prepared]], str | None]
+    ) -> dict[int, str]:
+        def refusal(rows: Sequence[int]) -> str | None:
+            kept = np.zeros(chunk.facts.counted, np.bool_)
+            kept[list(rows)] = True
+            try:
+                inserts = self._ledger.prepare(_with(chunk, only(chunk.facts, kept)))
+            except ValueRefused as error:
+                return error.reason
+            return asked([insert.block for insert in inserts if insert.block is not None])
+
+        return refused_rows(chunk.facts.counted, refusal)
+
+    def _say(self, chunk: Chunk, refused: dict[int, str], why: StoreRefused) -> None:
+        log.error(
+            "%s: the store refuses %d of its %d events, which are rejected as internal: %s",
+            *(chunk.range, len(refused), chunk.facts.counted, why.reason),
+            extra=place(chunk.range.source, chunk.range.a, chunk.range.b),
+        )
+
+
+def _with(chunk: Chunk, facts: Facts) -> Chunk:
+    return Chunk(chunk.range, facts, ChunkMinutes(facts).minutes())
+
+
+class _Deleted(NamedTuple):
+    """Stands in for a record that Kafka has deleted before it could be read again."""
+
+    offset: int
+    timestamp: int
+    headers: Sequence[tuple[str, bytes]] = ()
+    value: bytes | None = b""
+
+
+def _rejection(facts: Facts, row: int, records: Mapping[int, Any], sentence: str) -> Rejection:
+    offset, number = offset_and_place(facts.origins[row])
+    tenant = str(_value(facts, "tenant", row))
+    keys = [key for key in facts.outcomes if key[1] == tenant and key[3] == "counted"]
+    minute, _, type_, *_ = max(keys)
+    record = records.get(offset) or _Deleted(offset, minute * 1000)
+    message = f"The event is as it should be, but the store refuses it: {sentence}."
+    return rejection(record, number, tenant, type_, message)
+
+
+def _value(facts: Facts, name: str, row: int) -> object:
+    column = facts.columns[[name for name, _ in facts.head.columns].index(name)]
+    return next(itertools.islice(column, row, None))
+
+
+async def _records(settings: Settings, source: Source, offsets: Collection[int]) -> dict[int, Any]:
+    """Read these records again, by a consumer beside the group; without those that are deleted.
+
+    Waits for a Kafka that is away.
+    """
+    found: dict[int, Any] = {}
+    async with Past(settings, {source: min(offsets)}) as past:
+        position = 0
+        while position <= max(offsets):
+            for fetched in await past.read():
+                found |= {r.offset: r for r in fetched.records if r.offset in offsets}
+                position = fetched.end
+    return found
