@@ -6,6 +6,10 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from pipeline.worker.transport.lenient import read_leniently
+
+read_leniently()
+
 
 def leave_records_raw(fetcher: Any) -> None:
     """Let a fetcher hand out what it has fetched as it is.
