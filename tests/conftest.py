@@ -23,7 +23,6 @@ LONG = (
     "tests/fault/test_store_faults.py",
     "tests/fault/test_zombies.py",
     "tests/integration/test_audit.py",
-    "tests/integration/test_run.py",
     "tests/integration/test_worker.py",
 )
 """Where tests are long and share nothing but what every process has: each may run anywhere."""

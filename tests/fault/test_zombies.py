@@ -16,7 +16,6 @@ POINTS = (
     "before:intend",
     "after:intend",
     "after:record_intent",
-    "before:insert:facts",
     "after:insert:facts",
     "before:ledger",
     "before:commit",

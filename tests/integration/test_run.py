@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness.process import Process, usage
+from tests.support.harness.process import Process, free_port, usage
 from tests.support.harness.waiting import until
 
 START_SECONDS = 60.0
@@ -22,9 +22,9 @@ END_SECONDS = 12.0
 
 
 def start(folder: Path, *arguments: str, name: str = "run", **more: str) -> Process:
-    environment = {"USAGE_DATA": str(folder / "data")} | more
+    own = {"USAGE_DATA": str(folder / "data"), "USAGE_WEB_PORT": str(free_port())}
     options = ("--rate", "300", *arguments)
-    return usage(name, "run", *options, environment=environment, folder=folder)
+    return usage(name, "run", *options, environment=own | more, folder=folder)
 
 
 def received(run: Process) -> list[int]:
@@ -83,6 +83,16 @@ def await_some(run: Process, sql: str) -> None:
     until(lambda: int(ask(run, sql)) > 0, within=START_SECONDS, what=sql, explain=run.tail)
 
 
+def pages_answer(run: Process) -> None:
+    worker = re.search(
+        r"^worker +(http://\S+/)metrics, /healthz, /readyz$", run.output(), re.MULTILINE
+    )
+    assert worker
+    for page in ("metrics", "healthz", "readyz"):
+        with urllib.request.urlopen(worker[1] + page, timeout=10) as answer:
+            assert answer.status == 200
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Process]:
     process = start(tmp_path)
@@ -92,6 +102,7 @@ def run(tmp_path: Path) -> Iterator[Process]:
 
 
 def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_path: Path) -> None:
+    """And, meanwhile: one folder has one run; ports that are taken are no hindrance."""
     for column, table in (  # the first numbers are those of the world's entities
         ("count()", "entities"),
         ("sum(requests)", "requests_1m"),
@@ -99,7 +110,6 @@ def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_pa
         ("sum(events)", "events_1m"),
     ):
         await_some(run, f"SELECT {column} FROM {table}")
-    before = await_numbers(run, 3)[-1]
     processes = children(run)
     assert len(processes) == 4
 
@@ -107,29 +117,32 @@ def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_pa
     assert command
     answer = subprocess.run(shlex.split(command[1]), capture_output=True, text=True, check=True)
     assert int(answer.stdout) > 0, "the line that it suggests works"
+    pages_answer(run)
 
-    worker = re.search(
-        r"^worker +(http://\S+/)metrics, /healthz, /readyz$", run.output(), re.MULTILINE
-    )
-    assert worker
-    for page in ("metrics", "healthz", "readyz"):
-        with urllib.request.urlopen(worker[1] + page, timeout=10) as answer_:
-            assert answer_.status == 200
+    second = start(tmp_path, name="second")
+    assert second.wait(END_SECONDS) != 0
+    assert "already runs on" in second.output()
+    assert run.is_running
+    before = await_numbers(run, 3)[-1]
 
     os.kill(run.pid, signal.SIGINT)
     assert run.wait(END_SECONDS) == 0, run.tail()
     await_none(processes)
 
-    again = start(tmp_path, name="again")
-    first = await_numbers(again)[0]
-    assert first >= before, "the stored totals are still there"
-    until(
-        lambda: received(again)[-1] > first,
-        within=START_SECONDS,
-        what="new events that add to them",
-        explain=again.tail,
-    )
-    assert again.terminate(END_SECONDS) == 0, again.tail()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        again = start(tmp_path, name="again", USAGE_WEB_PORT=str(port))
+        first = await_numbers(again)[0]
+        assert first >= before, "the stored totals are still there"
+        until(
+            lambda: received(again)[-1] > first,
+            within=START_SECONDS,
+            what="new events that add to them",
+            explain=again.tail,
+        )
+        assert f":{port}/" not in again.output()
+        pages_answer(again)
+        assert again.terminate(END_SECONDS) == 0, again.tail()
 
     short = start(tmp_path, "--for", "0.1", name="short")
     assert short.wait(START_SECONDS) == 0, short.tail()
@@ -142,16 +155,6 @@ def test_nothing_outlives_it_even_if_it_is_killed(run: Process) -> None:
     await_none(processes)
 
 
-def test_ports_that_are_taken_are_no_hindrance(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        run = start(tmp_path, USAGE_WEB_PORT=str(port))
-        await_numbers(run)
-        assert "worker  http://127.0.0.1:" in run.output()
-        assert f":{port}/" not in run.output()
-        assert run.terminate(END_SECONDS) == 0, run.tail()
-
-
 @pytest.mark.parametrize("name", ["worker", "store"])
 def test_a_process_that_dies_is_named_and_ends_all(run: Process, name: str) -> None:
     processes = children(run)
@@ -159,11 +162,3 @@ def test_a_process_that_dies_is_named_and_ends_all(run: Process, name: str) -> N
     assert run.wait(END_SECONDS) != 0
     assert f"the {name} was killed by SIGKILL" in run.output()
     await_none(processes)
-
-
-def test_one_folder_has_one_run(run: Process, tmp_path: Path) -> None:
-    second = start(tmp_path, name="second")
-    assert second.wait(END_SECONDS) != 0
-    assert "already runs on" in second.output()
-    assert run.is_running
-    assert run.terminate(END_SECONDS) == 0
