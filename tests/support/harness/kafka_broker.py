@@ -227,11 +227,20 @@ class KafkaBroker:
         return str(described.topic_id)
 
     def commit(self, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Set the offsets of a group that has no members, without metadata."""
+        """Set the offsets of a group that has no members, without metadata.
+
+        A broker that has just started takes them once it has loaded its groups; until then it
+        refuses each partition by itself, within an answer that is no error.
+        """
         wanted = [TopicPartition(t, p, o) for (t, p), o in offsets.items()]
         asked = ConsumerGroupTopicPartitions(group, wanted)
-        for future in self.admin.alter_consumer_group_offsets([asked]).values():
-            future.result(30)
+
+        def refused() -> list[str]:
+            answers = self.admin.alter_consumer_group_offsets([asked]).values()
+            parts = [part for answer in answers for part in answer.result(30).topic_partitions]
+            return [str(part.error) for part in parts if part.error is not None]
+
+        until(lambda: not refused(), within=30, what="offsets", explain=lambda: str(refused()))
 
     def members(self, group: str) -> list[str]:
         """Return the group's members, whatever its state."""
