@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.errors import BrokerError
+from pipeline.kafka.entry import refusal
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -29,7 +30,7 @@ def unanswered(settings: Settings, why: str) -> BrokerError:
 
 
 def translate(error: Exception, settings: Settings, what: str = "") -> BrokerError:
-    """Say as one of ours what a client raised.
+    """Say as one of ours what a client raised; where none answers it is asked why, for moments.
 
     Args:
         error: of either client, or of the socket.
@@ -37,6 +38,9 @@ def translate(error: Exception, settings: Settings, what: str = "") -> BrokerErr
         what: a sentence's beginning, for when a broker did answer: ``topic x was not made``.
     """
     if isinstance(error, _UNANSWERED) or _code(error) in _UNANSWERED_CODES:
+        refused = refusal(settings)
+        if refused:
+            return BrokerError(f"Kafka at {settings.kafka} (USAGE_KAFKA) {refused}")
         return unanswered(settings, words(error))
     return BrokerError(f"{what or f'Kafka at {settings.kafka}'}: {words(error)}")
 

@@ -1,9 +1,13 @@
-"""Reading Kafka's side: the logs' bounds, the topics' ids, the group's offsets and members."""
+"""Kafka seen from outside, without joining anything: logs, and the group's offsets and members.
+
+Reads what is committed; never commits, but for `set_back`. The in-process broker knows nothing of
+members, and has no word for "all partitions" (:mod:`pipeline.kafka.topics` has its other ways).
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,11 +15,11 @@ import confluent_kafka
 from aiokafka import structs
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
 from pipeline.kafka import topics
 from pipeline.kafka.clients import aiokafka_config, confluent_config
+from pipeline.kafka.entry import admin, require
 from pipeline.kafka.faults import translate
 from pipeline.protocol.chunks import Offset, Source
 
@@ -43,10 +47,20 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The group's state (``stable``, ``empty``, ``dead`` …) and its members."""
+    """The group's state (``stable``, ``empty``, ``dead`` …, or `NOT_TOLD`) and its members."""
 
     state: str
     members: tuple[Member, ...]
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the broker tells who is in the group; the in-process one does not."""
+        return self.state != NOT_TOLD
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is in it, and that is known."""
+        return self.state in ("empty", "dead")
 
 
 def incarnations(settings: Settings) -> dict[str, str]:
@@ -67,45 +81,78 @@ def committed(settings: Settings, sources: Iterable[Source]) -> dict[Source, Off
 
 
 async def _committed(settings: Settings, sources: list[Source]) -> dict[Source, Offset]:
-    admin = AIOKafkaAdminClient(
+    client = AIOKafkaAdminClient(
         **aiokafka_config(settings), request_timeout_ms=int(TIMEOUT_SECONDS * 1000)
     )
     try:
-        await admin.start()
+        await client.start()
         # All are named: the in-process broker does not know what "all of them" means.
-        found = await admin.list_consumer_group_offsets(
+        found = await client.list_consumer_group_offsets(
             settings.group, partitions=[structs.TopicPartition(*source) for source in sources]
         )
     finally:
-        await admin.close()
+        await client.close()
     return {
-        Source(tp.topic, tp.partition): Offset(at.offset, at.metadata)
+        Source(tp.topic, tp.partition): Offset(at.offset, at.metadata or "")
         for tp, at in found.items()
         if at.offset >= 0
     }
 
 
-def bounds(settings: Settings, names: list[str]) -> dict[Source, Bounds]:
+def set_back(settings: Settings, offsets: Mapping[Source, Offset]) -> None:
+    """Set the group's offsets, which must have no members. Raises BrokerError."""
+    if not offsets:
+        return
+    wanted = [
+        TopicPartition(*source, at.offset, metadata=at.metadata) for source, at in offsets.items()
+    ]
+    request = ConsumerGroupTopicPartitions(settings.group, wanted)
+    what = f"the offsets of group {settings.group} cannot be set"
+    client = admin(settings)  # held: without it, its futures are never done
+    try:
+        altered = client.alter_consumer_group_offsets([request], request_timeout=TIMEOUT_SECONDS)
+        found = altered[settings.group].result().topic_partitions
+    except KafkaException as error:
+        raise translate(error, settings, what) from error
+    refused = next((one.error for one in found if one.error is not None), None)
+    if refused is not None:
+        raise translate(KafkaException(refused), settings, what)
+
+
+def bounds(settings: Settings, names: Iterable[str]) -> dict[Source, Bounds]:
     """First and next offset of every partition of these topics (full names). Raises BrokerError."""
     consumer = log_consumer(settings)
     try:
         return {
-            Source(name, number): Bounds(
-                *consumer.get_watermark_offsets(TopicPartition(name, number), TIMEOUT_SECONDS)
-            )
+            source: bounds_of(consumer, settings, source)
             for name in names
-            for number in sorted(
-                consumer.list_topics(name, TIMEOUT_SECONDS).topics[name].partitions
-            )
+            for source in partitions(consumer, settings, name)
         }
-    except KafkaException as error:
-        raise translate(error, settings) from error
     finally:
         consumer.close()
 
 
+def partitions(consumer: Consumer, settings: Settings, topic: str) -> list[Source]:
+    """The partitions of a topic (full name), in order. Raises BrokerError, also where it is not."""
+    found = topics.described(consumer, settings, topic, TIMEOUT_SECONDS)
+    return [Source(topic, number) for number in sorted(found.partitions)]
+
+
+def bounds_of(consumer: Consumer, settings: Settings, source: Source) -> Bounds:
+    """First and next offset of one partition. Raises BrokerError."""
+    try:
+        return Bounds(*consumer.get_watermark_offsets(TopicPartition(*source), TIMEOUT_SECONDS))
+    except KafkaException as error:
+        raise translate(error, settings) from error
+
+
 def log_consumer(settings: Settings, **config: Any) -> Consumer:
-    """A consumer that reads what is assigned to it; it never joins the group and never commits."""
+    """A consumer that reads what is assigned to it; it never joins the group and never commits.
+
+    Raises:
+        BrokerError: Kafka does not let us in.
+    """
+    require(settings)
     own = {
         "group.id": f"{settings.group}.audit",  # librdkafka wants one; nothing subscribes
         "enable.auto.commit": False,
@@ -118,9 +165,9 @@ def log_consumer(settings: Settings, **config: Any) -> Consumer:
 
 def group(settings: Settings) -> Group:
     """The group's members and what is assigned to them. Raises BrokerError."""
-    admin = AdminClient(confluent_config(settings) | {"log_level": 2})
+    client = admin(settings)  # held: without it, its futures are never done
     try:
-        futures = admin.describe_consumer_groups([settings.group], request_timeout=TIMEOUT_SECONDS)
+        futures = client.describe_consumer_groups([settings.group], request_timeout=TIMEOUT_SECONDS)
         found = futures[settings.group].result()
     except KafkaException as error:
         if error.args[0].code() == confluent_kafka.KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001

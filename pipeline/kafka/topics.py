@@ -14,7 +14,7 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from pipeline.errors import BrokerError, Halted
-from pipeline.kafka.clients import confluent_config
+from pipeline.kafka.entry import admin
 from pipeline.kafka.faults import translate
 from pipeline.settings import Settings
 
@@ -71,13 +71,13 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicRe
     Raises:
         BrokerError: Kafka could not be reached or refused.
     """
-    admin = _admin(settings)
+    client = admin(settings)
     specs = list(specs)
-    there = _partition_counts(admin, settings)
+    there = _partition_counts(client, settings)
     missing = [spec for spec in specs if settings.topic(spec.name) not in there]
     if _run_id(there):
         for spec in missing:  # it knows no CreateTopics; asking about a topic makes it
-            _list_topics(admin, settings, settings.topic(spec.name))
+            _list_topics(client, settings, settings.topic(spec.name))
         return [TopicReport(settings.topic(spec.name), spec in missing) for spec in specs]
     new = [
         NewTopic(
@@ -88,8 +88,8 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicRe
         )
         for spec in missing
     ]
-    made = {topic for topic, future in _create(admin, new) if _was_made(settings, topic, future)}
-    _await(admin, settings, {one.topic for one in new})
+    made = {topic for topic, future in _create(client, new) if _was_made(settings, topic, future)}
+    _await(client, settings, {one.topic for one in new})
     return [
         TopicReport(topic, topic in made, () if topic in made else problems)
         for topic, _, problems in check(settings, specs)
@@ -102,13 +102,13 @@ def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicRep
     Raises:
         BrokerError: Kafka could not be reached or refused.
     """
-    admin = _admin(settings)
+    client = admin(settings)
     specs = list(specs)
-    there = _partition_counts(admin, settings)
+    there = _partition_counts(client, settings)
     names = [settings.topic(spec.name) for spec in specs]
     configs: dict[str, dict[str, str]] = {}
     if not _run_id(there):  # the in-process broker has no configuration to ask for
-        configs = _configs(admin, settings, [name for name in names if name in there])
+        configs = _configs(client, settings, [name for name in names if name in there])
     return [
         TopicReport(
             name, False, tuple(_problems(spec, settings, there.get(name), configs.get(name)))
@@ -125,11 +125,11 @@ def retentions(settings: Settings, names: Iterable[str]) -> dict[str, int]:
     Raises:
         BrokerError: Kafka could not be reached, or a topic does not exist.
     """
-    admin = _admin(settings)
+    client = admin(settings)
     names = list(names)
-    if _run_id(_partition_counts(admin, settings)):
+    if _run_id(_partition_counts(client, settings)):
         return dict.fromkeys(names, -1)
-    configs = _configs(admin, settings, names)
+    configs = _configs(client, settings, names)
     return {name: int(found["retention.ms"]) for name, found in configs.items()}
 
 
@@ -147,9 +147,9 @@ def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
         BrokerError: Kafka could not be reached, or a topic does not exist.
         Halted: this Kafka has no topic ids.
     """
-    admin = _admin(settings)
+    client = admin(settings)
     topics = list(topics)
-    there = _partition_counts(admin, settings)
+    there = _partition_counts(client, settings)
     missing = sorted(set(topics) - there.keys())
     if missing:
         raise BrokerError(
@@ -159,7 +159,7 @@ def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
     run = _run_id(there)
     if run:
         return dict.fromkeys(topics, run)
-    found = admin.describe_topics(TopicCollection(topics), request_timeout=_TIMEOUT_SECONDS)
+    found = client.describe_topics(TopicCollection(topics), request_timeout=_TIMEOUT_SECONDS)
     ids = {topic: _result(settings, topic, future).topic_id for topic, future in found.items()}
     if any(one is None or str(one) == _NO_ID for one in ids.values()):
         raise Halted(
@@ -169,22 +169,36 @@ def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
     return {topic: str(one) for topic, one in ids.items()}
 
 
-def _admin(settings: Settings) -> AdminClient:
-    # What goes wrong is raised; librdkafka's own lines on stderr would only say it again.
-    return AdminClient({**confluent_config(settings), "log_level": 2})
+def described(client: Any, settings: Settings, topic: str, seconds: float) -> Any:
+    """What a client is told of one topic (full name): confluent-kafka's ``TopicMetadata``.
+
+    It is asked twice where the first answer is an error: the in-process broker makes a topic when
+    it is asked for, and says so only afterwards.
+
+    Raises:
+        BrokerError: Kafka could not be reached, or has no such topic.
+    """
+    for _ in range(2):
+        found = _list_topics(client, settings, topic, seconds).topics[topic]
+        if found.error is None:
+            return found
+    raise BrokerError(
+        f"topic {topic} at {settings.kafka}: {found.error.str()}; `usage topics create` makes it"
+    )
 
 
-def _list_topics(admin: AdminClient, settings: Settings, topic: str | None = None) -> Any:
+def _list_topics(
+    client: Any, settings: Settings, topic: str | None = None, seconds: float | None = None
+) -> Any:
+    which = () if topic is None else (topic,)
     try:
-        if topic is None:
-            return admin.list_topics(timeout=_TIMEOUT_SECONDS)
-        return admin.list_topics(topic, timeout=_TIMEOUT_SECONDS)
+        return client.list_topics(*which, timeout=seconds or _TIMEOUT_SECONDS)
     except KafkaException as error:
         raise translate(error, settings) from error
 
 
-def _partition_counts(admin: AdminClient, settings: Settings) -> dict[str, int]:
-    listed = _list_topics(admin, settings).topics
+def _partition_counts(client: AdminClient, settings: Settings) -> dict[str, int]:
+    listed = _list_topics(client, settings).topics
     return {name: len(topic.partitions) for name, topic in listed.items()}
 
 
@@ -193,9 +207,9 @@ def _run_id(names: Iterable[str]) -> str | None:
     return next((n.removeprefix(RUN_PREFIX) for n in names if n.startswith(RUN_PREFIX)), None)
 
 
-def _create(admin: AdminClient, new: list[NewTopic]) -> Iterator[tuple[str, Future[None]]]:
+def _create(client: AdminClient, new: list[NewTopic]) -> Iterator[tuple[str, Future[None]]]:
     if new:  # the client refuses an empty list
-        yield from admin.create_topics(new, request_timeout=_TIMEOUT_SECONDS).items()
+        yield from client.create_topics(new, request_timeout=_TIMEOUT_SECONDS).items()
 
 
 def _was_made(settings: Settings, topic: str, future: Future[None]) -> bool:
@@ -209,11 +223,11 @@ def _was_made(settings: Settings, topic: str, future: Future[None]) -> bool:
     return True
 
 
-def _await(admin: AdminClient, settings: Settings, made: set[str]) -> None:
+def _await(client: AdminClient, settings: Settings, made: set[str]) -> None:
     """Wait until the brokers serve what was made: they learn of it a moment after it is."""
     end = time.monotonic() + _TIMEOUT_SECONDS
     while made:
-        listed = _list_topics(admin, settings).topics
+        listed = _list_topics(client, settings).topics
         led = {
             name
             for name in made & listed.keys()
@@ -226,11 +240,13 @@ def _await(admin: AdminClient, settings: Settings, made: set[str]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _configs(admin: AdminClient, settings: Settings, names: list[str]) -> dict[str, dict[str, str]]:
+def _configs(
+    client: AdminClient, settings: Settings, names: list[str]
+) -> dict[str, dict[str, str]]:
     if not names:
         return {}
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
-    found = admin.describe_configs(resources, request_timeout=_TIMEOUT_SECONDS)
+    found = client.describe_configs(resources, request_timeout=_TIMEOUT_SECONDS)
     return {
         resource.name: {
             k: str(entry.value) for k, entry in _result(settings, resource.name, future).items()

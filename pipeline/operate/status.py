@@ -194,7 +194,7 @@ def show(status: Status, to: Console) -> None:
     """Print it: a line for each partition, or two where the screen is too narrow for that."""
     workers = len(status.group.members)
     lag = sum(line.lag for line in status.lines)
-    told = f"{workers} worker{'s' * (workers != 1)}, " * (status.group.state != outside.NOT_TOLD)
+    told = f"{workers} worker{'s' * (workers != 1)}, " * (status.group.is_told)
     to.print(terminal.line(f"group {status.name}: {status.group.state}, {told}lag {lag:,} records"))
     event, arrival = _ago(status, status.newest_event), _ago(status, status.newest_arrival)
     to.print(terminal.line(f"newest event {event}, newest arrival {arrival}"))
@@ -238,7 +238,7 @@ def _cells(status: Status, line: Line) -> list[str]:
         f"[{line.open[0]}, {line.open[1]})" if line.open else "",
         _ago(status, seen.chunk_at if seen else None),
         _ago(status, seen.event if seen else None),
-        line.worker or ("?" if status.group.state == outside.NOT_TOLD else "nobody"),
+        line.worker or ("nobody" if status.group.is_told else "?"),
     ]
 
 

@@ -95,13 +95,11 @@ def found_of(covered: Covered, committed: Offset | None, first: int, last: int) 
     )
 
 
-class Ledger:
-    """Reads and writes the protocol's tables for one worker."""
+class LedgerReader:
+    """Reads how far each source is counted."""
 
-    def __init__(self, store: Store, worker: str, rules: str) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._worker = worker
-        self._rules = rules
 
     def covered(self, sources: Sequence[Source], incarnations: dict[str, str]) -> list[Covered]:
         """Read, consistently, how far each source is counted in its topic's incarnation.
@@ -113,6 +111,44 @@ class Ledger:
         return [
             Covered(end, intents.get(source)) for source, end in zip(sources, ends, strict=True)
         ]
+
+    def _end(self, source: Source, incarnation: str) -> int | None:
+        # The newest row by key: the table is read backwards, whatever its size.
+        rows = self._store.query(
+            "SELECT to_offset FROM chunks WHERE topic = {topic:String} "
+            "AND partition = {partition:UInt32} AND incarnation = {incarnation:String} "
+            "ORDER BY topic DESC, partition DESC, incarnation DESC, from_offset DESC LIMIT 1",
+            {"topic": source.topic, "partition": source.partition, "incarnation": incarnation},
+            consistent=True,
+        )
+        return rows[0][0] if rows else None
+
+    def _newest_intents(
+        self, sources: Sequence[Source], incarnations: dict[str, str]
+    ) -> dict[Source, Intent]:
+        topics = sorted({source.topic for source in sources})
+        rows = self._store.query(
+            "SELECT topic, partition, incarnation, max(from_offset) AS a, "
+            "argMax(to_offset, from_offset) AS b, argMax(rules, from_offset) AS rules "
+            "FROM intents WHERE topic IN {topics:Array(String)} "
+            "GROUP BY topic, partition, incarnation",
+            {"topics": topics},
+            consistent=True,
+        )
+        return {
+            Source(topic, partition): Intent(a, b, rules)
+            for topic, partition, incarnation, a, b, rules in rows
+            if incarnations.get(topic) == incarnation
+        }
+
+
+class Ledger(LedgerReader):
+    """Reads and writes the protocol's tables for one worker."""
+
+    def __init__(self, store: Store, worker: str, rules: str) -> None:
+        super().__init__(store)
+        self._worker = worker
+        self._rules = rules
 
     def record_intents(self, ranges: Iterable[Range]) -> None:
         """Step 4: one insert for all chunks sealed together; idempotent by key."""
@@ -186,35 +222,6 @@ class Ledger:
         counts = (facts.received, facts.counted, facts.duplicate, facts.rejected, facts.skipped, 0)
         times = (*_times(facts.event_time), *_times(facts.arrival))
         return (*_key(chunk.range), "chunk", *counts, *times, self._rules, self._worker)
-
-    def _end(self, source: Source, incarnation: str) -> int | None:
-        # The newest row by key: the table is read backwards, whatever its size.
-        rows = self._store.query(
-            "SELECT to_offset FROM chunks WHERE topic = {topic:String} "
-            "AND partition = {partition:UInt32} AND incarnation = {incarnation:String} "
-            "ORDER BY topic DESC, partition DESC, incarnation DESC, from_offset DESC LIMIT 1",
-            {"topic": source.topic, "partition": source.partition, "incarnation": incarnation},
-            consistent=True,
-        )
-        return rows[0][0] if rows else None
-
-    def _newest_intents(
-        self, sources: Sequence[Source], incarnations: dict[str, str]
-    ) -> dict[Source, Intent]:
-        topics = sorted({source.topic for source in sources})
-        rows = self._store.query(
-            "SELECT topic, partition, incarnation, max(from_offset) AS a, "
-            "argMax(to_offset, from_offset) AS b, argMax(rules, from_offset) AS rules "
-            "FROM intents WHERE topic IN {topics:Array(String)} "
-            "GROUP BY topic, partition, incarnation",
-            {"topics": topics},
-            consistent=True,
-        )
-        return {
-            Source(topic, partition): Intent(a, b, rules)
-            for topic, partition, incarnation, a, b, rules in rows
-            if incarnations.get(topic) == incarnation
-        }
 
 
 def live_rows(chunk: Chunk) -> list[list[Any]]:

@@ -10,12 +10,13 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, TextIO
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, Producer
 from confluent_kafka import Message as Record
 
 from pipeline.errors import BrokerError
 from pipeline.kafka.clients import confluent_config
-from pipeline.kafka.faults import translate
+from pipeline.kafka.entry import require
+from pipeline.kafka.topics import described
 from pipeline.process.interrupts import Interrupts
 from pipeline.settings import Settings
 from pipeline.simulate.stream import ANNOUNCED, KINDS, TOPICS, Message
@@ -65,6 +66,7 @@ class Sender:
     def __init__(
         self, settings: Settings, *, stamped: bool = False, truth: Truth | None = None
     ) -> None:
+        require(settings)
         self._stamped = stamped
         self._truth = truth
         self.sent: Counter[tuple[str, str]] = Counter()
@@ -82,7 +84,7 @@ class Sender:
         }
         self._producer = Producer(config)
         for name in self._names.values():
-            self._require(settings, name)
+            described(self._producer, settings, name, FIRST_ANSWER_SECONDS)
         self._ready = True
 
     def send(self, blocks: Iterable[list[Message]], clock: Clock, stop: Interrupts) -> None:
@@ -152,23 +154,6 @@ class Sender:
         if self._ready and error.name() not in self._told:
             self._told.add(error.name())
             print(f"usage: Kafka: {error.str()}; trying again", file=sys.stderr)
-
-    def _require(self, settings: Settings, topic: str) -> None:
-        found = self._described(settings, topic)
-        # The in-process broker makes a topic when it is asked for, and says so only afterwards.
-        if found.error is not None and not found.partitions:
-            again = self._described(settings, topic)
-            if again.error is not None:
-                raise BrokerError(
-                    f"Kafka at {settings.kafka} has no topic {topic} ({again.error.str()}); "
-                    "make the topics with `usage topics create`"
-                )
-
-    def _described(self, settings: Settings, topic: str) -> Any:
-        try:
-            return self._producer.list_topics(topic, timeout=FIRST_ANSWER_SECONDS).topics[topic]
-        except KafkaException as error:
-            raise translate(error, settings) from error
 
 
 def _summary(sent: Counter[tuple[str, str]], seconds: float) -> str:

@@ -98,7 +98,14 @@ def test_all_commands_get_in_with_a_password_from_a_file(
         password.write_text("wrong")
         refused = scene.worker()
         scene.await_end(refused, UNREACHED)
-        assert "Authentication failed" in refused.output(), refused.tail()
+        denied = "does not let us in: SASL authentication error: Authentication failed"
+        assert denied in refused.output(), refused.tail()
+        for command in (["topics", "check"], ["status"], ["tail"], ["dead-letter", "list"]):
+            asked = scene.start(*command)
+            assert asked.wait(60) == UNREACHED, asked.tail()
+            [line] = asked.output().splitlines()
+            assert f"Kafka at {secured.secured} (USAGE_KAFKA) {denied}" in line
+            assert "USAGE_KAFKA_USER is 'worker', with USAGE_KAFKA_PASSWORD" in line
         assert "Traceback" not in refused.output(), refused.tail()
         assert PASSWORD not in said + refused.output()
     finally:

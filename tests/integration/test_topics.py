@@ -13,6 +13,7 @@ from confluent_kafka.admin._resource import ResourceType
 
 from pipeline.errors import BrokerError
 from pipeline.kafka import topics
+from pipeline.kafka.entry import admin
 from pipeline.settings import Settings, load
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.waiting import until
@@ -101,7 +102,7 @@ def test_a_topic_made_by_hand_is_measured_against_what_it_must_be(real: Settings
 def test_dead_letters_are_compacted_and_larger(real: Settings) -> None:
     topics.create(real)
     name = real.topic(topics.DEAD_LETTER.name)
-    config = topics._configs(topics._admin(real), real, [name])[name]
+    config = topics._configs(admin(real), real, [name])[name]
     assert config["cleanup.policy"] == "compact"
     assert config["max.message.bytes"] == str(4 * 1024 * 1024)
 

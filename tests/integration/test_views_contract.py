@@ -142,7 +142,7 @@ def test_a_question_in_a_zone_and_its_formats(
 ) -> None:
     given = {"since": "2026-05-01", "until": "2026-05-03", "tz": "Asia/Kolkata", "grain": "day"}
     answer = json.loads(asked(settings, capsys, "usage_trend", "json", **given))
-    assert answer["parameters"]["since"] == "2026-04-30T18:30:00+00:00"
+    assert answer["parameters"]["since"] == "2026-05-01T00:00:00+05:30"
     assert answer["rows"] == [
         {"bucket": f"2026-05-0{day}T00:00:00+05:30", "interactions": 0, "active_users": 0}
         for day in (1, 2)

@@ -107,7 +107,7 @@ def test_whoever_reads_says_it_alike(
     monkeypatch.setattr(fold, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(produce, "FIRST_ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(follow, "Interrupts", object)  # the tests' own signals stay as they are
-    for module in (audit_kafka, reading, retry, follow, rewind):
+    for module in (audit_kafka, retry):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.5)
     with pytest.raises(BrokerError, match=SENTENCE):
         reads(NOWHERE)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from pipeline.errors import BrokerError, UsageError
+from pipeline.errors import UsageError
 from pipeline.kafka.faults import translate, unanswered
-from pipeline.kafka.group import TIMEOUT_SECONDS, log_consumer
+from pipeline.kafka.group import bounds_of, log_consumer, partitions
 from pipeline.kafka.topics import DEAD_LETTER
 from pipeline.operate.dead_letters.letter import (
     MARK_SUFFIX,
@@ -59,7 +59,7 @@ def read(settings: Settings, selection: Selection, *, values: bool = True) -> Fo
     shelf = _Shelf(selection, values)
     try:
         sources = partitions(consumer, settings, topic)
-        starts = [_start(consumer, source) for source in sources]
+        starts = [_start(consumer, settings, source) for source in sources]
         consumer.assign([start for start in starts if start is not None])
         waiting = sum(start is not None for start in starts)
         for message in _to_the_end(consumer, settings, waiting):
@@ -94,23 +94,10 @@ def newest(letters: Sequence[DeadLetter], limit: int) -> Sequence[DeadLetter]:
     return letters[-limit:] if limit else letters
 
 
-def partitions(consumer: Consumer, settings: Settings, topic: str) -> list[Source]:
-    """The partitions of a topic. Raises BrokerError if there is none, KafkaException."""
-    found = consumer.list_topics(topic, TIMEOUT_SECONDS).topics[topic]
-    if found.error is not None:
-        found = consumer.list_topics(topic, TIMEOUT_SECONDS).topics[topic]  # made when asked for?
-    if found.error is not None:
-        raise BrokerError(
-            f"topic {topic} at {settings.kafka}: {found.error.str()}; `usage topics create` "
-            "makes it"
-        )
-    return [Source(topic, number) for number in sorted(found.partitions)]
-
-
-def _start(consumer: Consumer, source: Source) -> TopicPartition | None:
+def _start(consumer: Consumer, settings: Settings, source: Source) -> TopicPartition | None:
     """Where to begin; None if there is nothing to read."""
-    low, high = consumer.get_watermark_offsets(TopicPartition(*source), TIMEOUT_SECONDS)
-    return TopicPartition(*source, low) if low < high else None
+    bounds = bounds_of(consumer, settings, source)
+    return TopicPartition(*source, bounds.first) if bounds.first < bounds.last else None
 
 
 def _to_the_end(consumer: Consumer, settings: Settings, waiting: int) -> Iterator[Message]:

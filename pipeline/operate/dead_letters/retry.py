@@ -22,6 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from pipeline.errors import BrokerError
 from pipeline.kafka.clients import confluent_config
+from pipeline.kafka.entry import require
 from pipeline.kafka.faults import translate
 from pipeline.kafka.topics import DEAD_LETTER
 from pipeline.operate.dead_letters.letter import MARK_VALUE, Headers, mark_record
@@ -56,6 +57,7 @@ class Resender:
     """
 
     def __init__(self, settings: Settings, hook: Hook = no_hook) -> None:
+        require(settings)
         topic = settings.topic(DEAD_LETTER.name)
         self._hook = hook
         self._producer = Producer(

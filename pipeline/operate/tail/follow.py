@@ -14,8 +14,7 @@ from pipeline.errors import UsageError
 from pipeline.facts.judge import ROWS, Judge
 from pipeline.facts.rules import rules_of
 from pipeline.kafka.faults import translate
-from pipeline.kafka.group import TIMEOUT_SECONDS, log_consumer
-from pipeline.operate.dead_letters.reading import partitions
+from pipeline.kafka.group import bounds_of, log_consumer, partitions
 from pipeline.operate.tail import screen
 from pipeline.operate.tail.passing import Filter, Passing, Record, events
 from pipeline.process import terminal
@@ -89,9 +88,9 @@ def _starts(
     starts = []
     for name in names:
         for source in partitions(consumer, settings, name):
-            at = TopicPartition(*source)
-            low, high = consumer.get_watermark_offsets(at, TIMEOUT_SECONDS)
-            starts.append(TopicPartition(*source, low if from_beginning else high))
+            bounds = bounds_of(consumer, settings, source)
+            at = bounds.first if from_beginning else bounds.last
+            starts.append(TopicPartition(*source, at))
     return starts
 
 
