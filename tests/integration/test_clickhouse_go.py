@@ -1,0 +1,107 @@
+"""The embedded store through clickhouse-go, which Grafana's ClickHouse data source reads with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.clickhouse.client import Store
+from pipeline.facts.heads import REQUESTS
+from tests.integration.test_embedded_native import COLUMNS
+from tests.integration.test_usage_views import insert, request
+from tests.support.harness.installed import run
+from tests.support.harness.store import EmbeddedStore
+
+PROGRAM = Path(__file__).parents[1] / "support" / "clickhouse_go"
+UNKNOWN = {"QBit(Float32, 13)", "QBit(Float64, 8)", "Geometry", "Tuple()", "Array(Nothing)"}
+"""Types that the driver does not know; nor does it read names in backquotes."""
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+Ask = Callable[[Sequence[dict[str, Any]]], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = tmp_path_factory.mktemp("go") / "ask"
+    run(["go", "build", "-mod=readonly", "-o", str(built), "."], cwd=PROGRAM)
+    return built
+
+
+@pytest.fixture
+def ask(program: Path, store: EmbeddedStore, tables: Store) -> Ask:
+    """Provide what asks several questions in turn."""
+
+    def asked(questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [program, f"127.0.0.1:{store.port}", tables.database],
+            input="\n".join(json.dumps(question) for question in questions),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return asked
+
+
+def test_a_views_buckets_are_in_their_zone(ask: Ask, tables: Store) -> None:
+    insert(tables, REQUESTS, request("2026-05-01 10:07"))
+    view = (
+        "usage_trend(since = 1777593600, until = 1777680000, grain = 'day', tenant = '', tz = '{}')"
+    )
+    for zone, bucket in (
+        ("America/St_Johns", "2026-05-01T00:00:00-02:30"),
+        ("Asia/Kolkata", "2026-05-01T00:00:00+05:30"),
+    ):
+        sql = f"SELECT bucket, interactions FROM {view.format(zone)} WHERE interactions > 0"
+        (answer,) = ask([{"sql": sql}])
+        assert answer["error"] == ""
+        assert answer["types"][0] == f"DateTime('{zone}')"
+        assert answer["rows"] == [[f"{bucket} {zone}", "1"]]
+        ((found, _),) = tables.query(sql)
+        assert f"{found.isoformat()} {found.tzinfo}" == f"{bucket} {zone}"
+
+
+def test_every_type_that_the_driver_knows_is_read(ask: Ask) -> None:
+    names = [name for name in COLUMNS if name not in UNKNOWN and "`" not in name]
+    quoted = [name.replace("\\", "\\\\").replace("'", "\\'") for name in names]
+    settings = "SETTINGS allow_suspicious_low_cardinality_types = 1, enable_time_time64_type = 1"
+    answers = ask(
+        [
+            {"sql": f"SELECT defaultValueOfTypeName('{q}') AS x, number FROM numbers(3) {settings}"}
+            for q in quoted
+        ]
+    )
+    for name, answer in zip(names, answers, strict=True):
+        assert answer["error"] == "", (name, answer["error"])
+        assert [row[1] for row in answer["rows"]] == ["0", "1", "2"], name
+
+
+def test_many_blocks_no_rows_errors_and_inserts(ask: Ask) -> None:
+    days = ["2026-05-01 10:00:00", "2026-05-02 00:00:00"]
+    made, inserted, read, many, none, wrong, late, after = ask(
+        [
+            {"sql": "CREATE TABLE go (k UInt32, t DateTime('Asia/Tokyo')) ENGINE = Memory"},
+            {"sql": "INSERT INTO go", "insert": [[1, days[0]], [2, days[1]]]},
+            {"sql": "SELECT k, t FROM go ORDER BY k"},
+            {"sql": "SELECT count(), sum(n) FROM (SELECT number AS n FROM numbers(300000))"},
+            {"sql": "SELECT k FROM go WHERE k > 5"},
+            {"sql": "SELECT nothing"},
+            {"sql": "SELECT throwIf(number = 3000000) FROM numbers(10000000)"},
+            {"sql": "DROP TABLE go"},
+        ]
+    )
+    assert [answer["error"] for answer in (made, inserted, read, many, none, after)] == [""] * 6
+    # The driver takes a text for UTC.
+    assert read["rows"][1] == ["2", "2026-05-02T09:00:00+09:00 Asia/Tokyo"]
+    assert many["rows"] == [["300000", str(300_000 * 299_999 // 2)]]
+    assert none["rows"] is None
+    assert "UNKNOWN_IDENTIFIER" in wrong["error"]
+    assert "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO" in late["error"]
+    assert len(late["rows"]) > 100_000
