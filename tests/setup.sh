@@ -17,6 +17,7 @@ faults javac       JDK           openjdk@17
 faults kcat        kcat          kcat
 faults node        nodejs        node
 faults npm         npm           node
+faults go          golang-go     go
 END
 }
 
@@ -26,6 +27,9 @@ is_here() {
         java | javac)
             command -v "$1" >/dev/null && [[ $("$1" -version 2>&1) =~ [\ \"]([0-9]+) ]] \
                 && ((BASH_REMATCH[1] >= 17)) ;;
+        go) # what clickhouse-go asks for
+            command -v go >/dev/null && [[ $(go version) =~ go1\.([0-9]+) ]] \
+                && ((BASH_REMATCH[1] >= 25)) ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }
