@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra embedded
 
-.PHONY: help run quick test check faults soak bench lock docs clean python for-quick for-test for-faults
+.PHONY: help run quick test check faults soak bench lock docs clean pages python for-quick for-test for-faults
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -33,6 +33,9 @@ check: $(VENV)/dev.stamp ## format, lint, types, import direction, generated doc
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory pages
+
+pages: $(VENV)/dev.stamp
 	$(BIN)/usage docs settings | diff -u docs/settings.md - || { echo "docs/settings.md is stale: make docs"; exit 1; }
 	$(BIN)/usage docs metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
 	$(BIN)/usage docs schemas --check
