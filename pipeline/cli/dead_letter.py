@@ -205,8 +205,5 @@ def _selection(settings: Settings, **chosen: Any) -> Selection:
     from pipeline.operate.dead_letters.selection import Selection, check_reasons
 
     check_reasons(chosen["reasons"])
-    prefix = settings.topic_prefix
-    chosen["topics"] = tuple(
-        topic if topic.startswith(prefix) else settings.topic(topic) for topic in chosen["topics"]
-    )
+    chosen["topics"] = tuple(settings.topic(settings.topic_name(t)) for t in chosen["topics"])
     return Selection(**chosen)

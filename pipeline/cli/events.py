@@ -85,7 +85,7 @@ def _checker(topic: str, type_: str, at: int | None) -> Checker:
     from pipeline.operate.check import Checker
 
     settings = load()
-    topic = topic.removeprefix(settings.topic_prefix)
+    topic = settings.topic_name(topic)
     for name, value, known in (("--topic", topic, ROWS), ("--type", type_, TOPIC_OF)):
         if value and value not in known:
             raise click.UsageError(f"{name} is {value!r}; allowed: {', '.join(known)}")

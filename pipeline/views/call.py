@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from pipeline.clickhouse.quoting import quoted
+
 Value = str | int | datetime
 """Of a parameter; instants are aware."""
 
@@ -20,6 +22,5 @@ def literal(value: Value) -> str:
     if isinstance(value, datetime):
         return f"'{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'"
+        return quoted(value)
     return f"{value:d}"

@@ -151,8 +151,8 @@ class _Worker:
         )
 
         def new_reader(source: Source) -> facts.Reader:
-            kind = source.topic.removeprefix(settings.topic_prefix)
-            return facts.reader(kind, rules, source.partition)
+            topic_name = settings.topic_name(source.topic)
+            return facts.reader(topic_name, rules, source.partition)
 
         def batches() -> BatchThread:
             return app.batches

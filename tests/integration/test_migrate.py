@@ -151,7 +151,7 @@ class TestMigrate:
 class TestAtOnce:
     def test_four_processes_make_one_schema(self, place: Place) -> None:
         code = (
-            "from pipeline.settings import load; from pipeline.clickhouse import Store\n"
+            "from pipeline.settings import load; from pipeline.clickhouse.client import Store\n"
             "from pipeline.clickhouse.schema import migrate\n"
             "settings = load()\n"
             "migrate.migrate(Store.connect(settings), settings)\n"
@@ -167,7 +167,7 @@ class TestAtOnce:
     def test_killed_in_the_middle_and_run_again(self, place: Place, statement: int) -> None:
         code = (
             "import os, signal\n"
-            "from pipeline.settings import load; from pipeline.clickhouse import Store\n"
+            "from pipeline.settings import load; from pipeline.clickhouse.client import Store\n"
             "from pipeline.clickhouse.schema import migrate\n"
             "class Mortal(Store):\n"
             f"    left = {statement}\n"

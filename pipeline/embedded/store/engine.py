@@ -11,18 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.clickhouse.quoting import quoted
 from pipeline.embedded.store.answers import Progress, Refusal
 from pipeline.errors import StoreRefused
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 # A query has no id that a caller could choose, but carries this setting into system.processes.
 _LABEL = "log_comment"
-
-
-def quoted(text: str) -> str:
-    """A string literal."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 class Connection:

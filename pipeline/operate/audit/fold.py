@@ -81,8 +81,8 @@ class Folder:
         return first <= remembered_from(row.a, self._rules.duplicate_window)
 
     def _reader(self, log: Log) -> facts.Reader:
-        kind = log.topic.removeprefix(self._settings.topic_prefix)
-        return facts.reader(kind, self._rules, log.partition)
+        topic_name = self._settings.topic_name(log.topic)
+        return facts.reader(topic_name, self._rules, log.partition)
 
 
 class _Records:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.clickhouse.quoting import quoted
 from pipeline.protocol.chunks import Intent, Source
 
 if TYPE_CHECKING:
@@ -150,12 +151,6 @@ def key_is(log: Log) -> str:
         f"topic = {quoted(log.topic)} AND partition = {log.partition:d} "
         f"AND incarnation = {quoted(log.incarnation)}"
     )
-
-
-def quoted(text: str) -> str:
-    """A string as SQL has it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _rows(store: Store, where: str) -> list[Row]:

@@ -24,5 +24,5 @@ class Selection:
 
     def takes(self, settings: Settings, log: Log) -> bool:
         """Whether chunks of this log are meant."""
-        names = ("", log.topic, log.topic.removeprefix(settings.topic_prefix))
+        names = ("", log.topic, settings.topic_name(log.topic))
         return self.topic in names and self.partition in (None, log.partition)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipeline.clickhouse.quoting import quoted
 from pipeline.operate.audit import ledger as books
-from pipeline.operate.audit.ledger import Log, key_is, quoted
+from pipeline.operate.audit.ledger import Log, key_is
 from pipeline.operate.audit.sums import Kept, Rollup
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ class Planner:
     def plan(self, letter: DeadLetter, correction: Correction | None, now_ms: int) -> Plan:
         """What is to be sent, as if it arrived now."""
         value, headers = _record(letter, correction)
-        topic = letter.source.topic.removeprefix(self.settings.topic_prefix)
+        topic = self.settings.topic_name(letter.source.topic)
         verdicts = (
             self.judge.verdicts(topic, value, headers, now_ms, partition=letter.source.partition)
             if topic in ROWS

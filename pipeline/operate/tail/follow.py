@@ -51,7 +51,7 @@ def main(settings: Settings, tail: Tail) -> None:
         UsageError: a topic that carries no events.
     """
     stop = Interrupts()
-    names = {settings.topic(kind): kind for kind in _kinds(settings, tail.topics)}
+    names = {settings.topic(name): name for name in _topic_names(settings, tail.topics)}
     watch = _Watch(settings, next(iter(names)))
     consumer = log_consumer(settings, error_cb=watch.suspect)
     try:
@@ -73,12 +73,12 @@ def main(settings: Settings, tail: Tail) -> None:
         consumer.close()
 
 
-def _kinds(settings: Settings, asked: Sequence[str]) -> Sequence[str]:
-    kinds = [name.removeprefix(settings.topic_prefix) for name in asked]
-    for kind in kinds:
-        if kind not in ROWS:
-            raise UsageError(f"{kind} carries no events; allowed: {', '.join(ROWS)}")
-    return kinds or tuple(ROWS)
+def _topic_names(settings: Settings, asked: Sequence[str]) -> Sequence[str]:
+    names = [settings.topic_name(topic) for topic in asked]
+    for name in names:
+        if name not in ROWS:
+            raise UsageError(f"{name} carries no events; allowed: {', '.join(ROWS)}")
+    return names or tuple(ROWS)
 
 
 def _starts(
