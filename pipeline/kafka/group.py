@@ -51,6 +51,8 @@ class Group:
 
     state: str
     members: tuple[Member, ...]
+    is_of_new_protocol: bool = False
+    """Whether a member has joined by ``group.protocol=consumer`` (KIP-848)."""
 
     @property
     def is_told(self) -> bool:
@@ -182,4 +184,5 @@ def group(settings: Settings) -> Group:
         )
         for member in found.members
     )
-    return Group(found.state.name.lower(), tuple(sorted(members)))
+    is_new = bool(found.members) and found.type == confluent_kafka.ConsumerGroupType.CONSUMER
+    return Group(found.state.name.lower(), tuple(sorted(members)), is_new)

@@ -38,6 +38,8 @@ from pipeline.worker.live import Live
 from pipeline.worker.rebuild import Rebuild
 from pipeline.worker.set_aside import SetAside
 from pipeline.worker.takeover import Takeover
+from pipeline.worker.telemetry import group_watch
+from pipeline.worker.telemetry.group_watch import GroupWatch
 from pipeline.worker.telemetry.instruments import Instruments
 from pipeline.worker.telemetry.ledger_watch import LedgerWatch
 from pipeline.worker.telemetry.server import Server
@@ -114,6 +116,7 @@ class _Worker:
             app.work = self._work(app, store, producer)
             needed = [*app.register_agents(), settings.topic(topics.DEAD_LETTER.name)]
             await asyncio.to_thread(topics.incarnations, settings, needed)  # they must exist
+            await asyncio.to_thread(group_watch.refuse_new_protocol, settings)
             server = self._server()
             server.start()
             app.work.standing.unassigned_at = asyncio.get_running_loop().time()
@@ -121,11 +124,14 @@ class _Worker:
             starting = asyncio.create_task(self._to_its_end(app.start()))
             watch = self._ledger_watch(store, app.work)
             watching = asyncio.create_task(self._to_its_end(watch.run_forever()))
+            group = GroupWatch(settings, self._registry)
+            watching_group = asyncio.create_task(self._to_its_end(group.run_forever()))
             giving_back = asyncio.create_task(memory.give_back_forever())
             self._is_up = True
             await self._ended.wait()
             flushing.cancel()
             watching.cancel()
+            watching_group.cancel()
             giving_back.cancel()
             await app.work.stop(settings.settle_seconds)
             starting.cancel()

@@ -18,8 +18,10 @@ from pipeline.facts.columns import Numbers
 from pipeline.facts.heads import REQUESTS
 from pipeline.facts.interface import Rejection
 from pipeline.protocol.chunks import Range, Source
+from pipeline.settings import load
 from pipeline.worker.live import WINDOWS
 from pipeline.worker.telemetry import metrics
+from pipeline.worker.telemetry.group_watch import GroupWatch
 from pipeline.worker.telemetry.instruments import Instruments
 from pipeline.worker.telemetry.ledger_watch import LedgerWatch, Look
 from pipeline.worker.telemetry.server import Server
@@ -118,6 +120,7 @@ def scraped() -> Iterator[Scraped]:
     watch = LedgerWatch(None, dict)  # type: ignore[arg-type]  # it looks at nothing here
     watch._looks = {SOURCE: Look(1, 2)}
     scraped.registry.register(watch)
+    GroupWatch(load({}), scraped.registry).saw(True)
     yield scraped
     scraped.close()
 
@@ -171,6 +174,7 @@ def test_values_are_what_happened(scraped: Scraped) -> None:
     assert value("usage_duplicate_window_missing_offsets", **topic, partition="3") == 8
     assert value("usage_lag_records", **topic, partition="3") == 12
     assert value("usage_ledger_difference_events", **topic, partition="3") == 2
+    assert value("usage_group_new_protocol") == 1
     assert value("usage_tasks_total", tenant="acme") == 50
     assert value("usage_window_tasks", tenant="acme", window="5m", state="last") == 5
 

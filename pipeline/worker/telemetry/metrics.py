@@ -160,6 +160,12 @@ LEDGER_DIFFERENCE = Metric(
     "ledger rows; looked at every 30 s.",
     PARTITION,
 )
+NEW_PROTOCOL = Metric(
+    "usage_group_new_protocol",
+    "gauge",
+    "1 while a member of the new group protocol (group.protocol=consumer) is in the workers' "
+    "group; looked at every 30 s.",
+)
 BUILD = Metric("usage_build", "info", "Version of the program.", ("version",))
 
 ALL: tuple[Metric, ...] = (
@@ -190,6 +196,7 @@ ALL: tuple[Metric, ...] = (
     PROGRESS,
     LEDGER_GAPS,
     LEDGER_DIFFERENCE,
+    NEW_PROTOCOL,
     BUILD,
 )
 

@@ -37,6 +37,8 @@ class ParsedRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes | None]]
+    checksum: None = None
+    """aiokafka asks for one where it makes a copy of the record."""
 
 
 class LenientRecords:
