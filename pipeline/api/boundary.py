@@ -119,6 +119,7 @@ def _problem(error: Exception, api: Api, asking: Asking) -> Problem:
         _faults.error("a request of %s failed", asking.endpoint, exc_info=error)
         found = Problem(500, "this could not be answered; the log of the API says why")
     if found.reason is not None:
+        asking.reason = str(found.reason)
         api.instruments.refused(found.reason)
     found.headers = {**asking.headers, **found.headers}
     return found
@@ -146,8 +147,8 @@ def _note(request: web.Request, api: Api, asking: Asking, status: str, seconds: 
     log.info(
         "%s %s %s in %.1f ms, %d bytes, %s",
         request.method,
-        asking.endpoint or "-",
-        status,
+        asking.view or asking.endpoint or "-",
+        f"{status} ({asking.reason})" if asking.reason else status,
         seconds * 1000,
         asking.size,
         caller.user if caller else "nobody",
@@ -158,6 +159,7 @@ def _note(request: web.Request, api: Api, asking: Asking, status: str, seconds: 
                 "view": asking.view,
                 "format": asking.form,
                 "status": status,
+                "reason": asking.reason,
                 "ms": round(seconds * 1000, 1),
                 "bytes": asking.size,
                 "user": caller.user if caller else "",

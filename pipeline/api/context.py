@@ -67,6 +67,8 @@ class Asking:
     """Bytes of the answer's body."""
     ending: str = ""
     """`broken` or `left`, where the answer did not come to its end."""
+    reason: str = ""
+    """Why it was refused, where it was."""
     timed: bool = True
     headers: dict[str, str] = field(default_factory=dict)
     """Of every answer to it: how the caller stands."""
