@@ -67,7 +67,12 @@ def api(port: int | None, host: str | None, link: bool, key_file: Path | None) -
 @click.command()
 @click.option("--port", type=PORT, default=9092, show_default=True)
 def broker(port: int) -> None:
-    """Run the embedded broker: Kafka's protocol, in memory, for a first look and for tests."""
+    """Run the embedded broker: Kafka's protocol, in memory, for a first look and for tests.
+
+    Its end is the end of its records. Of each partition it keeps the newest 5 MiB and drops what
+    is older, read or not: a worker that is further behind never counts those events, says so, and
+    the ledger has them as lost.
+    """
     from pipeline.embedded import broker as embedded
 
     embedded.main(port, load())

@@ -6,7 +6,9 @@ look, examples and quick tests. What it is not (measured with librdkafka 2.16):
 - Nothing is on disk: its end is the end of its records, offsets and groups. A topic named
   ``__run.<hex>`` tells one run from another, for it has no topic ids.
 - A partition keeps its newest 5 MiB of record batches (as sent, compressed or not) and 100,000
-  batches, and drops older ones without a word; so 40 partitions hold at most 200 MiB.
+  batches, and drops older ones without a word; so 40 partitions hold at most 200 MiB. The worker
+  that misses them says it (:mod:`pipeline.worker.takeover`), and the simulator waits for the worker
+  before it comes to that (:mod:`pipeline.simulate.pace`).
 - A batch is found by walking the partition's list from its start, so many small batches make
   fetching slow: let producers linger.
 - No CreateTopics, no configuration, no ACLs, no TLS: the topics of

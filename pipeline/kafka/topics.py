@@ -21,10 +21,14 @@ from pipeline.settings import Settings
 RUN_PREFIX = "__run."
 """The in-process broker has no topic ids; the rest of a topic's name is its run's id."""
 
+EMBEDDED_KEEPS_BYTES = 5 * 1024 * 1024
+"""What the in-process broker keeps of a partition; older batches are dropped, read or not."""
+
 _MIB = 1024 * 1024
 _TIMEOUT_SECONDS = 20.0
 _POLL_SECONDS = 0.05
-_NO_ID = "A" * 22  # a Uuid of zeros; the class itself does not compare
+_ID_LETTERS = 22
+_NO_ID = "A" * _ID_LETTERS  # a Uuid of zeros; the class itself does not compare
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,16 @@ def incarnations(settings: Settings, topics: Iterable[str]) -> dict[str, str]:
             "apart from the old one's; Kafka 3.1 or newer does"
         )
     return {topic: str(one) for topic, one in ids.items()}
+
+
+def is_embedded(incarnation: str) -> bool:
+    """Whether an incarnation is one of the in-process broker, not of a Kafka with topic ids."""
+    return len(incarnation) != _ID_LETTERS
+
+
+def broker_is_embedded(settings: Settings) -> bool:
+    """Whether this Kafka is the in-process broker. Raises BrokerError."""
+    return _run_id(_partition_counts(admin(settings), settings)) is not None
 
 
 def described(client: Any, settings: Settings, topic: str, seconds: float) -> Any:

@@ -11,6 +11,7 @@ malformed  ways to break an event
 shape      a day's curve, a week's shape
 stream     all of it in time; pure
 produce    sends it
+pace       waits for the worker where the broker would drop what it has not counted
 truth      writes down what was sent
 """
 

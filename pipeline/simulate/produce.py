@@ -19,6 +19,7 @@ from pipeline.kafka.entry import require
 from pipeline.kafka.topics import described
 from pipeline.process.interrupts import Interrupts
 from pipeline.settings import Settings
+from pipeline.simulate.pace import Pace
 from pipeline.simulate.stream import ANNOUNCED, KINDS, TOPICS, Message
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 3.0
 FIRST_ANSWER_SECONDS = 10.0
+_RECORD_BYTES = 100  # of a key, a time and what is around them, at most
 _TUNING = {
     "client.id": "usage-simulate",
     "compression.type": "lz4",
@@ -86,6 +88,7 @@ class Sender:
         for name in self._names.values():
             described(self._producer, settings, name, FIRST_ANSWER_SECONDS)
         self._ready = True
+        self._pace = Pace(settings, self._names.values())
 
     def send(self, blocks: Iterable[list[Message]], clock: Clock, stop: Interrupts) -> None:
         """Send each message when its time has come; returns at the end, or soon after `stop`."""
@@ -123,6 +126,9 @@ class Sender:
         what = message.topic, message.kind
         told = self._told_of[what] if self._truth is None else partial(self._note, message, sent_ms)
         while not stop:
+            if self._pace.is_full:
+                self._producer.poll(0.05)
+                continue
             try:
                 self._producer.produce(
                     self._names[message.topic],
@@ -135,6 +141,7 @@ class Sender:
                 self._producer.poll(0.1)
             else:
                 self.sent[what] += 1
+                self._pace.sent(len(message.value) + _RECORD_BYTES)
                 return
 
     def _delivered(self, what: tuple[str, str], error: KafkaError | None, _record: Record) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import Halted
+from pipeline.kafka.topics import EMBEDDED_KEEPS_BYTES, is_embedded
 from pipeline.process.logs import place
 from pipeline.protocol.chunks import Found, Halt, Lease, Plan, Range, Source, plan
 from pipeline.protocol.ledger import found_of
@@ -122,7 +123,18 @@ def _say(taken: Sequence[Taken]) -> None:
     for one in taken:
         if one.plan.lost:
             where = place(one.source, *one.plan.lost)
-            log.error("%s: %s", one.source, one.plan.note, extra=where)
+            log.error("%s: %s", one.source, _loss(one), extra=where)
         elif one.plan.note:
             where = place(one.source, one.plan.start, one.plan.replay_to)
             log.info("%s: %s", one.source, one.plan.note, extra=where)
+
+
+def _loss(one: Taken) -> str:
+    if not one.plan.lost or not is_embedded(one.incarnation):
+        return one.plan.note
+    a, b = one.plan.lost
+    return (
+        f"the embedded broker dropped [{a}, {b}) before they were counted: it keeps the newest "
+        f"{EMBEDDED_KEEPS_BYTES >> 20} MiB of a partition, in memory, and its producers were "
+        "further ahead than that; send less while no worker runs, or use a real Kafka"
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,23 +14,28 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from pipeline.kafka import topics
-from pipeline.protocol.chunks import Source
+from pipeline.kafka.group import bounds, committed, set_back
+from pipeline.protocol.chunks import Offset, Source
 from pipeline.settings import load
+from pipeline.simulate.pace import LOOK_SECONDS
 from pipeline.worker.transport import Past
 from tests.support.harness.process import Process, free_port, usage
+from tests.support.harness.store import EmbeddedStore, url_at
+from tests.support.harness.waiting import until
 
 TOPIC = "usage.requests"
 PARTITIONS = 6
 
 
 class Broker:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, partitions: int = PARTITIONS) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.environment = {"USAGE_PARTITIONS": str(PARTITIONS), "USAGE_KAFKA": self.address}
+        self.environment = {"USAGE_PARTITIONS": str(partitions), "USAGE_KAFKA": self.address}
         self._folder = folder
         self.process = self.start()
 
@@ -148,6 +155,72 @@ async def change_of_members(broker: Broker) -> None:
             await fetch(first, [])
         found = await first._coordinator.fetch_committed_offsets([mine])
         assert found == {mine: named}
+
+
+def test_the_simulator_waits_for_the_group_before_the_broker_drops(tmp_path: Path) -> None:
+    broker = Broker(tmp_path, partitions=1)
+    settings = load(broker.environment)
+    options = ("--rate", "50000", "--for", "1h", "--seed", "3", "--no-announcement")
+    sending = usage(
+        "simulate", "simulate", *options, environment=broker.environment, folder=tmp_path
+    )
+    sending.await_output(
+        "usage: waiting for the worker: the embedded broker keeps the newest 5 MiB"
+    )
+    names = [spec.name for spec in topics.COUNTED]
+    held = bounds(settings, names)
+    assert {each.first for each in held.values()} == {0}, "nothing is dropped"
+    assert sum(each.last for each in held.values()) > 1000
+    time.sleep(3 * LOOK_SECONDS)
+    assert bounds(settings, names) == held
+
+    set_back(settings, {source: Offset(each.last, "") for source, each in held.items()})
+    until(
+        lambda: (
+            sum(each.last for each in bounds(settings, names).values())
+            > 1.5 * sum(each.last for each in held.values())
+        ),
+        within=20,
+        what="the stream to go on",
+    )
+    sending.terminate(10)
+    broker.process.kill9()
+
+
+@pytest.mark.faults
+def test_a_worker_says_that_the_broker_dropped_what_it_did_not_count(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    broker = Broker(tmp_path, partitions=1)
+    name = "dropped"
+    environment = broker.environment | {
+        "USAGE_CLICKHOUSE": url_at(store.port, name),
+        "USAGE_WEB_PORT": str(free_port()),
+    }
+    assert usage("migrate", "migrate", environment=environment, folder=tmp_path).wait(60) == 0
+    worker = usage("worker", "worker", environment=environment, folder=tmp_path)
+    send(broker, [b"{}"])
+    settings = load(environment)
+    source = Source(TOPIC, 0)
+    until(lambda: source in committed(settings, [source]), within=60, what="its first chunk")
+    assert worker.terminate(20) == 0
+    send(broker, [os.urandom(100_000) for _ in range(80)])
+    first = bounds(settings, [TOPIC])[source].first
+    assert first > 1
+    again = usage("again", "worker", environment=environment, folder=tmp_path)
+    again.await_output("the embedded broker dropped [1, ")
+    assert "it keeps the newest 5 MiB of a partition, in memory" in again.output()
+    assert "retention" not in again.output()
+    until(lambda: committed(settings, [source])[source].offset == 81, within=60, what="the rest")
+    assert again.terminate(20) == 0
+    broker.process.kill9()
+
+
+def send(broker: Broker, values: Sequence[bytes]) -> None:
+    producer = Producer({"bootstrap.servers": broker.address})
+    for value in values:
+        producer.produce(TOPIC, value, partition=0)
+    assert producer.flush(20) == 0
 
 
 def test_what_lies_before_a_start_can_be_read_again(broker: Broker) -> None:
