@@ -80,6 +80,20 @@ def list_grants(user: str | None, as_json: bool) -> None:
     list_command(load(), user, as_json)
 
 
+@access.command("sql-user")
+@click.argument("user")
+@click.option("--run", is_flag=True, help="Run the statements too; needs the rights for it.")
+@click.option("--cluster", default="", help="Make the user on all servers of a cluster.")
+def sql_user(user: str, run: bool, cluster: str) -> None:
+    """Print what makes a user of ClickHouse's who sees what is granted to USER, in SQL.
+
+    The statements are printed on stdout; the password, a new one each time, on stderr.
+    """
+    from pipeline.cli.access_commands import sql_user_command
+
+    sql_user_command(load(), user, cluster, run=run)
+
+
 @click.group(cls=Commands)
 def key() -> None:
     """Make, list and end the API keys of programs."""

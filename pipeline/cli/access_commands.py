@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.access import sql_user, tenant_views
 from pipeline.access.expiry import expiry
-from pipeline.access.grants import Grants
+from pipeline.access.grants import Grants, check_user
 from pipeline.access.keys import StoredKeys
 from pipeline.access.roles import Role
 from pipeline.cli.answers import show_rows
 from pipeline.cli.opened import opened_store
+from pipeline.errors import StoreRefused
 from pipeline.process import terminal
 from pipeline.views import rows as answers
 from pipeline.views.catalogue import Column
 
 if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
     from pipeline.settings import Settings
 
 BY = "command line"
@@ -66,6 +69,44 @@ def list_command(settings: Settings, user: str | None, as_json: bool) -> None:
         held = Grants(store).all(user)
     rows = [(one.user, one.grant.tenant, str(one.grant.role), one.at, one.by) for one in held]
     _print(_GRANTS, rows, as_json, "nobody may see anything: `usage access grant` lets people in")
+
+
+def sql_user_command(settings: Settings, user: str, cluster: str, *, run: bool) -> None:
+    """Print the statements that make a user of ClickHouse's, and run them.
+
+    Raises:
+        UsageError: a name cannot be one, or ClickHouse refuses to make users.
+    """
+    check_user(user)
+    password = sql_user.new_password()
+    with opened_store(settings) as store:
+        statements = list(
+            sql_user.statements(user, password, tenant_views.database(store), cluster)
+        )
+        for statement in statements:
+            click.echo(f"{statement};")
+        if run:
+            _run(store, statements)
+        held = Grants(store).all(user)
+    click.echo(f"{user}'s password, shown this once: {password}", err=True)
+    if not held:
+        click.echo(
+            f"nothing is granted to {user} yet: usage access grant {user} --scope … --role viewer",
+            err=True,
+        )
+
+
+def _run(store: Store, statements: Sequence[str]) -> None:
+    try:
+        for statement in statements:
+            store.command(statement)
+    except StoreRefused as error:
+        raise StoreRefused(
+            f"{error.message}; run what was printed as somebody who may make users and grants "
+            "(the embedded store has none: there, the API is what keeps callers apart)",
+            error.code,
+            error.reason,
+        ) from error
 
 
 def create_key_command(

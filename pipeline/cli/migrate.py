@@ -11,11 +11,12 @@ from pipeline.settings import load
 @click.command()
 def migrate() -> None:
     """Bring the store to what this release needs; doing it again changes nothing."""
+    from pipeline.access import tenant_views
     from pipeline.clickhouse.schema.migrate import migrate as apply
 
     settings = load()
     with opened_store(settings, is_checked=False) as store:
-        done = apply(store, settings)
+        done = apply(store, settings, then=tenant_views.statements)
     for one in done.applied:
         click.echo(f"{one.number:04d} {one.name}: applied")
     for what, names in (("made anew", done.remade), ("dropped", done.dropped)):

@@ -7,7 +7,8 @@
    chunk is open;
 5. the TTLs are those of the settings;
 6. the zones are those of the installed tzdata;
-7. the views are those of this release: what differs is made anew (:mod:`.views`).
+7. the views are those of this release: what differs is made anew (:mod:`.views`);
+8. what is made from the views follows them.
 
 Killed anywhere and run again it ends the same: every statement may run twice (``IF NOT EXISTS``),
 and a migration is written down after its last one.
@@ -16,7 +17,7 @@ and a migration is written down after its last one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.client import Store
@@ -35,6 +36,9 @@ WAIT_SECONDS = 300.0
 
 OLDEST_SERVER = (26, 2)
 """The first with `deduplicate_insert`, which decides whether a token in an insert is heeded."""
+
+Made = Callable[[Store, str], Iterable[str]]
+"""The statements that make something from the views of a store, on a cluster or not."""
 
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 
@@ -94,10 +98,12 @@ def migrate(
     views: Sequence[View] | None = None,
     cluster: str = "",
     lease_seconds: float = LEASE_SECONDS,
+    then: Made | None = None,
 ) -> Migrated:
     """Bring the database to what this release needs; returns what was done, if anything.
 
-    ``migrations`` and ``views`` are those of this release where they are not given.
+    ``migrations`` and ``views`` are those of this release where they are not given; ``then``: what
+    is made from the views, after them.
 
     Raises:
         MigrationError: it cannot be brought there; nothing was changed.
@@ -109,7 +115,7 @@ def migrate(
     while True:
         try:
             with lock.exclusive(store, lease_seconds, WAIT_SECONDS) as held:
-                return _apply(store, settings, release, cluster, held)
+                return _apply(store, settings, release, cluster, held, then)
         except lock.Lost:
             continue  # another one took over: wait for it, and see what is left to do
 
@@ -150,7 +156,12 @@ def _release(migrations: Sequence[Migration] | None, shown: Sequence[View] | Non
 
 
 def _apply(
-    store: Store, settings: Settings, release: Release, cluster: str, held: lock.Lease
+    store: Store,
+    settings: Settings,
+    release: Release,
+    cluster: str,
+    held: lock.Lease,
+    then: Made | None,
 ) -> Migrated:
     held.renew()
     store.command(files.fill_in(_MIGRATIONS, cluster))
@@ -168,6 +179,8 @@ def _apply(
     days = settings.keep_minute_rows
     changes = views.changes(store, release.views, days)
     _run(store, changes.statements(cluster, days), held)
+    if then is not None:
+        _run(store, then(store, cluster), held)
     return Migrated(tuple(missing), tuple(view.name for view in changes.remade), changes.dropped)
 
 
