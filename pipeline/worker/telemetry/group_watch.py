@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry, Gauge
 
 from pipeline.errors import BrokerError, Halted
@@ -24,12 +26,39 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 30.0
+COORDINATOR_SECONDS = 30.0
+RETRY_SECONDS = 0.5
+_NO_COORDINATOR_YET = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 
 
 def refuse_new_protocol(settings: Settings) -> None:
-    """Raise `Halted` if the group is one of the new protocol. Blocking; raises `BrokerError`."""
-    if group(settings).is_of_new_protocol:
-        raise Halted(f"{_found(settings)}; no worker may join it: {_ADVICE}")
+    """Raise `Halted` if the group is one of the new protocol. Blocking.
+
+    Waits for a coordinator that is yet to be found, as joining does; goes on, and says so, where
+    the group cannot be described for another reason.
+    """
+    deadline = time.monotonic() + COORDINATOR_SECONDS
+    while True:
+        try:
+            found = group(settings)
+        except BrokerError as error:
+            if _may_pass(error) and time.monotonic() < deadline:
+                time.sleep(RETRY_SECONDS)
+                continue
+            log.warning("not looked whether the group is of the new protocol: %s", error)
+            return
+        if found.is_of_new_protocol:
+            raise Halted(f"{_found(settings)}; no worker may join it: {_ADVICE}")
+        return
+
+
+def _may_pass(error: BrokerError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, KafkaException) and cause.args[0].code() in _NO_COORDINATOR_YET
 
 
 class GroupWatch:
