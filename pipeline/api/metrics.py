@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.process.metrics import Metric
+from pipeline.process.metrics import Metric, table
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
@@ -57,3 +57,14 @@ ALL: tuple[Metric, ...] = (
     STORE_ERRORS,
     REPORTS,
 )
+
+
+def markdown() -> str:
+    """The part of ``docs/metrics.md`` about the API."""
+    head = (
+        "# Metrics of an API process",
+        "",
+        "Served at `/metrics` to whoever has an operator's key, beside `process_…` and `python_…`.",
+        "",
+    )
+    return "\n".join(head) + "\n" + table(ALL)

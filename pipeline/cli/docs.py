@@ -25,10 +25,11 @@ def settings_page() -> None:
 
 @docs.command("metrics")
 def metrics_page() -> None:
-    """Print docs/metrics.md: every metric of a worker."""
+    """Print docs/metrics.md: every metric of a worker, and of an API process."""
+    from pipeline.api import metrics as of_api
     from pipeline.worker.telemetry import metrics
 
-    click.echo(metrics.markdown(), nl=False)
+    click.echo(metrics.markdown() + "\n" + of_api.markdown(), nl=False)
 
 
 @docs.command("views")

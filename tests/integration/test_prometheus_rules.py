@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from pipeline.api.metrics import ALL as OF_THE_API
 from pipeline.process.metrics import Metric
-from pipeline.worker.telemetry.metrics import ALL
+from pipeline.worker.telemetry.metrics import ALL as OF_WORKERS
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
@@ -52,7 +53,7 @@ def series(metric: Metric) -> set[str]:
 
 LABELS = {
     name: {*metric.labels, *OF_THE_SCRAPE, *(["le"] if name.endswith("_bucket") else [])}
-    for metric in ALL
+    for metric in OF_WORKERS + OF_THE_API
     for name in series(metric)
 } | dict.fromkeys(OF_THE_CLIENT, OF_THE_SCRAPE)
 
