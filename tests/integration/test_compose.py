@@ -127,8 +127,9 @@ def test_every_service_as_the_file_says(
 def _start(name: str, service: Service, hosts: dict[str, str], folder: Path) -> Process:
     entrypoint = dict(compose.dockerfile())["ENTRYPOINT"]
     assert json.loads(entrypoint) == ["usage"]
-    # Not in containers, so the worker's own port would be this machine's.
-    environment = compose.environment(service, hosts) | {"USAGE_WEB_PORT": str(free_port())}
+    # Not in containers, so the services' own ports would be this machine's.
+    ports = {"USAGE_WEB_PORT": str(free_port()), "USAGE_API_PORT": str(free_port())}
+    environment = compose.environment(service, hosts) | ports
     before = Path.cwd()
     os.chdir(folder)
     try:
