@@ -1,12 +1,18 @@
-"""What the live view knows: one reading of the store, once a second, and the SQL behind it."""
+"""What the live view knows: one reading of the store, once a second.
+
+The ledger is read as it is; what tenants used comes from the views, as every number for people.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
+
+from pipeline.views.call import call
 
 RATE_SECONDS = 120
 SLOW_SECONDS = 0.1
@@ -32,28 +38,10 @@ WHERE recorded_at > now64(3) - {seconds:UInt32} AND received > 0
 LIMIT 1 BY topic, partition, incarnation, from_offset
 """
 
-TENANTS = """
-SELECT tenant, sum(of_requests), sum(of_failed), sum(of_tokens), sum(of_tasks), sumMap(of_cost)
-FROM
-(
-    SELECT
-        tenant, requests AS of_requests, failed AS of_failed,
-        input_tokens + output_tokens AS of_tokens, toUInt64(0) AS of_tasks,
-        map(toString(currency), cost) AS of_cost
-    FROM requests_1m
-    WHERE minute > now() - {minutes:UInt32} * 60
-    UNION ALL
-    SELECT tenant, 0, 0, 0, tasks, map('', toDecimal128(0, 9))
-    FROM tasks_1m
-    WHERE minute > now() - {minutes:UInt32} * 60
-)
-GROUP BY tenant
-ORDER BY sum(of_requests) + sum(of_tasks) DESC, tenant
-LIMIT {rows:UInt32}
-"""
-
 TENANT_MINUTES = 5
 TENANT_ROWS = 50
+TENANT_COST = 9
+"""Views cost more than the ledger: they rest for as many times what they took."""
 
 
 class Queries(Protocol):
@@ -118,6 +106,8 @@ class Readings:
         self._clock = clock
         self._totals = Totals()
         self._ask_again = 0.0
+        self._tenants: tuple[TenantUse, ...] = ()
+        self._ask_tenants_again = 0.0
 
     def take(self) -> Reading:
         """Ask the store.
@@ -126,7 +116,7 @@ class Readings:
             StoreUnavailable, StoreRefused: as the store's client does.
         """
         arrivals = self._store.query(ARRIVALS, {"seconds": RATE_SECONDS + 10})
-        tenants = self._store.query(TENANTS, {"minutes": TENANT_MINUTES, "rows": TENANT_ROWS})
+        tenants = self._tenants_use()
         totals = self._ledger()
         newest = max((int(last) for _, last, _ in arrivals), default=0)
         now_ms = time.time_ns() // 1_000_000
@@ -134,7 +124,7 @@ class Readings:
             at_ms=now_ms,
             totals=replace(totals, newest_arrival_ms=max(newest, totals.newest_arrival_ms)),
             rates=rates(arrivals, now_ms - SETTLE_MS, RATE_SECONDS),
-            tenants=tuple(_tenant_use(row) for row in tenants),
+            tenants=tenants,
         )
 
     def _ledger(self) -> Totals:
@@ -145,6 +135,14 @@ class Readings:
             rest = min(took * LEDGER_COST, LEDGER_REST_SECONDS)
             self._ask_again = began + took + rest if took > SLOW_SECONDS else 0.0
         return self._totals
+
+    def _tenants_use(self) -> tuple[TenantUse, ...]:
+        began = self._clock()
+        if began >= self._ask_tenants_again:
+            self._tenants = tenants(self._store, datetime.now(UTC))
+            took = self._clock() - began
+            self._ask_tenants_again = began + took * (1 + TENANT_COST)
+        return self._tenants
 
 
 def rates(arrivals: Iterable[Sequence[Any]], until_ms: int, seconds: int) -> tuple[float, ...]:
@@ -169,7 +167,23 @@ def rates(arrivals: Iterable[Sequence[Any]], until_ms: int, seconds: int) -> tup
     return tuple(found)
 
 
-def _tenant_use(row: Sequence[Any]) -> TenantUse:
-    tenant, requests, failed, tokens, tasks, cost = row
-    priced = {currency: Decimal(amount) for currency, amount in dict(cost).items() if currency}
-    return TenantUse(tenant, int(requests), int(failed), int(tokens), int(tasks), priced)
+def tenants(store: Queries, now: datetime) -> tuple[TenantUse, ...]:
+    """What tenants used in the last minutes, the one that runs included; the busiest first."""
+    until = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    since = until - timedelta(minutes=TENANT_MINUTES)
+    windows = call("live_windows", {"as_of": until, "tenant": ""})
+    used = store.query(
+        "SELECT tenant, requests, failed_requests, "  # noqa: S608 - quoted
+        f"input_tokens + output_tokens, tasks FROM {windows} "
+        f"WHERE window = '{TENANT_MINUTES}m' AND requests + tasks > 0 "
+        f"ORDER BY requests + tasks DESC, tenant LIMIT {TENANT_ROWS}"
+    )
+    billing = call("billing_by_tenant", {"since": since, "until": until, "tenant": ""})
+    costs: dict[str, dict[str, Decimal]] = {}
+    for tenant, currency, cost in store.query(f"SELECT tenant, currency, cost FROM {billing}"):  # noqa: S608 - quoted
+        if currency:
+            costs.setdefault(tenant, {})[currency] = Decimal(cost)
+    return tuple(
+        TenantUse(tenant, requests, failed, tokens, tasks, costs.get(tenant, {}))
+        for tenant, requests, failed, tokens, tasks in used
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -39,11 +40,14 @@ class AnsweringStore:
         self.answers: dict[str, list[tuple[Any, ...]]] = {
             readings.LEDGER: [ledger],
             readings.ARRIVALS: [],
-            readings.TENANTS: [("acme", 3, 1, 50, 2, {"USD": Decimal("0.5"), "": Decimal(0)})],
+            "live_windows": [("acme", 3, 1, 50, 2), ("globex", 0, 0, 0, 1)],
+            "billing_by_tenant": [("acme", "USD", Decimal("0.5")), ("acme", "", Decimal(0))],
         }
+        self.asked: list[str] = []
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        return self.answers[sql]
+        self.asked.append(sql)
+        return next(rows for named, rows in self.answers.items() if named in sql)
 
 
 def test_a_chunk_spreads_over_the_seconds_in_which_it_arrived() -> None:
@@ -68,7 +72,36 @@ def test_a_reading_is_what_the_store_answers() -> None:
     reading = Readings(AnsweringStore((10, 7, 1, 1, 4, 0, 2, 6))).take()
     assert reading.totals == Totals(10, 7, 1, 1, 4, 0, 2, 6)
     assert reading.totals.difference == 1
-    assert reading.tenants == (TenantUse("acme", 3, 1, 50, 2, {"USD": Decimal("0.5")}),)
+    assert reading.tenants == (
+        TenantUse("acme", 3, 1, 50, 2, {"USD": Decimal("0.5")}),
+        TenantUse("globex", tasks=1),
+    )
+
+
+def test_what_tenants_used_is_what_the_views_say_of_the_same_minutes() -> None:
+    store = AnsweringStore((10, 7, 1, 1, 4, 0, 2, 6))
+    readings.tenants(store, datetime(2026, 5, 1, 12, 0, 59, tzinfo=UTC))
+    windows, billing = store.asked
+    assert "`live_windows`(as_of = '2026-05-01 12:01:00', tenant = '')" in windows
+    assert "WHERE window = '5m'" in windows
+    assert "since = '2026-05-01 11:56:00', until = '2026-05-01 12:01:00'" in billing
+
+
+def test_the_views_are_asked_a_tenth_of_the_time() -> None:
+    store, now = AnsweringStore((10, 10, 0, 0, 0, 0, 1, 6)), [100.0]
+
+    class SlowViews:
+        def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Any]:
+            if "live_windows" in sql:
+                now[0] += 0.3
+            return store.query(sql)
+
+    reader = Readings(SlowViews(), clock=lambda: now[0])
+    for _ in range(31):
+        reader.take()
+        now[0] += 1.0
+    asked = sum("live_windows" in sql for sql in store.asked)
+    assert asked == 10 + 1
 
 
 def test_one_slow_answer_does_not_freeze_the_totals() -> None:
