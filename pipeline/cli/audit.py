@@ -46,10 +46,10 @@ def audit(
     """
     from pipeline.operate.audit import screen
     from pipeline.operate.audit.run import audit as run
-    from pipeline.operate.audit.selection import Selection
+    from pipeline.operate.audit.selection import ChunkSelection
 
-    selection = Selection(topic, partition, since_offset, last)
-    if selection != Selection() and not recount:
+    selection = ChunkSelection(topic, partition, since_offset, last)
+    if selection != ChunkSelection() and not recount:
         raise click.UsageError("--topic, --partition, --since-offset and --last need --recount")
     settings = load()
     with opened_store(settings) as store:

@@ -16,10 +16,10 @@ from pipeline.process.printable import printable
 from pipeline.settings import load
 
 if TYPE_CHECKING:
-    from pipeline.operate.dead_letters.plan import Plan
+    from pipeline.operate.dead_letters.plan import RetryPlan
     from pipeline.operate.dead_letters.resend import Retry
     from pipeline.operate.dead_letters.retry import Resender
-    from pipeline.operate.dead_letters.selection import Selection
+    from pipeline.operate.dead_letters.selection import LetterSelection
     from pipeline.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,11 +74,11 @@ def list_(limit: int, as_json: bool, **chosen: Any) -> None:
 def show(origins: tuple[str, ...], as_json: bool) -> None:
     """Show all that is known of some: headers, message, value. ORIGIN is as `list` has it."""
     from pipeline.operate.dead_letters import exchange, reading, screen
-    from pipeline.operate.dead_letters.selection import Selection
+    from pipeline.operate.dead_letters.selection import LetterSelection
     from pipeline.process import terminal
 
     settings = load()
-    found = reading.read(settings, Selection(origins=origins)).letters
+    found = reading.read(settings, LetterSelection(origins=origins)).letters
     letters = reading.named(settings, origins, found)
     if as_json:
         _echo_all(map(exchange.line, letters))
@@ -160,7 +160,7 @@ def retry(
     return _conclude(plans, sent, asked)
 
 
-def _show_refused(plans: Sequence[Plan], asked: Retry) -> None:
+def _show_refused(plans: Sequence[RetryPlan], asked: Retry) -> None:
     from pipeline.operate.dead_letters import screen
     from pipeline.process import terminal
 
@@ -170,7 +170,7 @@ def _show_refused(plans: Sequence[Plan], asked: Retry) -> None:
             screen.show_plan(plan, to)
 
 
-def _send(resender: Resender, good: Sequence[Plan]) -> int:
+def _send(resender: Resender, good: Sequence[RetryPlan]) -> int:
     """Send them, say where each went, and return how many did."""
     sent = 0
     for portion in resender.send(good):
@@ -182,12 +182,12 @@ def _send(resender: Resender, good: Sequence[Plan]) -> int:
     return sent
 
 
-def _would_send(good: Sequence[Plan]) -> int:
+def _would_send(good: Sequence[RetryPlan]) -> int:
     _echo_all(f"{printable(plan.letter.origin)}: would be sent" for plan in good)
     return len(good)
 
 
-def _conclude(plans: Sequence[Plan], sent: int, asked: Retry) -> int:
+def _conclude(plans: Sequence[RetryPlan], sent: int, asked: Retry) -> int:
     done = sum(plan.is_done for plan in plans)
     refused = sum(bool(plan.problem) for plan in plans) - done
     verb = "would be sent" if asked.dry_run else "sent"
@@ -201,9 +201,9 @@ def _echo_all(lines: Iterable[str]) -> None:
     sys.stdout.flush()
 
 
-def _selection(settings: Settings, **chosen: Any) -> Selection:
-    from pipeline.operate.dead_letters.selection import Selection, check_reasons
+def _selection(settings: Settings, **chosen: Any) -> LetterSelection:
+    from pipeline.operate.dead_letters.selection import LetterSelection, check_reasons
 
     check_reasons(chosen["reasons"])
     chosen["topics"] = tuple(settings.topic(settings.topic_name(t)) for t in chosen["topics"])
-    return Selection(**chosen)
+    return LetterSelection(**chosen)

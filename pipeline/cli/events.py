@@ -16,7 +16,7 @@ from pipeline.process.printable import printable
 from pipeline.settings import load
 
 if TYPE_CHECKING:
-    from pipeline.operate.check import Checker, Finding
+    from pipeline.operate.check import Checker, EventFinding
 
 
 @click.command()
@@ -100,7 +100,7 @@ def _report(checker: Checker, name: str, file: Iterable[bytes], as_json: bool) -
         click.echo(json.dumps(finding.as_json()) if as_json else _line(finding))
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: EventFinding) -> str:
     index = "" if finding.index is None else f"[{finding.index}]"
     reason = click.style(finding.reason, fg="red" if finding.is_wrong else "yellow")
     where = f"{printable(finding.file)}:{finding.line}{index}"

@@ -52,7 +52,7 @@ class Queries(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class LedgerSums:
     """The sums of the whole ledger, in events; times in ms since 1970, 0 where there is none."""
 
     received: int = 0
@@ -87,7 +87,7 @@ class Reading:
     """The state of everything at `at_ms`; `rates` are events per second, the oldest first."""
 
     at_ms: int
-    totals: Totals = Totals()
+    totals: LedgerSums = LedgerSums()
     rates: tuple[float, ...] = ()
     tenants: tuple[TenantUse, ...] = ()
 
@@ -104,7 +104,7 @@ class Readings:
     def __init__(self, store: Queries, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._clock = clock
-        self._totals = Totals()
+        self._totals = LedgerSums()
         self._ask_again = 0.0
         self._tenants: tuple[TenantUse, ...] = ()
         self._ask_tenants_again = 0.0
@@ -127,10 +127,10 @@ class Readings:
             tenants=tenants,
         )
 
-    def _ledger(self) -> Totals:
+    def _ledger(self) -> LedgerSums:
         began = self._clock()
         if began >= self._ask_again:
-            self._totals = Totals(*map(int, self._store.query(LEDGER)[0]))
+            self._totals = LedgerSums(*map(int, self._store.query(LEDGER)[0]))
             took = self._clock() - began
             rest = min(took * LEDGER_COST, LEDGER_REST_SECONDS)
             self._ask_again = began + took + rest if took > SLOW_SECONDS else 0.0

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from rich.console import Group, RenderableType
 
-from pipeline.embedded.readings import TENANT_MINUTES, Reading, TenantUse, Totals
+from pipeline.embedded.readings import TENANT_MINUTES, LedgerSums, Reading, TenantUse
 from pipeline.process import terminal
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -139,7 +139,7 @@ def _pace(reading: Reading, width: int) -> RenderableType:
     return grid
 
 
-def _ledger(totals: Totals) -> RenderableType:
+def _ledger(totals: LedgerSums) -> RenderableType:
     table = _table(None)
     cells = {
         "received": totals.received,

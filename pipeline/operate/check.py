@@ -31,7 +31,7 @@ class Value(NamedTuple):
     bytes: bytes
 
 
-class Finding(NamedTuple):
+class EventFinding(NamedTuple):
     """One event that is wrong, or a repeat."""
 
     file: str
@@ -69,7 +69,7 @@ class Checker:
     repeated: int = 0
     _seen: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
-    def check(self, file: str, values: Iterable[Value]) -> Iterator[Finding]:
+    def check(self, file: str, values: Iterable[Value]) -> Iterator[EventFinding]:
         """What is wrong, in the file's order."""
         for value in values:
             topic, is_known = self._topic(value.bytes)
@@ -83,7 +83,7 @@ class Checker:
                     self.wrong += reason != DUPLICATE
                     self.repeated += reason == DUPLICATE
                     at = index if len(lines) > 1 or _is_element(verdict) else None
-                    yield Finding(
+                    yield EventFinding(
                         file, lines[index], at, verdict.tenant, verdict.type, reason, message
                     )
 

@@ -9,14 +9,14 @@ import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.operate.audit import run, sums
-from pipeline.operate.audit.selection import Selection
+from pipeline.operate.audit.selection import ChunkSelection
 from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
 from tests.support.harness.scene import Scene
 
 pytestmark = pytest.mark.timeout(180)
 
 
-def audit(scene: Scene, selection: Selection | None = None) -> tuple[int, dict[str, Any]]:
+def audit(scene: Scene, selection: ChunkSelection | None = None) -> tuple[int, dict[str, Any]]:
     """Audit; return the exit status and what it says to programs."""
     with scene.connect() as store:
         report = run.audit(scene.loaded(), store, selection)
@@ -69,7 +69,7 @@ def test_silent_when_all_is_well_and_while_a_worker_writes(
     assert running.exit_code == 0, running.tail(100)
     _land_between_the_reads(scene, traffic, monkeypatch)
     scene.settle()
-    code, report = audit(scene, Selection())
+    code, report = audit(scene, ChunkSelection())
     assert (code, report["state"], findings(report)) == (0, "ok", [])
     exact = {check["name"]: check["compared"] for check in report["checks"]}
     for table in ("outcomes_1m", "requests_15m", "tasks_15m", "events_15m", "entities"):
@@ -183,7 +183,7 @@ def _ledger_damage(scene: Scene, store: Store, topic: str) -> None:
         "now64(3) AS recorded_at)"
     )
     store.command(f"INSERT INTO chunks {wrong_row} FROM kept")
-    code, report = audit(scene, Selection(REQUESTS, partition))
+    code, report = audit(scene, ChunkSelection(REQUESTS, partition))
     [wrong] = [f for f in findings(report) if f["kind"] == "chunk"]
     assert code == 1
     assert (wrong["from_offset"], wrong["to_offset"]) == (a, b)
@@ -227,7 +227,7 @@ def _inserted_twice(scene: Scene) -> None:
             "INSERT INTO actions_in SELECT minute, tenant, recipe_id, app, rule_set, 1, 0 "
             "FROM tasks_1m ORDER BY tenant LIMIT 5"
         )
-    code, report = audit(scene, Selection(RECIPE_ACTIONS))
+    code, report = audit(scene, ChunkSelection(RECIPE_ACTIONS))
     assert code == 1
     [rollup] = [f for f in findings(report) if f["kind"] == "rollup"]
     assert (rollup["where"], rollup["difference"], rollup["exact"]) == ("tasks_15m", 5, True)

@@ -98,7 +98,7 @@ def test_a_chunk_that_lands_meanwhile_is_no_damage(
     landed = LAST - timedelta(days=2)
     ask = invariants.ask
 
-    def ask_while_it_lands(store: Store, period: invariants.Range) -> invariants.Numbers:
+    def ask_while_it_lands(store: Store, period: invariants.Period) -> invariants.Numbers:
         numbers = ask(store, period)
         if period.until > landed.timestamp():
             intend(store, LOG)

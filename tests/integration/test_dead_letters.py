@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from pipeline.cli.main import cli
 from pipeline.errors import BrokerError
 from pipeline.operate.dead_letters.letter import parse
-from pipeline.operate.dead_letters.plan import Plan
+from pipeline.operate.dead_letters.plan import RetryPlan
 from pipeline.operate.dead_letters.retry import Resender
 from pipeline.protocol.chunks import Source
 from tests.support.harness.hooks import environment
@@ -255,7 +255,7 @@ def test_a_second_retry_ends_the_first(scene: Scene) -> None:
     headers = [(f"dl_{n}", t.encode()) for n, t in zip(names, texts, strict=True)]
     letter = parse(origin(scene, 0, 0), headers, rejected, Source(scene.topic(DEAD_LETTER), 0))
     assert letter is not None
-    plan = Plan(letter, rejected, [], "acme")
+    plan = RetryPlan(letter, rejected, [], "acme")
     first = Resender(scene.loaded())
     second = Resender(scene.loaded())
     with pytest.raises(BrokerError, match="another `usage dead-letter retry` has begun"):

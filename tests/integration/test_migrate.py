@@ -197,7 +197,7 @@ class TestLease:
         return place.store
 
     def test_one_of_many_gets_it(self, made: Store) -> None:
-        leases = [lock.Lease(made, 60) for _ in range(8)]
+        leases = [lock.MigratorLock(made, 60) for _ in range(8)]
         with ThreadPoolExecutor(8) as pool:
             got = list(pool.map(lambda one: one.try_acquire(), leases))
         assert got.count(True) == 1
@@ -205,7 +205,7 @@ class TestLease:
         assert leases[0].try_acquire()
 
     def test_one_that_ran_out_is_taken_over_and_its_holder_told(self, made: Store) -> None:
-        first, second, third = (lock.Lease(made, seconds) for seconds in (0, 60, 60))
+        first, second, third = (lock.MigratorLock(made, seconds) for seconds in (0, 60, 60))
         assert first.try_acquire()
         first.renew()
         assert second.try_acquire()
@@ -219,16 +219,16 @@ class TestLease:
 
     def test_one_that_is_renewed_is_not_taken_over(self, made: Store) -> None:
         now = [0.0]
-        first = lock.Lease(made, 0.5, clock=lambda: now[0])
+        first = lock.MigratorLock(made, 0.5, clock=lambda: now[0])
         assert first.try_acquire()
         for _ in range(20):  # two seconds by the store's clock, which alone decides
             now[0] += 1
             first.renew()
-            assert not lock.Lease(made, 60).try_acquire()
+            assert not lock.MigratorLock(made, 60).try_acquire()
             _one_tenth(made)
 
     def test_waiting_for_it_ends_with_a_sentence(self, made: Store) -> None:
-        assert lock.Lease(made, 60).try_acquire()
+        assert lock.MigratorLock(made, 60).try_acquire()
         with (
             pytest.raises(MigrationError, match="another `usage migrate`"),
             lock.exclusive(made, 60, wait_seconds=0),
@@ -238,15 +238,15 @@ class TestLease:
     def test_a_migrator_that_lost_it_waits_and_sees_what_is_left(
         self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real, lost = lock.Lease.renew, [True]
+        real, lost = lock.MigratorLock.renew, [True]
 
-        def renew(self: lock.Lease) -> None:
+        def renew(self: lock.MigratorLock) -> None:
             real(self)
             if lost:
                 lost.pop()
                 raise lock.Lost
 
-        monkeypatch.setattr(lock.Lease, "renew", renew)
+        monkeypatch.setattr(lock.MigratorLock, "renew", renew)
         assert place.migrate() == len(KNOWN)
         assert not lost
 

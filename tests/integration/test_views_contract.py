@@ -164,6 +164,7 @@ def test_a_zone_that_only_the_store_does_not_know_is_named(
     settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zones, "names", lambda: frozenset({"Nowhere/Nope"}))
+    monkeypatch.setattr("pipeline.views.parameters.zoneinfo.ZoneInfo", lambda _: UTC)
     given = {"since": "2026-05-01T00:00Z", "until": "2026-05-02T00:00Z", "tz": "Nowhere/Nope"}
     with pytest.raises(UsageError) as refused:
         asked(settings, capsys, "usage_trend", "json", **given)

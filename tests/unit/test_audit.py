@@ -13,7 +13,7 @@ from pipeline.operate.audit import match as matching
 from pipeline.operate.audit import offsets, tiling
 from pipeline.operate.audit.bounds import Interval, Narrowing
 from pipeline.operate.audit.compare import Comparison
-from pipeline.operate.audit.ledger import Counts, Log, Row, Totals
+from pipeline.operate.audit.ledger import Counts, Log, LogTotals, Row
 from pipeline.operate.audit.looks import Look
 from pipeline.operate.audit.offsets import Seen
 from pipeline.operate.audit.report import Check, Finding, Report
@@ -25,9 +25,9 @@ LOG_BOUNDS = Bounds(0, 90)
 ACTIONS = Log("usage.recipe-actions", 0, "two")
 
 
-def totals(counted: int, rejected: int = 0) -> Totals:
+def totals(counted: int, rejected: int = 0) -> LogTotals:
     counts = Counts(counted + rejected, counted, 0, rejected, 0)
-    return Totals(0, 100, counts, (counted, counted), 1)
+    return LogTotals(0, 100, counts, (counted, counted), 1)
 
 
 def look(
@@ -165,7 +165,7 @@ def test_gaps_overlaps_and_losses() -> None:
 
 
 def test_rows_that_do_not_add_up() -> None:
-    uneven = Totals(0, 9, Counts(9, 8), (8, 8), 2, uneven=1)
+    uneven = LogTotals(0, 9, Counts(9, 8), (8, 8), 2, uneven=1)
     [found] = tiling.check([], {LOG: uneven}).findings
     assert found.kind == "uneven"
 

@@ -19,8 +19,8 @@ from pipeline.operate.dead_letters import screen
 from pipeline.operate.dead_letters.events import dated
 from pipeline.operate.dead_letters.exchange import Correction, corrections, line
 from pipeline.operate.dead_letters.letter import DeadLetter, Headers, Mark, parse
-from pipeline.operate.dead_letters.plan import Plan, Planner
-from pipeline.operate.dead_letters.selection import Selection, check_reasons
+from pipeline.operate.dead_letters.plan import Planner, RetryPlan
+from pipeline.operate.dead_letters.selection import LetterSelection, check_reasons
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.rejected import CUT, MAX_BYTES, fitted, headers, origin
 from pipeline.settings import load
@@ -61,7 +61,7 @@ def letter(value: bytes = WRONG, headers_: Headers = STRUCTURED, **changed: Any)
     return replace(found, **changed)
 
 
-def planned(one: DeadLetter, correction: Correction | None = None, **how: bool) -> Plan:
+def planned(one: DeadLetter, correction: Correction | None = None, **how: bool) -> RetryPlan:
     planner = Planner(settings=load({}), judge=Judge(Rules()), **how)
     return planner.plan(one, correction, NOW_MS)
 
@@ -162,17 +162,17 @@ def test_a_line_that_cannot_be_used_is_named(lines: list[bytes], said: str) -> N
 @pytest.mark.parametrize(
     ("selection", "takes"),
     [
-        (Selection(), True),
-        (Selection(reasons=["malformed", "invalid_data"], tenants=["acme"]), True),
-        (Selection(reasons=["malformed"], tenants=["acme"]), False),
-        (Selection(topics=["usage.events"]), False),
-        (Selection(types=["usage.request.v1"]), True),
-        (Selection(since=ARRIVAL_MS), True),
-        (Selection(since=ARRIVAL_MS + 1), False),
-        (Selection(until=ARRIVAL_MS), False),
+        (LetterSelection(), True),
+        (LetterSelection(reasons=["malformed", "invalid_data"], tenants=["acme"]), True),
+        (LetterSelection(reasons=["malformed"], tenants=["acme"]), False),
+        (LetterSelection(topics=["usage.events"]), False),
+        (LetterSelection(types=["usage.request.v1"]), True),
+        (LetterSelection(since=ARRIVAL_MS), True),
+        (LetterSelection(since=ARRIVAL_MS + 1), False),
+        (LetterSelection(until=ARRIVAL_MS), False),
     ],
 )
-def test_a_selection_takes_what_is_meant(selection: Selection, takes: bool) -> None:
+def test_a_selection_takes_what_is_meant(selection: LetterSelection, takes: bool) -> None:
     assert selection.takes(letter()) == takes
 
 

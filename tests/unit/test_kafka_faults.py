@@ -17,7 +17,7 @@ from pipeline.operate import rewind
 from pipeline.operate.audit import fold
 from pipeline.operate.audit.ledger import Log
 from pipeline.operate.dead_letters import reading, retry
-from pipeline.operate.dead_letters.selection import Selection
+from pipeline.operate.dead_letters.selection import LetterSelection
 from pipeline.operate.tail import follow
 from pipeline.settings import Settings, load
 from pipeline.simulate import produce
@@ -68,7 +68,7 @@ def _tail(settings: Settings) -> None:
 
 
 def _dead_letters(settings: Settings) -> None:
-    reading.read(settings, Selection())
+    reading.read(settings, LetterSelection())
 
 
 def _records(settings: Settings) -> None:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from pipeline.embedded import readings, screen
-from pipeline.embedded.readings import Reading, Readings, TenantUse, Totals, rates
+from pipeline.embedded.readings import LedgerSums, Reading, Readings, TenantUse, rates
 from pipeline.embedded.screen import Frame, compact, line, money, render, sparkline
 
 NOW_MS = 1_780_000_000_000
@@ -22,7 +22,7 @@ TENANTS = tuple(
 )
 READING = Reading(
     at_ms=NOW_MS,
-    totals=Totals(1_000_100, 990_000, 10_000, 100, 5, 0, 4321, NOW_MS - 1500),
+    totals=LedgerSums(1_000_100, 990_000, 10_000, 100, 5, 0, 4321, NOW_MS - 1500),
     rates=tuple(float(n) for n in range(120)),
     tenants=TENANTS,
 )
@@ -70,7 +70,7 @@ def test_chunks_add_up() -> None:
 
 def test_a_reading_is_what_the_store_answers() -> None:
     reading = Readings(AnsweringStore((10, 7, 1, 1, 4, 0, 2, 6))).take()
-    assert reading.totals == Totals(10, 7, 1, 1, 4, 0, 2, 6)
+    assert reading.totals == LedgerSums(10, 7, 1, 1, 4, 0, 2, 6)
     assert reading.totals.difference == 1
     assert reading.tenants == (
         TenantUse("acme", 3, 1, 50, 2, {"USD": Decimal("0.5")}),
@@ -161,7 +161,7 @@ def test_before_the_first_numbers_it_says_so_and_where_everything_is() -> None:
 
 
 def test_a_difference_is_an_alarm() -> None:
-    bad = Reading(NOW_MS, Totals(received=10, counted=7))
+    bad = Reading(NOW_MS, LedgerSums(received=10, counted=7))
     out = StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system="standard")
     console.print(screen._ledger(bad.totals))

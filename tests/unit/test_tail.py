@@ -13,7 +13,7 @@ from rich.console import Console
 from pipeline.facts import Rules
 from pipeline.facts.judge import ROWS, Judge
 from pipeline.operate.tail import screen
-from pipeline.operate.tail.passing import Filter, Headers, Passing, Record, events
+from pipeline.operate.tail.passing import Filter, Headers, Passing, SourceRecord, events
 
 JUDGE = Judge(Rules())
 NOW_MS = 1_780_315_200_000
@@ -58,7 +58,7 @@ def shown(event: Passing) -> str:
 def test_every_record_can_be_shown_and_moves_no_cursor(
     topic: str, headers: Headers, value: bytes | None, timestamp: int
 ) -> None:
-    record = Record(topic, 0, 7, timestamp, headers, value)
+    record = SourceRecord(topic, 0, 7, timestamp, headers, value)
     for event in events(JUDGE, record):
         assert f"{topic}:0:7" in shown(event)
         assert "\x1b" not in shown(event)
@@ -73,7 +73,7 @@ def test_every_record_can_be_shown_and_moves_no_cursor(
 def test_a_batch_is_as_many_events(count: int) -> None:
     element = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "subject": "acme"}
     value = json.dumps([element] * count).encode()
-    found = list(events(JUDGE, Record("usage.events", 0, 0, NOW_MS, [], value)))
+    found = list(events(JUDGE, SourceRecord("usage.events", 0, 0, NOW_MS, [], value)))
     assert [event.index for event in found] == list(range(count))
     assert all(json.loads(event.value) == element for event in found)
 
@@ -88,7 +88,7 @@ def test_of_a_long_field_the_start_is_shown() -> None:
         "data": {"name": "signed.up", "properties": {"why": "x" * 5000}},
     }
     value = json.dumps(event).encode()
-    (found,) = events(JUDGE, Record("usage.events", 0, 0, NOW_MS, [], value))
+    (found,) = events(JUDGE, SourceRecord("usage.events", 0, 0, NOW_MS, [], value))
     text = shown(found)
     assert 'name=signed.up properties={"why": "xxx' in text
     assert text.endswith("x…\n")

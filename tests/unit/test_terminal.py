@@ -20,7 +20,7 @@ from rich.console import Console
 from pipeline.cli import main
 from pipeline.cli.answers import show_answer, show_catalogue
 from pipeline.cli.events import check
-from pipeline.embedded.readings import Reading, TenantUse, Totals
+from pipeline.embedded.readings import LedgerSums, Reading, TenantUse
 from pipeline.embedded.screen import Frame, render
 from pipeline.errors import UsageError
 from pipeline.facts import Rules
@@ -33,9 +33,9 @@ from pipeline.operate.audit.report import Check, Finding, Report
 from pipeline.operate.dead_letters import screen as letters
 from pipeline.operate.dead_letters.exchange import line as exported
 from pipeline.operate.dead_letters.letter import DeadLetter
-from pipeline.operate.dead_letters.plan import Plan
+from pipeline.operate.dead_letters.plan import RetryPlan
 from pipeline.operate.tail import screen as tail
-from pipeline.operate.tail.passing import Record, events
+from pipeline.operate.tail.passing import SourceRecord, events
 from pipeline.process import terminal
 from pipeline.process.printable import printable, printable_json
 from pipeline.protocol.chunks import Source
@@ -88,7 +88,7 @@ def passing(text: str, to: Console) -> None:
     for data in ({text: text, "name": 1}, [text], text):
         event = attributes | {"type": text, "data": data}
         value = json.dumps(event, ensure_ascii=False).encode()
-        record = Record("usage.events", 0, 7, 1_780_315_200_000, [], value)
+        record = SourceRecord("usage.events", 0, 7, 1_780_315_200_000, [], value)
         for one in events(Judge(Rules()), record):
             to.print(tail.for_people(one), soft_wrap=True)
             to.print(tail.for_programs(one), soft_wrap=True)
@@ -118,12 +118,12 @@ def shown_whole(text: str, to: Console) -> None:
 
 
 def refused(text: str, to: Console) -> None:
-    letters.show_plan(Plan(letter(text), b"", (), text, f"it is {text}"), to)
+    letters.show_plan(RetryPlan(letter(text), b"", (), text, f"it is {text}"), to)
 
 
 def running(text: str, to: Console) -> None:
     use = TenantUse(text, 12, cost={"EUR": Decimal(3)})
-    reading = Reading(1_780_315_200_000, Totals(received=9), (1.0,), (use,))
+    reading = Reading(1_780_315_200_000, LedgerSums(received=9), (1.0,), (use,))
     frame = Frame((("store", text),), 1.0, f"trouble {text}")
     to.print(render(reading, frame, to.width, 60))
 

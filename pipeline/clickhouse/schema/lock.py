@@ -34,7 +34,7 @@ class Lost(Exception):
     """Another migrator took over: this one was silent for longer than its lease."""
 
 
-class Lease:
+class MigratorLock:
     """The right to change tables, for ``seconds`` from each :meth:`renew`."""
 
     def __init__(
@@ -112,13 +112,13 @@ def exclusive(
     seconds: float,
     wait_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Lease]:
+) -> Iterator[MigratorLock]:
     """Hold the lease while the block runs; wait for another holder to finish or to die.
 
     Raises:
         MigrationError: another one held it all the time.
     """
-    lease = Lease(store, seconds)
+    lease = MigratorLock(store, seconds)
     deadline = time.monotonic() + wait_seconds
     while not lease.try_acquire():
         if time.monotonic() > deadline:

@@ -160,7 +160,7 @@ def _apply(
     settings: Settings,
     release: Release,
     cluster: str,
-    held: lock.Lease,
+    held: lock.MigratorLock,
     then: Made | None,
 ) -> Migrated:
     held.renew()
@@ -184,7 +184,7 @@ def _apply(
     return Migrated(tuple(missing), tuple(view.name for view in changes.remade), changes.dropped)
 
 
-def _run(store: Store, statements: Iterable[str], held: lock.Lease) -> None:
+def _run(store: Store, statements: Iterable[str], held: lock.MigratorLock) -> None:
     for statement in statements:
         held.renew()
         store.command(statement)

@@ -29,7 +29,7 @@ NANOS = "cost_nanos"
 Key = tuple[Any, ...]
 
 
-class Record(NamedTuple):
+class LogRecord(NamedTuple):
     """A record as `pipeline.facts` reads it."""
 
     offset: int
@@ -92,11 +92,11 @@ class _Records:
         self._settings = settings
         self._consumer = consumer
         self._log = log
-        self._held: list[Record] = []
+        self._held: list[LogRecord] = []
         self._ended = False
         consumer.assign([TopicPartition(log.topic, log.partition, start)])
 
-    def until(self, end: int) -> Iterator[list[Record]]:
+    def until(self, end: int) -> Iterator[list[LogRecord]]:
         """Yield all records before ``end``, some at a time. Raises BrokerError when none come."""
         while True:
             due = [record for record in self._held if record.offset < end]
@@ -128,7 +128,7 @@ class _Records:
         if error is None:
             headers = message.headers() or []
             stamp = message.timestamp()[1]
-            self._held.append(Record(message.offset(), stamp, headers, message.value()))
+            self._held.append(LogRecord(message.offset(), stamp, headers, message.value()))
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - it is public in all but name
             self._ended = True
         else:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.operate.audit import ledger as books
-from pipeline.operate.audit.ledger import Log, Row, Totals, key_is
+from pipeline.operate.audit.ledger import Log, LogTotals, Row, key_is
 from pipeline.operate.audit.report import Check, Finding
 from pipeline.operate.audit.sums import DAY_SECONDS, QUARTER_SECONDS, Kept
 from pipeline.views.call import Value, call
@@ -31,7 +31,7 @@ Numbers = dict[str, dict[str, Any]]
 """What each view says of each number."""
 
 
-class Range(NamedTuple):
+class Period(NamedTuple):
     """In epoch seconds: all of it, and where the last day begins, also asked by the minute."""
 
     since: int
@@ -108,7 +108,7 @@ ASKED = (
 
 def check(
     store: Store,
-    ledger: Mapping[Log, Totals],
+    ledger: Mapping[Log, LogTotals],
     span: Kept,
     within_seconds: float,
     clock: Callable[[], float] = time.monotonic,
@@ -139,7 +139,7 @@ _TOO_BUSY = (
 )
 
 
-def differences(numbers: Numbers, period: Range) -> list[Finding]:
+def differences(numbers: Numbers, period: Period) -> list[Finding]:
     """A finding for each number that is not the same in all views that give it."""
     found = []
     for number, by_view in sorted(numbers.items()):
@@ -154,7 +154,7 @@ def differences(numbers: Numbers, period: Range) -> list[Finding]:
     return found
 
 
-def ask(store: Store, period: Range) -> Numbers:
+def ask(store: Store, period: Period) -> Numbers:
     """Ask every view once."""
     numbers: Numbers = {}
     currencies: set[str] = set()
@@ -172,7 +172,7 @@ def ask(store: Store, period: Range) -> Numbers:
     return numbers
 
 
-def _answers(store: Store, asked: Asked, period: Range) -> list[tuple[str, str, Any]]:
+def _answers(store: Store, asked: Asked, period: Period) -> list[tuple[str, str, Any]]:
     since = period.day if asked.is_last_day else period.since
     times = {"since": _time(since), "until": _time(period.until)}
     sums = ", ".join(f"sum({column})" for column in asked.columns.values())
@@ -187,7 +187,7 @@ def _answers(store: Store, asked: Asked, period: Range) -> list[tuple[str, str, 
 
 
 def _look(
-    store: Store, period: Range, ends: dict[Log, int], clock: Callable[[], float]
+    store: Store, period: Period, ends: dict[Log, int], clock: Callable[[], float]
 ) -> tuple[Numbers, int | None]:
     """The numbers, and the earliest time that may have been counted into meanwhile (0: any)."""
     _go_on(store, ends, books.intents(store))
@@ -224,7 +224,7 @@ def _first_event(store: Store, rows: Sequence[Row]) -> int | None:
     return int(first) // 1000
 
 
-def _range(store: Store, span: Kept) -> Range | None:
+def _range(store: Store, span: Kept) -> Period | None:
     """The last days before the newest event; None where there is none."""
     newest = [
         event
@@ -237,12 +237,12 @@ def _range(store: Store, span: Kept) -> Range | None:
     until = _floor(int(max(newest).timestamp())) + QUARTER_SECONDS
     since = max(until - DAYS * DAY_SECONDS, span.quarters or 0)
     day = max(until - DAY_SECONDS, span.later(by_minutes=True))
-    return Range(min(since, until), min(day, until), until)
+    return Period(min(since, until), min(day, until), until)
 
 
-def _before(period: Range, touched: int) -> Range:
+def _before(period: Period, touched: int) -> Period:
     until = _floor(touched)
-    return Range(period.since, max(period.since, min(period.day, until - DAY_SECONDS)), until)
+    return Period(period.since, max(period.since, min(period.day, until - DAY_SECONDS)), until)
 
 
 def _floor(seconds: int) -> int:

@@ -61,7 +61,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class LogTotals:
     """What the ledger has of one log."""
 
     first: int
@@ -76,10 +76,10 @@ class Totals:
     uneven: int = 0
     """Rows whose received is not counted + duplicate + rejected."""
 
-    def plus(self, row: Row) -> Totals:
+    def plus(self, row: Row) -> LogTotals:
         """With one more row behind."""
         kept = (self.kept[0] + row.counts.counted, self.kept[1] + row.counts.counted)
-        return Totals(
+        return LogTotals(
             self.first,
             row.b,
             self.counts.plus(row.counts),
@@ -90,15 +90,15 @@ class Totals:
         )
 
 
-def begin(log_first: int) -> Totals:
+def begin(log_first: int) -> LogTotals:
     """The totals of a log without rows."""
-    return Totals(log_first, log_first, Counts(), (0, 0))
+    return LogTotals(log_first, log_first, Counts(), (0, 0))
 
 
-Ledger = Mapping[Log, Totals]
+Ledger = Mapping[Log, LogTotals]
 
 
-def totals(store: Store, kept_from: int | None) -> dict[Log, Totals]:
+def totals(store: Store, kept_from: int | None) -> dict[Log, LogTotals]:
     """Read the sums of the whole ledger, by log.
 
     ``kept_from``: epoch seconds from which 15-minute rows are kept; None: all of them are.
@@ -119,7 +119,7 @@ def totals(store: Store, kept_from: int | None) -> dict[Log, Totals]:
         consistent=True,
     )
     return {
-        Log(*row[:3]): Totals(
+        Log(*row[:3]): LogTotals(
             row[3], row[4], Counts(*map(int, row[5:10])), (int(row[10]), int(row[11])), *row[12:15]
         )
         for row in rows

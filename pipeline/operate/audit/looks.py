@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit import sums
-from pipeline.operate.audit.ledger import Counts, Log, Row, Totals, begin
+from pipeline.operate.audit.ledger import Counts, Log, LogTotals, Row, begin
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -23,7 +23,7 @@ POLL_SECONDS = 0.1
 class Look:
     """What was read at one look."""
 
-    ledger: Mapping[Log, Totals]
+    ledger: Mapping[Log, LogTotals]
     """Read first: all of it is in the tables."""
     sums: sums.Sums
     under_way: Mapping[Log, Counts]
@@ -40,7 +40,7 @@ class Look:
 class Looks:
     """A series of looks, whose ledger is read in full once."""
 
-    def __init__(self, store: Store, base: Mapping[Log, Totals], span: sums.Kept) -> None:
+    def __init__(self, store: Store, base: Mapping[Log, LogTotals], span: sums.Kept) -> None:
         self._store = store
         self._ledger = dict(base)
         self._span = span

@@ -29,7 +29,7 @@ from pipeline.operate.audit.ledger import Log, Row
 from pipeline.operate.audit.looks import LANDING_SECONDS, POLL_SECONDS
 from pipeline.operate.audit.match import Matched, match
 from pipeline.operate.audit.report import Check, Finding
-from pipeline.operate.audit.selection import Selection
+from pipeline.operate.audit.selection import ChunkSelection
 from pipeline.operate.audit.stored import Outside, outside, stored_outcomes, stored_quarters
 from pipeline.operate.audit.sums import ROLLUPS, kept
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def recount(
     settings: Settings,
     store: Store,
-    selection: Selection,
+    selection: ChunkSelection,
     incarnations: Mapping[str, str],
     within_seconds: float,
 ) -> list[Check]:
@@ -69,7 +69,7 @@ class _Work:
     """One recount: the chunks taken, and what they came to."""
 
     def __init__(
-        self, store: Store, folder: Folder, selection: Selection, firsts: dict[Log, int]
+        self, store: Store, folder: Folder, selection: ChunkSelection, firsts: dict[Log, int]
     ) -> None:
         self._store = store
         self._folder = folder

@@ -8,7 +8,7 @@ from pipeline.kafka import group as outside
 from pipeline.operate.audit import invariants, looks, offsets, sums, tiling
 from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit.compare import Comparison
-from pipeline.operate.audit.ledger import Log, Totals
+from pipeline.operate.audit.ledger import Log, LogTotals
 from pipeline.operate.audit.report import Check, Report
 from pipeline.protocol.chunks import Intent
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.clickhouse.client import Store
-    from pipeline.operate.audit.selection import Selection
+    from pipeline.operate.audit.selection import ChunkSelection
     from pipeline.settings import Settings
 
 WITHIN_SECONDS = 15.0
@@ -26,7 +26,7 @@ WITHIN_SECONDS = 15.0
 def audit(
     settings: Settings,
     store: Store,
-    selection: Selection | None = None,
+    selection: ChunkSelection | None = None,
     within_seconds: float = WITHIN_SECONDS,
 ) -> Report:
     """Check everything; with a selection, count its range of the log again.
@@ -55,7 +55,7 @@ def audit(
 def _offsets(
     settings: Settings,
     store: Store,
-    ledger: Mapping[Log, Totals],
+    ledger: Mapping[Log, LogTotals],
     intents: Mapping[Log, Intent],
     incarnations: Mapping[str, str],
 ) -> Check:

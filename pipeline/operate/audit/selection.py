@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ChunkSelection:
     """Which chunks; all that Kafka still has without any bound."""
 
     topic: str = ""

@@ -16,13 +16,13 @@ from pipeline.process.times import moment
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-Record = list[tuple[str, bytes | None]]
+HeaderList = list[tuple[str, bytes | None]]
 
 STRUCTURED = ("content-type", b"application/cloudevents+json")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RetryPlan:
     """One dead letter, and the record that would go to its origin's partition."""
 
     letter: DeadLetter
@@ -47,7 +47,7 @@ class Planner:
     force: bool = False
     """Send what would be rejected, or is another event now."""
 
-    def plan(self, letter: DeadLetter, correction: Correction | None, now_ms: int) -> Plan:
+    def plan(self, letter: DeadLetter, correction: Correction | None, now_ms: int) -> RetryPlan:
         """What is to be sent, as if it arrived now."""
         value, headers = _record(letter, correction)
         topic = self.settings.topic_name(letter.source.topic)
@@ -59,8 +59,8 @@ class Planner:
         problem = self._problem(letter, correction, verdicts, topic, value, headers)
         tenant = next((one.tenant for one in verdicts if one.tenant), letter.tenant)
         if letter.retried is not None and not self.again:
-            return Plan(letter, value, headers, tenant, _done(letter.retried), is_done=True)
-        return Plan(letter, value, headers, tenant, problem)
+            return RetryPlan(letter, value, headers, tenant, _done(letter.retried), is_done=True)
+        return RetryPlan(letter, value, headers, tenant, problem)
 
     def _problem(
         self,
@@ -69,7 +69,7 @@ class Planner:
         verdicts: list[Verdict],
         topic: str,
         value: bytes,
-        headers: Record,
+        headers: HeaderList,
     ) -> str:
         if topic not in ROWS:
             return f"no worker of USAGE_TOPIC_PREFIX {self.settings.topic_prefix!r} reads its topic"
@@ -81,7 +81,7 @@ class Planner:
         return "" if self.force else _refusal(letter, verdicts, value, headers)
 
 
-def _refusal(letter: DeadLetter, verdicts: list[Verdict], value: bytes, headers: Record) -> str:
+def _refusal(letter: DeadLetter, verdicts: list[Verdict], value: bytes, headers: HeaderList) -> str:
     """What --force overrides."""
     if not verdicts:
         return "it holds no event"
@@ -98,9 +98,9 @@ def _refusal(letter: DeadLetter, verdicts: list[Verdict], value: bytes, headers:
     return ""
 
 
-def _record(letter: DeadLetter, correction: Correction | None) -> tuple[bytes, Record]:
+def _record(letter: DeadLetter, correction: Correction | None) -> tuple[bytes, HeaderList]:
     value = letter.value if correction is None else correction.value
-    headers: Record = list(letter.headers)
+    headers: HeaderList = list(letter.headers)
     if letter.index is not None:  # an element goes alone, whatever its batch was
         headers = [STRUCTURED]
     if correction is not None and (correction.headers or _drops_headers(letter, correction)):

@@ -28,7 +28,7 @@ from pipeline.protocol.chunks import Source
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-    from pipeline.operate.dead_letters.selection import Selection
+    from pipeline.operate.dead_letters.selection import LetterSelection
     from pipeline.settings import Settings
 
 AT_ONCE = 500
@@ -48,7 +48,7 @@ class Found(NamedTuple):
     """Records that are no dead letters."""
 
 
-def read(settings: Settings, selection: Selection, *, values: bool = True) -> Found:
+def read(settings: Settings, selection: LetterSelection, *, values: bool = True) -> Found:
     """Read the selected dead letters; without their values where a list is all that is wanted.
 
     Raises:
@@ -120,7 +120,7 @@ def _to_the_end(consumer: Consumer, settings: Settings, waiting: int) -> Iterato
 class _Shelf:
     """The newest of each key that is selected, and the marks."""
 
-    def __init__(self, selection: Selection, values: bool) -> None:
+    def __init__(self, selection: LetterSelection, values: bool) -> None:
         self._selection = selection
         self._values = values
         self._letters: dict[str, DeadLetter] = {}

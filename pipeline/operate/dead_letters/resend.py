@@ -14,9 +14,9 @@ from pipeline.facts.judge import Judge
 from pipeline.facts.rules import rules_of
 from pipeline.operate.dead_letters.exchange import Correction, corrections
 from pipeline.operate.dead_letters.letter import DeadLetter
-from pipeline.operate.dead_letters.plan import Plan, Planner
+from pipeline.operate.dead_letters.plan import Planner, RetryPlan
 from pipeline.operate.dead_letters.reading import named, newest, read
-from pipeline.operate.dead_letters.selection import Selection
+from pipeline.operate.dead_letters.selection import LetterSelection
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Retry:
     """What is to be sent again, and how."""
 
-    selection: Selection
+    selection: LetterSelection
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     limit: int = 0
     """Of the newest so many; 0: all."""
@@ -37,7 +37,7 @@ class Retry:
     """Also what would be rejected, or is another event now."""
 
 
-def plans(settings: Settings, asked: Retry) -> list[Plan]:
+def plans(settings: Settings, asked: Retry) -> list[RetryPlan]:
     """Read what is asked for and decide about each, as if it arrived now.
 
     Raises:

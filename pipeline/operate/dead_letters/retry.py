@@ -33,7 +33,7 @@ from pipeline.protocol.rejected import MAX_BYTES
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-    from pipeline.operate.dead_letters.plan import Plan
+    from pipeline.operate.dead_letters.plan import RetryPlan
     from pipeline.settings import Settings
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ TRIES = 5
 AT_ONCE = 500
 BYTES_AT_ONCE = 8 * 1_048_576
 
-Sent = list[tuple["Plan", int]]
+Sent = list[tuple["RetryPlan", int]]
 """Each with the offset that its record got."""
 
 
@@ -77,12 +77,12 @@ class Resender:
             raise translate(error, settings) from error
         self._kafka(lambda: self._producer.init_transactions(TIMEOUT_SECONDS), "begin")
 
-    def send(self, plans: Sequence[Plan]) -> Iterator[Sent]:
+    def send(self, plans: Sequence[RetryPlan]) -> Iterator[Sent]:
         """Send all of them, some in each transaction; yields what was committed."""
         for some in _portions(plans):
             yield self._transaction(some)
 
-    def _transaction(self, plans: Sequence[Plan]) -> Sent:
+    def _transaction(self, plans: Sequence[RetryPlan]) -> Sent:
         self._kafka(self._producer.begin_transaction, "begin")
         try:
             offsets = self._produce([_event(plan) for plan in plans])
@@ -178,17 +178,17 @@ class _Delivery:
         return note
 
 
-def _event(plan: Plan) -> _Outgoing:
+def _event(plan: RetryPlan) -> _Outgoing:
     return _Outgoing(plan.letter.source, plan.tenant.encode(), plan.value, plan.headers)
 
 
-def _mark(plan: Plan, now: int, offset: int) -> _Outgoing:
+def _mark(plan: RetryPlan, now: int, offset: int) -> _Outgoing:
     key, headers = mark_record(plan.letter, now, offset)
     return _Outgoing(plan.letter.at, key.encode(), MARK_VALUE, headers)
 
 
-def _portions(plans: Sequence[Plan]) -> Iterator[list[Plan]]:
-    portion: list[Plan] = []
+def _portions(plans: Sequence[RetryPlan]) -> Iterator[list[RetryPlan]]:
+    portion: list[RetryPlan] = []
     size = 0
     for plan in plans:
         if portion and (len(portion) == AT_ONCE or size + len(plan.value) > BYTES_AT_ONCE):

@@ -9,7 +9,7 @@ import msgspec
 
 from pipeline.facts.exact.reasons import INTERNAL
 from pipeline.operate.dead_letters.letter import DeadLetter
-from pipeline.operate.dead_letters.plan import Plan
+from pipeline.operate.dead_letters.plan import RetryPlan
 from pipeline.process import terminal
 from pipeline.process.times import moment
 
@@ -70,7 +70,7 @@ def show_one(letter: DeadLetter, to: Console) -> None:
     to.print()
 
 
-def show_plan(plan: Plan, to: Console) -> None:
+def show_plan(plan: RetryPlan, to: Console) -> None:
     """Why one is not sent."""
     to.print(terminal.line((plan.letter.origin, "bold"), f": {plan.problem}"))
 

@@ -16,7 +16,7 @@ from pipeline.facts.rules import rules_of
 from pipeline.kafka.faults import translate
 from pipeline.kafka.group import bounds_of, log_consumer, partitions
 from pipeline.operate.tail import screen
-from pipeline.operate.tail.passing import Filter, Passing, Record, events
+from pipeline.operate.tail.passing import Filter, Passing, SourceRecord, events
 from pipeline.process import terminal
 from pipeline.process.interrupts import Interrupts
 
@@ -142,8 +142,8 @@ class _Watch:
             self._is_suspected = self._is_away = False
 
 
-def _record(message: Message, names: dict[str, str]) -> Record:
-    return Record(
+def _record(message: Message, names: dict[str, str]) -> SourceRecord:
+    return SourceRecord(
         names[str(message.topic())],
         int(message.partition() or 0),
         int(message.offset() or 0),

@@ -17,7 +17,7 @@ _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-class Record(NamedTuple):
+class SourceRecord(NamedTuple):
     """A record of a source topic, which is named without its prefix."""
 
     topic: str
@@ -32,7 +32,7 @@ class Record(NamedTuple):
 class Passing(NamedTuple):
     """One event of a record."""
 
-    record: Record
+    record: SourceRecord
     index: int | None  # type: ignore[assignment]  # hides tuple.index
     """Of a batch's element."""
     time: int
@@ -81,7 +81,7 @@ class Filter:
         )
 
 
-def events(judge: Judge, record: Record) -> Iterator[Passing]:
+def events(judge: Judge, record: SourceRecord) -> Iterator[Passing]:
     """The events of a record, in order."""
     if record.value is None:
         yield Passing(record, None, record.timestamp, "", "", "skipped", "", "", b"")
@@ -101,7 +101,7 @@ def events(judge: Judge, record: Record) -> Iterator[Passing]:
         yield _passing(record, index, value, verdict)
 
 
-def _passing(record: Record, index: int | None, value: bytes, verdict: Verdict) -> Passing:
+def _passing(record: SourceRecord, index: int | None, value: bytes, verdict: Verdict) -> Passing:
     if isinstance(verdict, Rejection):
         said = ("rejected", verdict.reason, verdict.message)
         return Passing(record, index, record.timestamp, verdict.tenant, verdict.type, *said, value)
@@ -110,7 +110,7 @@ def _passing(record: Record, index: int | None, value: bytes, verdict: Verdict) 
     )
 
 
-def _is_batch(record: Record, verdicts: Sequence[Verdict]) -> bool:
+def _is_batch(record: SourceRecord, verdicts: Sequence[Verdict]) -> bool:
     """Whether the verdicts are those of a batch's elements."""
     form = forms.form_of(list(record.headers), record.value or b"")
     if form is not forms.Form.BATCH:
