@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from pipeline.errors import UsageError
+from pipeline.process import times
 
-_DAYS = re.compile(r"([1-9]\d{0,4})d")
 _LAST_YEAR = 2100
 
 
@@ -17,15 +16,7 @@ def expiry(text: str, now: datetime) -> datetime:
     Raises:
         UsageError: it is no time, or none to come.
     """
-    days = _DAYS.fullmatch(text)
-    try:
-        at = now + timedelta(days=int(days[1])) if days else datetime.fromisoformat(text)
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"expires {text!r} is no time: wanted is one like 90d, 2026-12-31 or "
-            "2026-12-31T10:30:00+02:00"
-        ) from None
+    at = times.instant(text, name="expires", now=now, is_ahead=True)
     if at <= now or at.year > _LAST_YEAR:
         raise UsageError(f"expires {text!r} is not between now and {_LAST_YEAR}")
     return at.replace(microsecond=0)

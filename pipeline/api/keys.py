@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from pipeline.access.decision import Reason, Refusal, may_grant, role_in, theirs
+from pipeline.access.expiry import expiry
 from pipeline.access.identity import Key
 from pipeline.access.roles import ALL, Role
 from pipeline.api import options
 from pipeline.api.context import API, caller
 from pipeline.api.problems import Problem
 from pipeline.api.view_routes import json_response
+from pipeline.errors import UsageError
 
 LONGEST_NAME = 200
 LONGEST_TENANT = 256
 MOST_TENANTS = 1000
-_DAYS = re.compile(r"([1-9]\d{0,4})d")
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -138,21 +138,10 @@ def _expires(wanted: Wanted, now: datetime) -> datetime | None:
         raise Problem(400, f"name is not up to {LONGEST_NAME} letters", parameter="name")
     if text is None:
         return None
-    days = _DAYS.fullmatch(text)
     try:
-        at = now + timedelta(days=int(days[1])) if days else datetime.fromisoformat(text)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        found = at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Problem(
-            400,
-            f"expires {text!r} is no time: wanted is one like 90d, 2026-12-31 or "
-            "2026-12-31T10:30:00+02:00",
-            parameter="expires",
-        ) from None
-    if found <= now or found.year > 2100:
-        raise Problem(400, f"expires {text!r} is not between now and 2100", parameter="expires")
-    return found
+        return expiry(text, now)
+    except UsageError as error:
+        raise Problem(400, error.message, parameter="expires") from None
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -2,7 +2,7 @@
 
 ============================  =====================================================================
 ``now``                       this instant
-``30s 15m 2h 30d 2w 1y``      so long ago; a year is 365 days; ``1.5h`` is one too
+``30s 15m 2h 30d 2w 1y``      so long ago (or from now); a year is 365 days; ``1.5h`` is one too
 ``1780000000``, ``0``         epoch seconds
 ``2026-05-01``                the day's beginning, in the zone
 ``2026-05-01T10:30``          in the zone; any form of ISO 8601 that Python reads
@@ -23,9 +23,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 """Seconds of each unit of a duration."""
 
-WANTED = (
+_WANTED = (
     "one like 2026-05-01, 2026-05-01T10:30, 2026-05-01T10:30:00+02:00, "
-    f"30d ({', '.join(UNITS)}: so long ago), epoch seconds, or now"
+    f"30d ({', '.join(UNITS)}: so long %s), epoch seconds, or now"
 )
 
 _YEAR_10000_MS = 253_402_300_800_000
@@ -38,22 +38,26 @@ _DIGITS_OF_SECONDS = (9, 10)
 _DIGITS_OF_DAY = 8  # 20260501, as ISO 8601 has it
 
 
-def instant(text: str, *, name: str, now: datetime, zone: tzinfo = UTC) -> datetime:
+def instant(
+    text: str, *, name: str, now: datetime, zone: tzinfo = UTC, is_ahead: bool = False
+) -> datetime:
     """An instant as it was typed, in UTC, with what fractions it has down to microseconds.
 
     Args:
         text: as the grammar of this module has it.
         name: what the sentence of an error calls it: ``since``, ``--since``.
-        now: aware; what ``now`` is, and what "so long ago" is counted back from.
+        now: aware; what ``now`` is, and what durations are counted from.
         zone: of days and times that have no offset.
+        is_ahead: whether a duration is one from now on (an expiry), instead of ago.
 
     Raises:
         UsageError: it is no time, or one before year 1 or after 9999.
     """
     try:
-        return _instant(text, now, zone).astimezone(UTC)
+        return _instant(text, now, zone, 1 if is_ahead else -1).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"{name} {text!r} is no time{_why(text)}: wanted is {WANTED}") from None
+        wanted = _WANTED % ("from now" if is_ahead else "ago")
+        raise UsageError(f"{name} {text!r} is no time{_why(text)}: wanted is {wanted}") from None
 
 
 def duration(text: str, *, name: str) -> timedelta:
@@ -87,12 +91,12 @@ def moment(ms: int) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
-def _instant(text: str, now: datetime, zone: tzinfo) -> datetime:
+def _instant(text: str, now: datetime, zone: tzinfo, sign: int) -> datetime:
     if text == "now":
         return now
-    ago = _DURATION.fullmatch(text)
-    if ago and ago[2]:
-        return now - _length(ago)
+    span = _DURATION.fullmatch(text)
+    if span and span[2]:
+        return now + sign * _length(span)
     if _EPOCH_SECONDS.fullmatch(text):
         return EPOCH + timedelta(seconds=int(text))
     at = datetime.fromisoformat(text.upper())  # RFC 3339 allows a small t and z

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.access.expiry import expiry
 from pipeline.cli.options import Duration, Instant
 from pipeline.errors import UsageError
 from pipeline.facts.zones import hint
@@ -74,6 +75,16 @@ def test_what_is_no_instant_is_said_by_the_parameters_name(text: str, why: str) 
         at(text)
     assert refused.value.message.startswith(f"since {text!r} {why}")
     assert "--" not in refused.value.message
+
+
+def test_an_expiry_is_so_long_from_now() -> None:
+    assert expiry("90d", NOW) == NOW.replace(microsecond=0) + timedelta(days=90)
+    assert expiry("2026-12-31", NOW) == datetime(2026, 12, 31, tzinfo=UTC)
+    with pytest.raises(UsageError, match=r"^expires 'soon' is no time: .*so long from now\)"):
+        expiry("soon", NOW)
+    for text in ("now", "2026-05-01", "80y"):
+        with pytest.raises(UsageError, match="is not between now and 2100"):
+            expiry(text, NOW)
 
 
 def test_a_duration_is_seconds_or_has_a_unit() -> None:
