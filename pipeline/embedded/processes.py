@@ -16,6 +16,7 @@ from pipeline.process.interrupts import Interrupts
 
 POLL_SECONDS = 0.05
 TAIL_LINES = 15
+LOOPBACK, EVERYWHERE = "127.0.0.1", ""
 
 
 class Child:
@@ -135,17 +136,23 @@ def end(children: Iterable[Child], seconds: float, interrupts: Interrupts) -> No
         child.reap(0)
 
 
-def free_port(preferred: int) -> int:
-    """The preferred port of 127.0.0.1 if nobody listens there, else one that is free."""
+def free_port(preferred: int, host: str = LOOPBACK) -> int:
+    """The preferred port if nobody listens there, else one that is free.
+
+    Args:
+        preferred: the port.
+        host: where it is to be listened on, `LOOPBACK` or, all interfaces, `EVERYWHERE`: a port
+            that is free on one may be taken on another.
+    """
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise UsageError("no port of 127.0.0.1 is free")
+    raise UsageError("no port of this machine is free")
 
 
 def _failed(child: Child, how: str) -> UsageError:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.embedded.processes import (
+    EVERYWHERE,
     Child,
     Interrupted,
     end,
@@ -193,7 +194,7 @@ def _places(settings: Settings) -> Places:
         data=settings.data,
         broker_port=free_port(BROKER_PORT),
         store_port=free_port(STORE_PORT),
-        web_port=free_port(settings.web_port),
+        web_port=free_port(settings.web_port, EVERYWHERE),
         api_port=free_port(settings.api_port),
         database=settings.clickhouse.database,
     )

@@ -129,7 +129,8 @@ def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_pa
     assert run.wait(END_SECONDS) == 0, run.tail()
     await_none(processes)
 
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    # A worker serves on all interfaces: it is in the way wherever somebody listens.
+    with socket.create_server(("127.0.0.2", 0)) as taken:
         port = taken.getsockname()[1]
         again = start(tmp_path, name="again", USAGE_WEB_PORT=str(port))
         first = await_numbers(again)[0]
