@@ -111,7 +111,7 @@ def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_pa
     ):
         await_some(run, f"SELECT {column} FROM {table}")
     processes = children(run)
-    assert len(processes) == 4
+    assert len(processes) == 5
 
     command = re.search(r"^try +(curl .*)$", run.output(), re.MULTILINE)
     assert command
@@ -151,7 +151,7 @@ def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_pa
 
 def test_nothing_outlives_it_even_if_it_is_killed(run: Process) -> None:
     processes = children(run)
-    assert len(processes) == 4
+    assert len(processes) == 5
     os.kill(run.pid, signal.SIGKILL)
     await_none(processes)
 
