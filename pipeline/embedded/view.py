@@ -15,6 +15,7 @@ from pipeline.embedded.screen import Frame, line, render
 from pipeline.errors import StoreError
 from pipeline.process import terminal
 from pipeline.process.interrupts import Interrupts
+from pipeline.process.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -127,7 +128,7 @@ class _Lines:
         else:
             text = line(reading)
         if trouble:
-            text = f"{text} ({trouble})"
+            text = f"{text} ({printable(trouble)})"
         if text != self._said:
             self._said = text
             print(f"{running_seconds:6.1f} s  {text}", flush=True)

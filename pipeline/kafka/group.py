@@ -38,7 +38,7 @@ class Bounds(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A worker, as the group knows it."""
+    """A member of the consumer group: its id, its host, the partitions assigned to it."""
 
     id: str
     host: str

@@ -70,7 +70,7 @@ class Checker:
     _seen: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def check(self, file: str, values: Iterable[Value]) -> Iterator[EventFinding]:
-        """What is wrong, in the file's order."""
+        """Check the values of one file; yields what is wrong, in its order."""
         for value in values:
             topic, is_known = self._topic(value.bytes)
             verdicts = self.judge.verdicts(topic, value.bytes, (), self.now_ms)

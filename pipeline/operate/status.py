@@ -41,7 +41,7 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One partition."""
+    """One partition of a counted topic: how far it is counted, and by whom."""
 
     log: Log
     bounds: Bounds
@@ -68,12 +68,12 @@ class Status:
 
     @property
     def newest_event(self) -> float | None:
-        """Of all counted events."""
+        """The newest event time of all counted events, in epoch seconds; None: there is none."""
         return max((n.event for n in self._newest if n.event is not None), default=None)
 
     @property
     def newest_arrival(self) -> float | None:
-        """Of all records counted."""
+        """The newest arrival of all counted records, in epoch seconds; None: there is none."""
         return max((n.arrival for n in self._newest if n.arrival is not None), default=None)
 
     @property

@@ -62,7 +62,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Writes each log record as one JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return time, level, logger, message, `PLACE`, ``fields``, and the traceback if any."""

@@ -50,7 +50,7 @@ class Settings(  # a class's fields come after those of the bases behind it
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings.
+    """Read the settings from the environment, or from what is given instead.
 
     Raises:
         SettingsError: values are missing or wrong, or variables are unknown; all of them are named.

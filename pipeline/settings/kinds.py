@@ -94,7 +94,7 @@ def text(allowed: str = "any text") -> Kind[str]:
 
 
 def words() -> Kind[tuple[str, ...]]:
-    """Words separated by commas."""
+    """A kind: words separated by commas, none or more."""
 
     def read(value: str) -> tuple[str, ...]:
         if not value.isprintable():
@@ -151,12 +151,12 @@ def is_loopback(host: str) -> bool:
 
 
 def secret() -> Kind[Secret]:
-    """Any text, never shown."""
+    """A kind: any text, never shown, which may come from a file."""
     return Kind(Secret, "any text", secret=True)
 
 
 def integer(low: int, high: int) -> Kind[int]:
-    """A whole number, both ends included."""
+    """A kind: a whole number within bounds, both ends included."""
 
     def read(value: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,18}", value):
@@ -170,7 +170,7 @@ def integer(low: int, high: int) -> Kind[int]:
 
 
 def number(low: float, high: float) -> Kind[float]:
-    """A number, both ends included."""
+    """A kind: a number within bounds, both ends included."""
 
     def read(value: str) -> float:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
@@ -184,7 +184,7 @@ def number(low: float, high: float) -> Kind[float]:
 
 
 def boolean() -> Kind[bool]:
-    """``true`` or ``false``."""
+    """A kind: ``true`` or ``false``."""
 
     def read(value: str) -> bool:
         return {"true": True, "false": False}[value.lower()]
@@ -214,7 +214,7 @@ def name(allowed: str, longest: int, *, empty: bool = False) -> Kind[str]:
 
 
 def hook() -> Kind[str]:
-    """``module:function``, or nothing."""
+    """A kind: ``module:function``, or nothing."""
 
     def read(value: str) -> str:
         if value and not _HOOK.fullmatch(value):
@@ -239,7 +239,7 @@ def brokers() -> Kind[str]:
 
 
 def file() -> Kind[Path | None]:
-    """A file that exists, or nothing."""
+    """A kind: the path of a file that exists, or nothing."""
 
     def read(value: str) -> Path | None:
         if not value:
@@ -253,7 +253,7 @@ def file() -> Kind[Path | None]:
 
 
 def folder() -> Kind[Path]:
-    """A folder, which need not exist yet."""
+    """A kind: the path of a folder, which need not exist yet."""
 
     def read(value: str) -> Path:
         path = Path(value)

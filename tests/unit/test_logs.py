@@ -7,7 +7,13 @@ import logging
 
 import pytest
 
-from pipeline.process.logs import SAY_AGAIN_SECONDS, JsonFormatter, Repeats, place
+from pipeline.process.logs import (
+    SAY_AGAIN_SECONDS,
+    JsonFormatter,
+    Repeats,
+    TextFormatter,
+    place,
+)
 from pipeline.protocol.chunks import Source
 
 SOURCE = Source("usage.requests", 3)
@@ -48,3 +54,13 @@ def test_what_a_library_repeats_is_heard_now_and_then(library: str) -> None:
 def test_what_we_say_is_always_heard() -> None:
     repeats = Repeats()
     assert all(repeats.filter(record("pipeline.worker.work", "it is so")) for _ in range(3))
+
+
+def test_what_a_producer_wrote_begins_no_line() -> None:
+    hostile = "tenant \x1b[2J\u202e\n2026-05-01 ERROR forged"
+    shown = TextFormatter().format(record("pipeline.worker", "set aside: %s", hostile))
+    assert shown.endswith(r"ERROR set aside: tenant \x1b[2J\u202e\n2026-05-01 ERROR forged")
+    assert len(shown.splitlines()) == 1
+    text = JsonFormatter().format(record("pipeline.worker", "set aside: %s", hostile))
+    assert "\u202e" not in text
+    assert json.loads(text)["message"] == f"set aside: {hostile}"

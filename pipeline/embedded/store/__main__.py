@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.embedded.store.process import main
 from pipeline.errors import UsageError
+from pipeline.process.printable import printable
 
 
 def run() -> int:
@@ -19,7 +20,7 @@ def run() -> int:
     try:
         return main(chosen.path, chosen.port)
     except UsageError as error:
-        print(f"usage: {error}", file=sys.stderr)
+        print(f"usage: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
 
 

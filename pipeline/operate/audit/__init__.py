@@ -17,7 +17,7 @@ intervals of several looks are intersected, until a look meets nothing under way
 point) or time is up. Damage is reported only where zero lies outside: never a false alarm, and a
 remaining width is said.
 
-``ledger`` reads what the ledger has, ``sums`` the tables, ``kafka`` the group and the log;
+``ledger`` reads what the ledger has, ``sums`` the tables, :mod:`pipeline.kafka.group` the log;
 ``looks`` puts them in order. ``tiling``, ``offsets``, ``compare`` and ``bounds`` decide, without
 I/O. ``recount`` folds a range of the log again. ``report`` and ``screen`` say it.
 """

@@ -25,7 +25,7 @@ class Interval(NamedTuple):
 
     @property
     def holds_zero(self) -> bool:
-        """Whether there may be no difference."""
+        """Whether the interval allows that there is no difference."""
         return self.low <= 0 <= self.high
 
     @property
@@ -63,7 +63,7 @@ class Narrowing(Generic[K]):
         self._others = self._others.within(others) or others
 
     def differences(self) -> dict[K, Interval]:
-        """The keys that certainly differ."""
+        """The keys whose two sums certainly differ, with the interval of the difference."""
         return {key: seen for key, seen in self._by_key.items() if not seen.holds_zero}
 
     @property

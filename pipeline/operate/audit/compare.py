@@ -40,7 +40,7 @@ class Comparison:
         self._look: Look | None = None
 
     def add(self, look: Look) -> None:
-        """Take in a look."""
+        """Add one look at store and ledger to what is compared."""
         self._look = look
         self._outcomes.add(dict(_outcome_differences(look)))
         self._rollups.add({r.kind: _rollup_difference(look, r) for r in ROLLUPS})

@@ -50,7 +50,7 @@ class Folder:
         """How far each log was read, and by which reader."""
 
     def close(self) -> None:
-        """Let go of Kafka."""
+        """Close the connection to Kafka."""
         self._consumer.close()
 
     def fold(self, log: Log, rows: Sequence[Row], first: int) -> Iterator[tuple[Row, facts.Facts]]:
@@ -140,7 +140,7 @@ class _Records:
 
 @dataclass
 class Folded:
-    """What all chunks taken come to."""
+    """What the chunks that were folded again come to, all together."""
 
     rows: list[Row] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -174,7 +174,7 @@ class Folded:
 
 
 def counts_of(one: facts.Facts) -> Counts:
-    """What a ledger row says of a chunk."""
+    """The counts that a ledger row should have, from what its chunk was folded to."""
     return Counts(one.received, one.counted, one.duplicate, one.rejected, one.skipped)
 
 

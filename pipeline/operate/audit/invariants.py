@@ -54,7 +54,7 @@ class Asked:
 
     @property
     def name(self) -> str:
-        """What it is called in findings."""
+        """The view's name with its label, as findings call it."""
         return f"{self.view}{self.label}"
 
 
@@ -155,7 +155,7 @@ def differences(numbers: Numbers, period: Period) -> list[Finding]:
 
 
 def ask(store: Store, period: Period) -> Numbers:
-    """Ask every view once."""
+    """Ask every view once; returns what each says of each number."""
     numbers: Numbers = {}
     currencies: set[str] = set()
     asking = [one for one in ASKED if period.day < period.until or not one.is_last_day]

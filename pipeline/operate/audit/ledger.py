@@ -33,7 +33,7 @@ class Log(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Events of a chunk, or of many."""
+    """How many events of a chunk, or of many, had each outcome."""
 
     received: int = 0
     counted: int = 0
@@ -47,7 +47,7 @@ class Counts(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One chunk's row."""
+    """One chunk's row of the ledger, offsets [a, b)."""
 
     log: Log
     a: int
@@ -62,7 +62,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogTotals:
-    """What the ledger has of one log."""
+    """The sums of all ledger rows of one log, and where they begin and end."""
 
     first: int
     end: int
@@ -91,7 +91,7 @@ class LogTotals:
 
 
 def begin(log_first: int) -> LogTotals:
-    """The totals of a log without rows."""
+    """The totals of a log that has no ledger rows yet."""
     return LogTotals(log_first, log_first, Counts(), (0, 0))
 
 

@@ -21,7 +21,7 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Look:
-    """What was read at one look."""
+    """What one look read: ledger, sums, and what was under way meanwhile."""
 
     ledger: Mapping[Log, LogTotals]
     """Read first: all of it is in the tables."""

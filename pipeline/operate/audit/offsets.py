@@ -17,7 +17,7 @@ from pipeline.protocol.chunks import Found, Halt, Intent, Offset, plan, read_com
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was read of one log."""
+    """What was read of one log: the ledger's ends, the group's offset, the log's bounds."""
 
     first_row: int | None
     """Where its ledger begins; None without one."""

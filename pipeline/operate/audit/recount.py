@@ -97,7 +97,7 @@ class _Work:
                 patience = time.monotonic() + LANDING_SECONDS
 
     def ledger_check(self) -> Check:
-        """Each chunk against its row."""
+        """Compare what each chunk was folded to with its ledger row."""
         n = len(self.folded.rows)
         check = Check(
             "recount: ledger", f"{n:,} chunks, {self.folded.counts.received:,} events: each row"

@@ -39,7 +39,7 @@ class Check:
 
     @property
     def state(self) -> str:
-        """``ok``, ``lost`` or ``damaged``."""
+        """The state of this check: ``ok``, ``lost`` or ``damaged``."""
         if any(not finding.is_lost for finding in self.findings):
             return "damaged"
         return "lost" if self.findings else "ok"
@@ -47,13 +47,13 @@ class Check:
 
 @dataclass
 class Report:
-    """All checks of one audit."""
+    """All checks of one audit, in their order."""
 
     checks: list[Check] = field(default_factory=list)
 
     @property
     def findings(self) -> list[Finding]:
-        """Of all checks."""
+        """The findings of all checks, in their order."""
         return [finding for check in self.checks for finding in check.findings]
 
     @property
@@ -64,7 +64,7 @@ class Report:
         return LOST if self.findings else 0
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The report as a JSON document, for programs."""
         words = {0: "ok", DAMAGED: "damaged", LOST: "lost"}
         return {
             "state": words[self.exit_code],

@@ -1,4 +1,4 @@
-"""The audit's parts in their order."""
+"""The order in which an audit reads and compares."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ STYLES = {"ok": "green", "lost": "yellow", "damaged": "bold red"}
 
 
 def show(report: Report, to: Console) -> None:
-    """Print the report."""
+    """Print an audit report as a table of checks, then findings and notes."""
     table = terminal.Cells()
     table.add_column("check")
     table.add_column("state")

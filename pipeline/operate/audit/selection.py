@@ -1,4 +1,4 @@
-"""Which chunks a recount is to take."""
+"""Which chunks `usage audit --recount` counts again."""
 
 from __future__ import annotations
 

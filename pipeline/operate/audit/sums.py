@@ -151,7 +151,7 @@ class Cell(NamedTuple):
 
 @dataclass
 class Sums:
-    """What the tables hold at a look."""
+    """The sums that the tables hold at one look, by rollup and key."""
 
     outcomes: dict[tuple[str, int, str], int] = field(default_factory=dict)
     """Events by topic, partition and outcome."""
@@ -184,7 +184,7 @@ def _from(now: int, engines: dict[str, str], tables: Iterable[str]) -> int | Non
 
 
 def read(store: Store, span: Kept) -> Sums:
-    """Read all sums once."""
+    """Read the sums of all tables once."""
     sums = Sums(outcomes=_outcomes(store))
     for rollup in ROLLUPS:
         [(events,)] = store.query(

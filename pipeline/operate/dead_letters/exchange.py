@@ -40,7 +40,7 @@ _TEXT = msgspec.json.Decoder(str)
 
 
 def summary(letter: DeadLetter) -> dict[str, Any]:
-    """What a list says of a dead letter."""
+    """A dead letter without its value and headers, as `list --json` has it."""
     retried = letter.retried
     return {
         "origin": letter.origin,

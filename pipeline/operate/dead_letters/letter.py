@@ -37,7 +37,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One rejected event."""
+    """One rejected event, as its record in the dead-letter topic has it."""
 
     origin: str
     """``topic:partition:offset``, and ``:index`` of a batch's element."""
@@ -72,7 +72,7 @@ class DeadLetter:
         return replace(self, retried=mark)
 
     def without_value(self) -> DeadLetter:
-        """As far as a list needs it."""
+        """The dead letter without its value, which a list does not need."""
         return replace(self, value=b"")
 
 

@@ -82,7 +82,7 @@ class Planner:
 
 
 def _refusal(letter: DeadLetter, verdicts: list[Verdict], value: bytes, headers: HeaderList) -> str:
-    """What --force overrides."""
+    """Why sending it again would not count; what `--force` overrides."""
     if not verdicts:
         return "it holds no event"
     for verdict in verdicts:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """What is to be sent again, and how."""
+    """What one `usage dead-letter retry` is asked to send again, and how."""
 
     selection: LetterSelection
     corrections: Mapping[str, Correction] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Dead letters for people."""
+"""Dead letters for people: a table, one in full, and why one is not sent."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def show_list(letters: Sequence[DeadLetter], total: int, to: Console) -> None:
 
 
 def show_one(letter: DeadLetter, to: Console) -> None:
-    """All that is known of one."""
+    """Print all that is known of one dead letter, its value set out."""
     grid = terminal.Cells(head=False, padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
@@ -71,12 +71,12 @@ def show_one(letter: DeadLetter, to: Console) -> None:
 
 
 def show_plan(plan: RetryPlan, to: Console) -> None:
-    """Why one is not sent."""
+    """Print why one dead letter is not sent again."""
     to.print(terminal.line((plan.letter.origin, "bold"), f": {plan.problem}"))
 
 
 def retried(letter: DeadLetter) -> str:
-    """When, and to which offset."""
+    """When a dead letter was sent again and to which offset; ``''``: it was not."""
     mark = letter.retried
     return f"{moment(mark.at)[:19].replace('T', ' ')} → {mark.offset}" if mark else ""
 

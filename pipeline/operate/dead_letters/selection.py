@@ -1,4 +1,4 @@
-"""Which dead letters are meant."""
+"""Which dead letters a command is about."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from pipeline.operate.tail import screen
 from pipeline.operate.tail.passing import Filter, Passing, SourceRecord, events
 from pipeline.process import terminal
 from pipeline.process.interrupts import Interrupts
+from pipeline.process.printable import printable
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -134,7 +135,11 @@ class _Watch:
         except KafkaException as error:
             if not self._is_away:
                 why = translate(error, self._settings)
-                print(f"usage: {why}; trying until it does", file=sys.stderr, flush=True)
+                print(
+                    f"usage: {printable(str(why))}; trying until it does",
+                    file=sys.stderr,
+                    flush=True,
+                )
             self._is_away = True
         else:
             if self._is_away:

@@ -30,7 +30,7 @@ class SourceRecord(NamedTuple):
 
 
 class Passing(NamedTuple):
-    """One event of a record."""
+    """One event of a record that passes, and what it comes to."""
 
     record: SourceRecord
     index: int | None  # type: ignore[assignment]  # hides tuple.index
