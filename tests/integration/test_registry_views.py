@@ -541,6 +541,41 @@ def test_recommended_recipes(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "clones"),
+    [
+        ([{"cloned_from": "lib"}, {}], 0),  # one partition: the higher offset holds
+        ([{}, {"cloned_from": "lib"}], 1),
+        ([{"cloned_from": "lib", "arrival": "2026-03-02"}, {"partition": 1}], 1),  # the later
+        ([{"cloned_from": "lib"}, {"partition": 1, "arrival": "2026-03-02"}], 0),  # arrival
+    ],
+)
+def test_a_state_overruled_at_its_very_instant_is_no_clone(
+    world: World, said: list[dict[str, Any]], clones: int
+) -> None:
+    world.is_("tenant acme", "2026-01-01 00:00")
+    world.is_("recipe acme/lib", "2026-01-01 00:00", recommended=True)
+    for one in said:
+        world.is_("recipe acme/mine", "2026-03-01", **one)
+    rows = world.ask("recommended_recipes", as_of="2026-05-01 00:00", k=5)
+    assert [row[3] for row in rows] == [clones] * bool(clones)
+
+
+def test_tasks_before_october_2020_count_nowhere(world: World) -> None:
+    """Where October begins in the zone that is asked for."""
+    world.is_("tenant acme", "2020-01-01 00:00")
+    world.acted("acme", "2020-09-30 18:29", "2020-09-30 18:30", "2020-10-01 00:00")
+    for tz, tasks in (("UTC", 1), ("Asia/Kolkata", 2)):
+        rows = world.ask("top_customers", as_of="2020-10-02 00:00", months=12, tz=tz, k=1)
+        assert [row[3] for row in rows] == [tasks]
+        [customer] = world.ask("customers", as_of="2020-10-02 00:00", tz=tz)
+        assert customer[4] == tasks
+    world.acted("acme", "2020-09-01 00:00")
+    assert world.ask("top_customers", as_of="2020-09-20 00:00", months=2, tz="UTC", k=1) == []
+    [customer] = world.ask("customers", as_of="2020-09-20 00:00", tz="UTC")
+    assert customer[4] == 0
+
+
 # Bad parameters ----------------------------------------------------------------------------------
 
 RANGE = "since='2026-01-01 00:00:00', until='2026-06-01 00:00:00'"

@@ -24,7 +24,11 @@ FROM
     SELECT tenant, false, '', '', '', sum(tasks), 0, 0, 0, toDateTime(0, 'UTC')
     FROM _tasks(
         since = toUnixTimestamp(toDateTime(
-            toStartOfMonth(toTimeZone(toStartOfMinute({as_of:DateTime('UTC')}), {tz:String})), {tz:String}
+            greatest(
+                toStartOfMonth(toTimeZone(toStartOfMinute({as_of:DateTime('UTC')}), {tz:String})),
+                _available_from()
+            ),
+            {tz:String}
         )),
         until = {as_of:DateTime('UTC')},
         tenant = ''

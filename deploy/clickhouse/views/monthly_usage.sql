@@ -16,7 +16,7 @@ FROM
     FROM _tasks()
     WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0
     GROUP BY tenant, month
-    HAVING tasks > 0 AND month >= '2020-10-01'
+    HAVING tasks > 0 AND month >= _available_from()
 ) AS counted
 LEFT JOIN
 (

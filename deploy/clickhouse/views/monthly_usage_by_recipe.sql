@@ -23,7 +23,7 @@ FROM
             SELECT tenant FROM _admins(as_of = {until:DateTime('UTC')})
         )
     GROUP BY tenant, recipe_id, month
-    HAVING tasks > 0 AND month >= '2020-10-01'
+    HAVING tasks > 0 AND month >= _available_from()
 ) AS counted
 LEFT JOIN
 (

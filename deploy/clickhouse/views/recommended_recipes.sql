@@ -1,4 +1,5 @@
--- A10. Every recipe that ever said it was cloned from one counts for it, if its account is a customer's now.
+-- A10. Every recipe that ever was cloned from one counts for it, if its account is a customer's now. What was
+-- overruled at its very instant never was: by a higher place in its partition, by a later arrival in another one.
 CREATE OR REPLACE VIEW recommended_recipes{cluster} AS
 SELECT
     row_number() OVER (ORDER BY clones DESC, recipe_id) AS rank,
@@ -35,15 +36,35 @@ FROM
 ) AS recommended
 INNER JOIN
 (
-    SELECT cloned_from AS recipe_id, uniqExact(tenant, entity_id) AS clones
-    FROM entities
-    WHERE entity = 'recipe' AND cloned_from != ''
-        AND time < toStartOfMinute({as_of:DateTime('UTC')})
-        AND tenant IN
+    SELECT origin AS recipe_id, uniqExact(tenant, entity_id) AS clones
+    FROM
+    (
+        SELECT tenant, entity_id, argMax(last_origin, place) AS origin
+        FROM
         (
-            SELECT tenant FROM _tenants(tenant = '') WHERE customer
+            SELECT
+                tenant, entity_id, time,
+                argMax(cloned_from, (offset, element)) AS last_origin,
+                argMax((arrival, partition), (offset, element)) AS place
+            FROM entities
+            WHERE entity = 'recipe'
+                AND time < toStartOfMinute({as_of:DateTime('UTC')})
+                AND tenant IN
+                (
+                    SELECT tenant FROM _tenants(tenant = '') WHERE customer
+                )
+                AND (tenant, entity_id) IN
+                (
+                    SELECT tenant, entity_id FROM entities
+                    WHERE entity = 'recipe' AND cloned_from != ''
+                        AND time < toStartOfMinute({as_of:DateTime('UTC')})
+                )
+            GROUP BY tenant, entity_id, time, partition
         )
-    GROUP BY cloned_from
+        GROUP BY tenant, entity_id, time
+        HAVING origin != ''
+    )
+    GROUP BY origin
 ) AS cloned USING recipe_id
 ORDER BY rank
 LIMIT {k:UInt32}

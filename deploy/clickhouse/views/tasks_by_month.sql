@@ -8,8 +8,8 @@ WITH
     if(start < stop, 1 + greatest(dateDiff('month', first, last), 0), 0) AS length
 SELECT
     month,
-    if(month < '2020-10-01', NULL, sum(tasks)) AS tasks,
-    month >= '2020-10-01' AS available,
+    if(month < _available_from(), NULL, sum(tasks)) AS tasks,
+    month >= _available_from() AS available,
     toStartOfMonth(toTimeZone(assumeNotNull((SELECT newest FROM _newest)), {tz:String})) > month AS closed
 FROM
 (

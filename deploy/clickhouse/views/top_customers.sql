@@ -10,9 +10,12 @@ FROM
     SELECT tenant, sum(tasks) AS tasks
     FROM _tasks(
         since = toUnixTimestamp(toDateTime(
-            addMonths(
-                toStartOfMonth(toTimeZone(toStartOfMinute({as_of:DateTime('UTC')}), {tz:String})),
-                1 - toInt64({months:UInt32})
+            greatest(
+                addMonths(
+                    toStartOfMonth(toTimeZone(toStartOfMinute({as_of:DateTime('UTC')}), {tz:String})),
+                    1 - toInt64({months:UInt32})
+                ),
+                _available_from()
             ),
             {tz:String}
         )),

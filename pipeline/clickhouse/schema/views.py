@@ -22,8 +22,27 @@ from pipeline.errors import MigrationError
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
 
-SETTINGS: Mapping[str, str] = {"join_use_nulls": "0"}
-"""Part of every view, so that a session's own settings change no answer."""
+SETTINGS: Mapping[str, str] = {
+    "aggregate_functions_null_for_empty": "0",
+    "any_join_distinct_right_table_keys": "0",
+    "cast_keep_nullable": "0",
+    "date_time_overflow_behavior": "'ignore'",
+    "decimal_check_overflow": "1",
+    "empty_result_for_aggregation_by_empty_set": "0",
+    "enable_extended_results_for_datetime_functions": "0",
+    "final": "0",
+    "function_date_trunc_return_type_behavior": "0",
+    "group_by_use_nulls": "0",
+    "join_default_strictness": "'ALL'",
+    "join_use_nulls": "0",
+    "least_greatest_legacy_null_behavior": "0",
+    "prefer_column_name_to_alias": "0",
+    "session_timezone": "''",
+    "transform_null_in": "0",
+    "union_default_mode": "''",
+    "use_variant_as_common_type": "0",
+}
+"""Part of every view, so that a session's own settings change no answer: ClickHouse's defaults."""
 
 RETIRED = ("_kept",)
 """Views that releases made before they marked them, and that are none any more."""

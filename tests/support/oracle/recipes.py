@@ -45,8 +45,8 @@ def tasks_by_month(world: World, since: datetime, until: datetime, tz: str, tena
 def top_customers(world: World, as_of: datetime, months: int, tz: str, k: int) -> Rows:
     """A2: who had most tasks in the month of `as_of`, up to it, and the months before it."""
     instant = to_ms(as_of)
-    start = start_of_month(last_months(instant, months, tz)[0], tz)
-    start, end = world.range_ms(start, instant)
+    first = max(last_months(instant, months, tz)[0], USAGE_AVAILABLE_FROM)
+    start, end = world.range_ms(start_of_month(first, tz), instant)
     standing = world.standing(instant)
     tasks = Counter(task.tenant for task in _tasks(world, start, end, "", standing))
     rows = [
@@ -145,7 +145,8 @@ def customers(world: World, as_of: datetime, tz: str) -> Rows:
     """A7, A8: every customer, with its numbers; `last_seen` is NULL for one never seen."""
     instant = to_ms(as_of)
     standing = world.standing(instant)
-    start, end = world.range_ms(start_of_month(month_of(instant, tz), tz), instant)
+    month = max(month_of(instant, tz), USAGE_AVAILABLE_FROM)
+    start, end = world.range_ms(start_of_month(month, tz), instant)
     tasks = Counter(task.tenant for task in _tasks(world, start, end, "", standing))
     connections = Counter(who for who, _ in _connections(standing, ""))
     running = Counter(_running(standing, ""))
@@ -184,18 +185,20 @@ def active_recipes_by_month(
 def recommended_recipes(world: World, as_of: datetime, k: int) -> Rows:
     """A10: the recommended recipes that customers cloned most.
 
-    Every recipe that ever said it was cloned from it counts, deleted later or not, if its account
-    is a customer's at `as_of`.
+    Every recipe that ever was cloned from it counts, deleted later or not, if its account is a
+    customer's at `as_of`; a state that was overruled at its very instant never was.
     """
     instant = to_ms(as_of)
     standing = world.standing(instant)
     customers = standing.customers()
     clones: dict[str, set[tuple[str, str]]] = {}
-    for change in world.registry.changes:
-        origin = change.attributes.get("cloned_from")
-        known = change.entity == "recipe" and change.time < instant
-        if known and origin and change.tenant in customers:
-            clones.setdefault(origin, set()).add((change.tenant, change.id))
+    for (entity, who, ident), states in world.registry.states.items():
+        if entity != "recipe" or who not in customers:
+            continue
+        for state in states:
+            origin = state.attributes.get("cloned_from")
+            if origin and state.time < instant:
+                clones.setdefault(origin, set()).add((who, ident))
     rows = [
         (len(clones[of]), (of, standing.name("recipe", who, of), len(clones[of])))
         for who, of, state in standing.standing("recipe")

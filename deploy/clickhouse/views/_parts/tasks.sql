@@ -1,3 +1,6 @@
+-- The first month of which tasks are known; what is before it is not available, and counts nowhere.
+MACRO _available_from() AS toDate('2020-10-01');
+
 -- Tasks in [since, until), the admin's too.
 PART _tasks AS
 WITH _range()
