@@ -90,7 +90,14 @@ def _checker(topic: str, type_: str, at: int | None) -> Checker:
         if value and value not in known:
             raise click.UsageError(f"{name} is {value!r}; allowed: {', '.join(known)}")
     now_ms = time.time_ns() // 1_000_000 if at is None else at
-    return Checker(judge=Judge(rules_of(settings)), now_ms=now_ms, topic=topic, type=type_)
+    rules = rules_of(settings)
+    return Checker(
+        judge=Judge(rules),
+        now_ms=now_ms,
+        topic=topic,
+        type=type_,
+        remembered=rules.duplicate_window,
+    )
 
 
 def _report(checker: Checker, name: str, file: Iterable[bytes], as_json: bool) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from pipeline.facts.zones import VERSION
+from pipeline.settings.sections import RuleSettings
 
-if TYPE_CHECKING:
-    from pipeline.settings import Settings
+_DEFAULTS = RuleSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,11 @@ class Rules:
     contract: str = "2"
     """Raise it with any change of the code that changes what some log comes to."""
 
-    too_early_seconds: int = 600
+    too_early_seconds: int = _DEFAULTS.too_early_seconds
     """An event may be at most this much later than its record's timestamp."""
 
-    too_late_seconds: int = 34_560_000
-    """An event may be at most this much earlier than its record's timestamp (400 days)."""
+    too_late_seconds: int = _DEFAULTS.too_late_seconds
+    """An event may be at most this much earlier than its record's timestamp."""
 
     max_record_bytes: int = 1_048_576
     """Size of a record's value."""
@@ -38,7 +37,7 @@ class Rules:
 
     max_batch_elements: int = 10_000
 
-    duplicate_window: int = 1_000_000
+    duplicate_window: int = _DEFAULTS.duplicate_window
     """For how many offsets an event's id is remembered."""
 
     task_rule_set: int = 1
@@ -54,7 +53,7 @@ class Rules:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def rules_of(settings: Settings) -> Rules:
+def rules_of(settings: RuleSettings) -> Rules:
     """Return the rules that decide what a log comes to."""
     return Rules(
         too_early_seconds=settings.too_early_seconds,

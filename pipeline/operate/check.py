@@ -14,10 +14,9 @@ import msgspec
 
 from pipeline.facts.exact.reasons import UNKNOWN_TYPE, shown
 from pipeline.facts.judge import TOPIC_OF, Judge, Rejection, Verdict, parts
+from pipeline.facts.rules import Rules
 
 DUPLICATE = "duplicate"
-REMEMBERED = 1_000_000
-"""Events of which a repeat is noticed; the window of duplicates is as large."""
 
 _ANY = msgspec.json.Decoder()
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -64,6 +63,8 @@ class Checker:
     """Where they go, without prefix; ``''``: each where its (first) event's type belongs."""
     type: str = ""
     """What they must be; ``''``: anything."""
+    remembered: int = Rules().duplicate_window
+    """Events of which a repeat is noticed: as many as the window of duplicates has."""
     events: int = 0
     wrong: int = 0
     repeated: int = 0
@@ -109,7 +110,7 @@ class Checker:
         first = self._seen.get(identity)
         if first is not None:
             return DUPLICATE, f"source and id are those of {first}: it would be dropped."
-        if len(self._seen) < REMEMBERED:
+        if len(self._seen) < self.remembered:
             self._seen[identity] = where
         return "", ""
 

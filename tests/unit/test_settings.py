@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SettingsError
+from pipeline.facts.rules import Rules, rules_of
 from pipeline.settings import Settings, load, page, variable
 
 WRONG = {
@@ -222,3 +223,8 @@ def test_settings_that_contradict_each_other_are_refused(
 def test_the_page_of_settings_is_fresh() -> None:
     written = Path(__file__).parents[2] / "docs" / "settings.md"
     assert written.read_text(encoding="utf-8") == page.markdown(), "run `make docs`"
+
+
+def test_rules_have_the_defaults_of_the_settings() -> None:
+    assert rules_of(load({})) == Rules()
+    assert rules_of(load({"USAGE_TOO_LATE_SECONDS": "60"})) == Rules(too_late_seconds=60)
