@@ -53,6 +53,7 @@ bench: for-test $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; an h
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
 	$(BIN)/usage docs settings > docs/settings.md
 	$(BIN)/usage docs metrics > docs/metrics.md
+	$(BIN)/usage docs tables > docs/tables.md
 	$(BIN)/usage docs views > docs/views.md
 	$(BIN)/usage docs schemas
 

@@ -44,6 +44,18 @@ def views_page() -> None:
     click.echo(page.markdown(found), nl=False)
 
 
+@docs.command("tables")
+def tables_page() -> None:
+    """Print docs/tables.md: the tables of this release; it starts a store of its own for that."""
+    from pipeline.cli.opened import opened_store
+    from pipeline.clickhouse.schema import page
+    from pipeline.embedded.shipped import shipped
+
+    with shipped() as settings, opened_store(settings) as store:
+        found = page.tables(store)
+    click.echo(page.markdown(found), nl=False)
+
+
 @docs.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail when a file is stale.")
 @click.option(

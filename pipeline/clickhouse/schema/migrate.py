@@ -45,14 +45,15 @@ _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 _MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations{cluster}
 (
-    number UInt32,
-    name String,
+    number UInt32 COMMENT 'of the migration''s file',
+    name String COMMENT 'of the migration''s file',
     checksum String COMMENT 'SHA-256 of the file',
-    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'when it was applied'
 )
 ENGINE = {engine:ReplacingMergeTree(applied_at)}
 ORDER BY number
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Migrations that were applied, with the checksum of each file'
 """
 
 _OPEN = """
