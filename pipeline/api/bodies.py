@@ -40,7 +40,7 @@ def _beginning(piece: bytes, lines: int) -> bytes:
 
 
 async def marked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """With the byte-order mark by which spreadsheets know UTF-8."""
+    """Rows with the byte-order mark by which spreadsheets know UTF-8."""
     yield BYTE_ORDER_MARK
     async for piece in pieces:
         yield piece

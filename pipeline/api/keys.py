@@ -58,7 +58,7 @@ async def listed(request: web.Request) -> web.Response:
 
 
 async def one(request: web.Request) -> web.Response:
-    """One of them."""
+    """Answer with one key that the caller may see."""
     options.only(dict(request.query), (), "/v1/keys")
     return json_response(described(await _one(request)))
 

@@ -42,7 +42,7 @@ class Problem(Exception):
         return cls(refusal.status, refusal.sentence, reason=refusal.reason, headers=known)
 
     def response(self) -> web.Response:
-        """The answer."""
+        """This problem as an answer of HTTP."""
         document = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,

@@ -68,7 +68,7 @@ async def listed(request: web.Request) -> web.Response:
 
 
 async def one(request: web.Request) -> web.Response:
-    """How one of them stands."""
+    """Answer with how one report's job stands."""
     options.only(dict(request.query), (), "/v1/reports")
     job, state = await _mine(request)
     return json_response(described(request.app[API], job, state))

@@ -26,7 +26,7 @@ def zones(incomplete: str) -> list[str]:
 
 
 def of_view(view: str | None, items: list[CompletionItem]) -> list[CompletionItem]:
-    """Of what can follow, without the options that this view does not have."""
+    """What can follow, without the options that this view does not have."""
     parameters = shipped().get(view or "")
     if parameters is None:
         return items

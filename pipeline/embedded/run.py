@@ -88,7 +88,7 @@ class Places:
         return self.data.absolute() / "api.key"
 
     def lines(self, link: str = "") -> tuple[tuple[str, str], ...]:
-        """For people: what, and where; ``link`` is the API's that works once."""
+        """What runs and where, in lines for people; ``link`` is the API's that works once."""
         bearer = f"Authorization: Bearer $(cat {shlex.quote(str(self.key))})"
         ask = f"{self.api}/v1/views/request_summary?since=1h"
         sql = f"SELECT sum(requests) FROM {self.database}.requests_1m"  # noqa: S608 - only shown

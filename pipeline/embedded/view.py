@@ -31,7 +31,7 @@ class Face(Protocol):
     every_seconds: float
 
     def show(self, reading: Reading | None, trouble: str, running_seconds: float) -> None:
-        """Show this, now."""
+        """Show these readings now, in place of those before."""
 
 
 def show(

@@ -147,7 +147,7 @@ def origin(offset: N, place: int) -> N:
 
 
 def offset_and_place(origin: int) -> tuple[int, int]:
-    """What ``origin`` was made of."""
+    """The offset and the place in its batch that an ``origin`` was made of."""
     return divmod(origin, _EVENTS_OF_RECORD)
 
 

@@ -148,7 +148,7 @@ def _extend(into: Facts, common: Common, origins: Instants, first: int, end: int
 
 
 def _offsets(records: Sequence[Record], places: Instants) -> Instants:
-    """Of the records at these places."""
+    """The offsets of the records at these places."""
     first, last = records[0].offset, records[-1].offset
     if last - first == len(records) - 1:  # nothing is missing between, as almost always
         return places + first
@@ -161,5 +161,5 @@ def _arrivals(records: Sequence[Record]) -> Instants:
 
 
 def _values(records: Sequence[Record]) -> list[bytes]:
-    """Of each record; empty for a tombstone."""
+    """The value of each record; empty for a tombstone."""
     return [record.value or b"" for record in records]

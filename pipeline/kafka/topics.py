@@ -122,7 +122,7 @@ def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicRep
 
 
 def retentions(settings: Settings, names: Iterable[str]) -> dict[str, int]:
-    """For how many ms the topics (full names) keep records; -1 is for good.
+    """How many ms the topics (full names) keep records; -1 is for good.
 
     Of the in-process broker, which forgets by size only, -1 too.
 

@@ -49,7 +49,7 @@ class EventFinding(NamedTuple):
         return self.reason != DUPLICATE
 
     def as_json(self) -> dict[str, Any]:
-        """For programs; with the sentence's field, found and expected where it has them."""
+        """The verdict for programs, with its field, found and expected where it has them."""
         return self._asdict() | parts(self.message)
 
 

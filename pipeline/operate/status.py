@@ -149,7 +149,7 @@ def _line(
 
 
 def as_json(status: Status) -> dict[str, Any]:
-    """For programs; instants as ISO 8601, ages in seconds."""
+    """The status for programs: instants as ISO 8601, ages in seconds."""
     return {
         "group": status.name,
         "state": status.group.state,

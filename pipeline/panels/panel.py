@@ -32,7 +32,7 @@ class Tab(StrEnum):
 
     @property
     def heading(self) -> str:
-        """For people."""
+        """The panel's heading, for people."""
         return {Tab.METRICS: "Usage metrics", Tab.CUSTOMER: "Customer"}.get(
             self, self.value.capitalize()
         )

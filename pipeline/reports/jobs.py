@@ -57,14 +57,14 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def file_name(self) -> str:
-        """As a reader may store it."""
+        """The file's name, as a reader may store it."""
         views = "-".join(part.view for part in self.report.parts[:1])
         more = f"-and-{len(self.report.parts) - 1}-more" if len(self.report.parts) > 1 else ""
         return f"{views}{more}-{self.created:%Y%m%d-%H%M%S}.{file_type(self.report)[0]}"
 
     @property
     def media_type(self) -> str:
-        """Of the file."""
+        """The media type of the file."""
         return file_type(self.report)[1]
 
 
@@ -131,7 +131,7 @@ class Jobs:
         return self._folder / job.id / f"file.{file_type(job.report)[0]}"
 
     def part(self, job: Job) -> Path:
-        """Where it is written."""
+        """The path of the file while it is being written."""
         return self.file(job).with_suffix(".part")
 
     def expires(self, job: Job) -> datetime:

@@ -159,7 +159,7 @@ def _columns(
 
 
 def _organizations(given: Sequence[str] | str) -> Sequence[str]:
-    """Those that were named; empty: all of the caller's."""
+    """The organizations that were named; empty: all of the caller's."""
     named = [given] if isinstance(given, str) else list(given)
     if named in ([ALL], [""]):
         return ()

@@ -60,7 +60,7 @@ class Changes:
         return things[place]
 
     def _some_user(self, tenant: Tenant) -> Thing:
-        """Has another role now."""
+        """A change by which some user has another role."""
         place = self._rng.randrange(len(self._of(tenant, "user")))
         return self._replace(tenant, "user", place, role=self._rng.choice(("member", "manager")))
 

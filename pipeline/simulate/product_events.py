@@ -20,7 +20,7 @@ NAMES = (
 
 
 class ProductEvents:
-    """Makes their data, as JSON text."""
+    """Makes the data of product events, as JSON text."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng

@@ -131,7 +131,7 @@ class _Stream:
         self._weighed_ms = now_ms
 
     def _rank(self) -> int:
-        """Of a tenant, from 1: the busier, the likelier."""
+        """A tenant's rank, from 1: the busier, the likelier."""
         return bisect(self._weights, self._rng.random() * self._weights[-1]) + 1
 
     def _tenant(self) -> Tenant:

@@ -44,7 +44,7 @@ class View:
     """Empty until described."""
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The view as JSON for programs."""
         return {
             "name": self.name,
             "rows": list(self.rows),

@@ -43,7 +43,7 @@ full (a parser that makes floats of them is exact up to 2^53); CSV has the rows 
 
 
 def markdown(views: Sequence[View]) -> str:
-    """The whole page."""
+    """Write the page ``docs/views.md``."""
     rows = [
         f"| [`{view.name}`](#{view.name}) | {' '.join(view.rows)} | {view.sentence} |"
         for view in views

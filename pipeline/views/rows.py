@@ -52,7 +52,7 @@ def as_json(columns: Sequence[str], rows: Rows) -> list[dict[str, Any]]:
 
 
 def show_json(document: Any, out: TextIO) -> None:
-    """Print for programs."""
+    """Print rows as JSON for programs."""
     out.write(printable_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
 

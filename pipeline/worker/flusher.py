@@ -272,7 +272,7 @@ class _Backoff:
         self._ceiling = FIRST_BACKOFF_SECONDS
 
     def next(self) -> float:
-        """Return the seconds to wait."""
+        """Return the seconds to wait before the next attempt."""
         seconds = random.uniform(0, self._ceiling)  # noqa: S311  # nothing secret
         self._ceiling = min(2 * self._ceiling, LONGEST_BACKOFF_SECONDS)
         return max(seconds, 0.01)

@@ -91,7 +91,7 @@ class _Worker:
         self._failure: BaseException | None = None
 
     async def run(self) -> int:
-        """Return the exit code."""
+        """Run the worker to its end and return the exit code."""
         loop = asyncio.get_running_loop()
         stopping_seconds = self._settings.settle_seconds + APP_STOP_SECONDS + MARGIN_SECONDS
         Ending(lambda: loop.call_soon_threadsafe(self._stop), stopping_seconds)

@@ -33,7 +33,7 @@ _TENANT = {
 
 
 def document() -> dict[str, Any]:
-    """The document."""
+    """The AsyncAPI document of all topics."""
     return {
         "asyncapi": VERSION,
         "info": {

@@ -45,7 +45,7 @@ def of_event(kind: EventType) -> dict[str, Any]:
 
 
 def example(kind: EventType) -> dict[str, Any]:
-    """An event for people."""
+    """An example of an event, for people."""
     return {
         "specversion": "1.0",
         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",

@@ -74,7 +74,7 @@ def records(count: int, groups: int, change: Callable[[dict[str, Any]], Any]) ->
 
 
 def unchanged(_: dict[str, Any]) -> None:
-    """The common form."""
+    """Events in the common form."""
 
 
 def unusual(one: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ def unusual(one: dict[str, Any]) -> None:
 
 
 def extended(one: dict[str, Any]) -> None:
-    """With what we do not know."""
+    """Events with attributes that the contract does not know."""
     one["traceparent"] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     one["data"]["region"] = {"name": "eu-1", "zones": ["a", "b"]}
 

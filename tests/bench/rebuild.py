@@ -15,7 +15,7 @@ NO_WINDOW = {"USAGE_DUPLICATE_WINDOW": "0"}
 
 
 class Rebuilt(NamedTuple):
-    """One takeover."""
+    """What one takeover took."""
 
     records: int
     seconds: float

@@ -19,7 +19,7 @@ _TTL = re.compile(r"\bTTL (\w+) \+ toIntervalDay\((\d+)\)")
 
 
 def wanted(settings: Settings) -> dict[str, tuple[str, int]]:
-    """For each rollup, the column of its bucket and the days it is kept (0: for good)."""
+    """By rollup, its bucket's column and the days that it is to be kept (0: for good)."""
     minutes = dict.fromkeys(MINUTE_TABLES, ("minute", settings.keep_minute_rows))
     quarters = dict.fromkeys(QUARTER_HOUR_TABLES, ("quarter", settings.keep_quarter_hour_rows))
     days = settings.keep_quarter_hour_rows

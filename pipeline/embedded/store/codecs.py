@@ -20,7 +20,7 @@ class Encoder(Protocol):
         """Take a piece; give what is ready to be sent."""
 
     def end(self) -> bytes:
-        """Give what is left."""
+        """Give the bytes that are left at the end of the stream."""
 
 
 class _Plain:

@@ -184,7 +184,7 @@ def _is_native(asked: Asked, statement: Statement) -> bool:
 
 
 def _with_types(asked: Asked, statement: Statement) -> Asked:
-    """For an answer of a revision that has zones, what makes the engine tell them."""
+    """A request with what makes the engine tell zones, where its revision has them."""
     if asked.revision < ZONES or not _is_native(asked, statement):
         return asked
     if _TYPES_AS_BYTES in asked.settings or _TYPES_AS_BYTES.encode() in asked.sql:

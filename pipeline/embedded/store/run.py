@@ -138,7 +138,7 @@ def _work(
     text: str,
     output: str,
 ) -> Outcome:
-    """Runs in a thread."""
+    """Run one statement, in a thread: its rows go to ``output``."""
     connection.prepare(label, asked.options.get("database", ""), asked.settings)
     outcome = connection.query(text, output, asked.parameters)
     if statement.sets:

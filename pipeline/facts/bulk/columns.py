@@ -20,7 +20,7 @@ Values = list[Any] | NDArray[Any]
 
 
 class Bulk(Protocol):
-    """Many events of a type."""
+    """Many events of one type, as columns."""
 
     odd: set[int]
     """The places that must be decided one by one after all."""
@@ -33,7 +33,7 @@ class Bulk(Protocol):
 
 
 class Requests:
-    """Of CommonRequest."""
+    """Columns of requests in the common form (``CommonRequest``)."""
 
     def __init__(self, data: Sequence[Any]) -> None:
         self._data = data
@@ -68,7 +68,7 @@ class Requests:
 
 
 class RecipeActions:
-    """Of CommonRecipeAction."""
+    """Columns of recipe actions in the common form (``CommonRecipeAction``)."""
 
     def __init__(self, data: Sequence[Any]) -> None:
         self._data = data
@@ -88,7 +88,7 @@ class RecipeActions:
 
 
 class ProductEvents:
-    """Of CommonProductEvent."""
+    """Columns of product events in the common form (``CommonProductEvent``)."""
 
     def __init__(self, data: Sequence[Any]) -> None:
         self._data = data
@@ -110,7 +110,7 @@ def _is_shallow(properties: bytes) -> bool:
 
 @lru_cache(maxsize=1)
 def _tasks(rule_set: int) -> Mapping[tuple[str, str], int]:
-    """1 or 0 by kind and outcome."""
+    """By an action's kind and outcome: 1 where it is a task by this rule set, else 0."""
     return {(k, o): int(is_task(rule_set, k, o)) for k in KINDS for o in OUTCOMES}
 
 

@@ -13,7 +13,7 @@ _ONLY_NUMBERS = frozenset({float})
 
 
 class Costs(NamedTuple):
-    """Of many requests."""
+    """The costs of many requests, in billionths of their currency."""
 
     nanos: NDArray[np.int64]
     """0 where there is no cost."""

@@ -15,7 +15,7 @@ _ERROR = 2.0**-51
 
 
 class Scaled(NamedTuple):
-    """Of many numbers."""
+    """Many decimal numbers, scaled to integers."""
 
     whole: NDArray[np.int64]
     """0 where it is not clear."""

@@ -43,7 +43,7 @@ class Common(NamedTuple):
     """The places, in order, of the records that must be decided one by one."""
 
     def chosen(self, which: NDArray[np.bool_]) -> "Common":
-        """Only those."""
+        """The chosen events alone; ``which`` is a mask over all."""
         chosen = which.tolist()
         lists = (self.tenants, self.sources, self.ids)
         tenants, sources, ids = (list(compress(items, chosen)) for items in lists)

@@ -109,23 +109,23 @@ def _instant(text: str) -> int | None:
 
 @lru_cache(maxsize=_CACHED)
 def _second(text: str) -> int | None:
-    """Of ``2026-05-01T12:34:56``."""
+    """The instant of a time written as ``2026-05-01T12:34:56``, in UTC; None where it is none."""
     return times.parse(text + "Z")
 
 
 @lru_cache(maxsize=_CACHED)
 def _rest(text: str) -> int | None:
-    """Of ``Z``, ``+05:30``: what it adds, in ms."""
+    """What the end of a time adds, as ``Z`` or ``+05:30``, in ms."""
     return times.parse("1970-01-01T00:00:00" + text)
 
 
 @lru_cache(maxsize=2000)
 def _milliseconds(text: str) -> int | None:
-    """Of ``.123``, no less and no more."""
+    """The milliseconds of ``.123``, no less and no more."""
     return times.parse(f"1970-01-01T00:00:00{text}Z") if len(text) == 4 else None
 
 
 @lru_cache(maxsize=_CACHED)
 def _rest_of_fraction(text: str) -> int | None:
-    """Of ``456Z``, ``Z``, ``+05:30`` after three digits: what it adds, in ms."""
+    """What adds ``456Z``, ``Z`` or ``+05:30`` after three digits, in ms."""
     return times.parse("1970-01-01T00:00:00.000" + text)

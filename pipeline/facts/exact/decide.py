@@ -225,7 +225,7 @@ def _must_be(kind: type, value: Any, form: forms.Form) -> None:
 
 
 def _hinted(refused: Refused, record: Record) -> Refused:
-    """With how headers are spelled, where the record has some that are nearly right."""
+    """A message with how headers are spelled, where the record has some that are nearly right."""
     name = forms.misspelled(record.headers)
     if not name:
         return refused

@@ -17,7 +17,7 @@ _READ_OUT = _NAMES[_NAMES.index("attributes") + 1 :]
 
 
 def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
-    """The row. Raises Refused."""
+    """The row of a valid entity. Raises Refused."""
     entity = fields.choice(data, "entity", _ENTITIES)
     entity_id = fields.required_text(data, "entity_id")
     deleted = fields.optional_boolean(data, "deleted")

@@ -6,7 +6,7 @@ from pipeline.facts.exact import times
 
 
 class Origin(NamedTuple):
-    """Of one event. Instants are epoch milliseconds."""
+    """Where one event comes from. Instants are epoch milliseconds."""
 
     tenant: str
     """Its subject, which may be ``*`` on entities."""

@@ -9,7 +9,7 @@ from schemas.product_event import MAX_PROPERTIES_DEPTH
 
 
 def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
-    """The row. Raises Refused."""
+    """The row of a valid product event. Raises Refused."""
     name = fields.required_text(data, "name")
     user_id = fields.optional_text(data, "user_id")
     depth = depth_of(fields.optional_object(data, "properties"))

@@ -27,7 +27,7 @@ def is_task(rule_set: int, kind: str, outcome: str) -> bool:
 
 
 def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
-    """The row. Raises Refused."""
+    """The row of a valid recipe action. Raises Refused."""
     recipe_id = fields.required_text(data, "recipe_id")
     fields.required_text(data, "job_id")
     _check_step(data)

@@ -19,7 +19,7 @@ COST_DIGITS = 9
 
 
 def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
-    """The row. Raises Refused."""
+    """The row of a valid request. Raises Refused."""
     operation = fields.required_text(data, "operation")
     model = fields.required_text(data, "model")
     status_code = fields.required_integer(data, "status_code", 100, 599)
@@ -82,5 +82,5 @@ def cost_nanos(cost: Any) -> int | None:
 
 
 def is_currency(value: Any) -> bool:
-    """Whether it is three capitals."""
+    """Whether a currency is three capitals, as ISO 4217 has them."""
     return isinstance(value, str) and _CURRENCY.fullmatch(value) is not None

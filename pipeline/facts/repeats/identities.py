@@ -83,7 +83,7 @@ def _read(line: bytes, width: int) -> NDArray[np.uint64]:
 
 
 def _whole(length: int) -> int:
-    """Of whole words."""
+    """A length in bytes, rounded up to whole words."""
     return -(-length // _WORD) * _WORD
 
 

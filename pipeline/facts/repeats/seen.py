@@ -17,7 +17,7 @@ Alone = Mapping[int, Sequence[Verdict]]
 
 
 class Repeated(NamedTuple):
-    """Which of them are duplicates."""
+    """Which of the events that were read are duplicates."""
 
     common: NDArray[np.bool_]
     """One for each of the common form."""
@@ -60,7 +60,7 @@ class Seen:
 
 
 def _offsets(records: Sequence[Record]) -> Offsets:
-    """Of each record; they rise."""
+    """The offset of each record; offsets rise."""
     first, last = records[0].offset, records[-1].offset
     if last - first == len(records) - 1:
         return np.arange(first, last + 1)

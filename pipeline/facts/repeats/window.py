@@ -45,7 +45,7 @@ class Window:
 
     @property
     def size_bytes(self) -> int:
-        """Of the arrays."""
+        """The bytes that the window's arrays take."""
         return int(self._keys.nbytes + self._lasts.nbytes)
 
     def repeated(self, hashes: Hashes, offsets: Offsets) -> NDArray[np.bool_]:

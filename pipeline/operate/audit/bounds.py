@@ -68,6 +68,6 @@ class Narrowing(Generic[K]):
 
     @property
     def width(self) -> Number:
-        """Of the widest interval: a difference up to this may have gone unseen."""
+        """The widest interval's width: a difference up to this may have gone unseen."""
         widths = [seen.width for seen in self._by_key.values()]
         return max(widths, default=0 if self._others is ANYTHING else self._others.width)

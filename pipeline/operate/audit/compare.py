@@ -24,7 +24,7 @@ class _Way:
     events: Number
 
     def around(self, difference: int) -> Interval:
-        """Of two tables, either of which may be ahead."""
+        """The interval of a difference between two tables, either of which may be ahead."""
         return Interval(difference - self.events, difference + self.events)
 
 

@@ -77,7 +77,7 @@ class LogTotals:
     """Rows whose received is not counted + duplicate + rejected."""
 
     def plus(self, row: Row) -> LogTotals:
-        """With one more row behind."""
+        """Totals with one more row behind these."""
         kept = (self.kept[0] + row.counts.counted, self.kept[1] + row.counts.counted)
         return LogTotals(
             self.first,

@@ -73,7 +73,7 @@ class Outside:
         return bool(key[0] > last)
 
     def quarter_is_exact(self, rollup: Rollup) -> Callable[[Key], bool]:
-        """The same of a quarter hour of the rollup."""
+        """Whether a quarter hour of the rollup is exact."""
         ends = (last for topic, last in self.events.items() if topic.endswith(rollup.kind))
         after = max(ends, default=-math.inf)
 

@@ -66,7 +66,7 @@ class DeadLetter:
         return self.size > len(self.value)
 
     def marked(self, mark: Mark | None) -> DeadLetter:
-        """With its mark, unless that is another incarnation's."""
+        """The letter with its mark, unless that is another incarnation's."""
         if mark is None or mark.timestamp != self.timestamp:
             return self
         return replace(self, retried=mark)

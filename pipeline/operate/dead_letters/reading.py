@@ -74,7 +74,7 @@ def read(settings: Settings, selection: LetterSelection, *, values: bool = True)
 def named(
     settings: Settings, origins: Sequence[str], found: Sequence[DeadLetter]
 ) -> list[DeadLetter]:
-    """Those of these origins among what was found, in the origins' order.
+    """The letters of these origins among what was found, in the origins' order.
 
     Raises:
         UsageError: one is not there.

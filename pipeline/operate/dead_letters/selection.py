@@ -12,7 +12,9 @@ from pipeline.operate.dead_letters.letter import DeadLetter
 
 @dataclass(frozen=True, kw_only=True)
 class LetterSelection:
-    """Of each sort any one of those named; empty: all. Times are of the rejected record's arrival.
+    """Which letters are meant: of each sort any one of those named; empty: all.
+
+    Times are of the rejected record's arrival.
 
     ``tenants`` and ``types`` may hold ``''``: those whose tenant or type could not be read.
     """

@@ -47,7 +47,7 @@ class Gates:
         self.changed.set()
 
     def close(self, tps: Iterable[TopicPartition]) -> None:
-        """Read these no more."""
+        """Close the gates of partitions: they are read no more."""
         for tp in tps:
             self.opened.pop(tp, None)
             self.readable.discard(tp)

@@ -65,7 +65,7 @@ class Named:
         return list(self.made.values())
 
     def revoke(self, key: str) -> bool:
-        """End one."""
+        """End a key at once."""
         self.callers.pop(key, None)
         return self.made.pop(key, None) is not None
 

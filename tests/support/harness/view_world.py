@@ -106,7 +106,7 @@ class ViewWorld:
         return sorted(found, key=lambda one: one.timestamp)
 
     def _again(self, message: Message) -> Message:
-        """The same events once more, to the same partition, up to an hour later."""
+        """Send the same events once more, to the same partition, up to an hour later."""
         later = message.timestamp + self._random.randrange(3_600_000)
         return Message(message.topic, message.partition, later, message.events)
 
@@ -376,7 +376,7 @@ def send(messages: list[Message], servers: str, prefix: str) -> None:
 
 
 def entries(log: Log, prefix: str) -> Iterator[Entry]:
-    """What the oracle wants of a log."""
+    """The entries of a log, as the oracle wants them."""
     for (topic, partition), part in sorted(log.items()):
         for record in part.records:
             assert record.value is not None

@@ -45,7 +45,7 @@ class Watched:
         return status, str(json.loads(body)["state"]) if body else ""
 
     def await_says(self, path: str, status: int, state: str, within: float = 30) -> None:
-        """Wait until it says so."""
+        """Wait until a page answers with this status and says this state."""
         until(
             lambda: self.says(path) == (status, state),
             within=within,

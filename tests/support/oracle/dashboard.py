@@ -31,7 +31,7 @@ class Within:
 
 
 def quantile(values: Sequence[int], q: float) -> Within | None:
-    """Of durations in µs, in ms; None of none."""
+    """A quantile of durations in µs, in ms; None of none."""
     if not values:
         return None
     ordered = sorted(values)

@@ -40,7 +40,7 @@ def live_windows(world: World, as_of: datetime, tenant: str) -> Rows:
 
 
 def _outcomes(world: World, since: datetime, until: datetime) -> list[Outcome]:
-    """Those whose record's timestamp lies in the range."""
+    """Events whose record's timestamp lies in the range."""
     start, end = to_ms(since), to_ms(until)
     return [one for one in world.outcomes if start <= one.timestamp < end]
 

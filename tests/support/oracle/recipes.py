@@ -79,7 +79,7 @@ def monthly_usage(world: World, since: datetime, until: datetime, tz: str, tenan
 def monthly_usage_by_recipe(
     world: World, since: datetime, until: datetime, tz: str, tenant: str
 ) -> Rows:
-    """A3: the same by recipe."""
+    """A3: tasks by recipe and month."""
     start, end = world.range(since, until)
     standing = world.standing(to_ms(until))
     tasks = Counter(

@@ -74,7 +74,10 @@ def _last_name(changes: list[Change]) -> str:
 
 
 def _winner(changes: list[Change]) -> Change:
-    """Of several at the same time: the later of each partition; of those, the later arrival."""
+    """Which of several changes at the same time holds.
+
+    The later of each partition; of those, the later arrival.
+    """
     by_partition: dict[int, Change] = {}
     for change in sorted(changes, key=lambda one: (one.offset, one.element)):
         by_partition[change.partition] = change

@@ -159,14 +159,14 @@ def billing_by_tenant(world: World, since: datetime, until: datetime, tenant: st
 
 
 def billing_by_team(world: World, since: datetime, until: datetime, tenant: str) -> Rows:
-    """C5: the same by team."""
+    """C5: cost by team."""
     name = world.standing(to_ms(until)).name
     found = _bill(world, since, until, tenant, lambda one: one.team)
     return [(who, ident, name("team", who, ident), *rest) for who, ident, *rest in found]
 
 
 def billing_by_agent(world: World, since: datetime, until: datetime, tenant: str) -> Rows:
-    """C5: the same by agent."""
+    """C5: cost by agent."""
     name = world.standing(to_ms(until)).name
     found = _bill(world, since, until, tenant, lambda one: one.agent)
     return [(who, ident, name("agent", who, ident), *rest) for who, ident, *rest in found]

@@ -57,7 +57,7 @@ class World:
         return self.range_ms(to_ms(since), to_ms(until))
 
     def range_ms(self, start: int, end: int) -> tuple[int, int]:
-        """The same of instants."""
+        """The instants in ms; an end before the kept minutes is cut to quarter hours inside."""
         if self.minutes_from is not None:
             if start < self.minutes_from:
                 start = -(-start // QUARTER) * QUARTER
@@ -71,7 +71,7 @@ class World:
 
 
 def between(events: Sequence[T], since: int, until: int, tenant: str = "") -> list[T]:
-    """Those in [since, until), of one tenant or ('') of all."""
+    """Entries in [since, until), of one tenant or ('') of all."""
     first = bisect_left(events, since, key=lambda one: one.time)
     last = bisect_left(events, until, key=lambda one: one.time)
     return [one for one in events[first:last] if tenant in ("", one.tenant)]

@@ -45,7 +45,7 @@ class Layout(Protocol):
         """Read past what stands before a column's values."""
 
     def values(self, cursor: Cursor, rows: int) -> None:
-        """Read past so many values."""
+        """Read past so many values of this type."""
 
 
 class _Fixed:
