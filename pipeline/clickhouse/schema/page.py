@@ -54,7 +54,10 @@ def tables(store: Store) -> list[Table]:
         "SELECT name, engine, sorting_key, comment FROM system.tables "
         "WHERE database = currentDatabase() AND engine NOT LIKE '%View' ORDER BY name"
     )
-    return [Table(*row, columns=tuple(columns[row[0]])) for row in rows]
+    return [
+        Table(name, engine, key, comment, tuple(columns[name]))
+        for name, engine, key, comment in rows
+    ]
 
 
 def markdown(found: Iterable[Table]) -> str:
