@@ -75,7 +75,9 @@ def check(files: tuple[Path, ...], topic: str, type_: str, at: int | None, as_js
                 _report(checker, name, file, as_json)
     if not as_json:
         repeated = f", {checker.repeated:,} repeated" if checker.repeated else ""
-        click.echo(f"{checker.events:,} events, {checker.wrong:,} wrong{repeated}", err=True)
+        odd = f", {checker.inconsistent:,} inconsistent" if checker.inconsistent else ""
+        said = f"{checker.events:,} events, {checker.wrong:,} wrong{repeated}{odd}"
+        click.echo(said, err=True)
     return int(checker.wrong > 0)
 
 

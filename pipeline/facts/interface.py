@@ -17,7 +17,8 @@ from pipeline.facts.columns import Column, column
 Outcome = tuple[int, str, str, str, str]
 """(arrival minute in epoch seconds, tenant, type, outcome, reason). The type is ``''`` where it
 could not be read, or is none that the topic knows. The outcome is one of ``counted``,
-``duplicate``, ``rejected``, ``skipped``; the reason is ``''`` unless rejected."""
+``duplicate``, ``rejected``, ``skipped``; the reason is that of a rejection, ``conflict`` of a
+duplicate whose data has other bytes than the last one's, else ``''``."""
 
 Bounds = tuple[int, int]
 """Least and greatest instant, in epoch milliseconds."""
@@ -77,6 +78,7 @@ class Facts:
     __slots__ = (
         "arrival",
         "columns",
+        "conflicts",
         "counted",
         "duplicate",
         "event_time",
@@ -102,6 +104,8 @@ class Facts:
         """Events: counted + duplicate + rejected."""
         self.counted = 0
         self.duplicate = 0
+        self.conflicts = 0
+        """Of the duplicates, those whose data has other bytes than the last one's."""
         self.rejected = 0
         self.skipped = 0
         """Tombstones, which are not received."""

@@ -1,7 +1,7 @@
 """The reader of a partition: records in, columns and rejections out."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from pipeline.facts.bulk.times import Instants
 from pipeline.facts.exact.decide import ROWS, Counted, Decider, Verdict
 from pipeline.facts.exact.times import arrival_minute
 from pipeline.facts.interface import Facts, Head, Reader, Record, origin, widened
-from pipeline.facts.repeats.seen import NONE, Alone, Repeated, Seen
+from pipeline.facts.repeats.seen import CONFLICT, NONE, Alone, Repeated, Seen
+from pipeline.facts.repeats.window import Repeats
 from pipeline.facts.rules import Rules
 
 HEADS = {
@@ -65,9 +66,8 @@ class PythonReader:
         common = self._read_fast(records, values, arrivals, with_columns=True)
         alone = self._decide(records, common.others)
         repeated = self._repeated(records, common, alone)
-        if repeated.common.any():
-            common.chosen(repeated.common).drop(into)
-            common = common.chosen(~repeated.common)
+        if repeated.common.repeated.any():
+            common = _without(common, repeated.common, into)
         origins, done = origin(_offsets(records, common.places), 0), 0
         for place in common.others:
             upto = int(np.searchsorted(common.places, place))
@@ -109,7 +109,7 @@ class PythonReader:
             return nothing(self.head, len(records))
 
     def _add(
-        self, record: Record, verdicts: Sequence[Verdict], repeated: set[int], into: Facts
+        self, record: Record, verdicts: Sequence[Verdict], repeated: Mapping[int, str], into: Facts
     ) -> None:
         minute = arrival_minute(record.timestamp)
         if record.value is None:
@@ -124,9 +124,10 @@ class PythonReader:
                 outcome = (minute, verdict.tenant, known, "rejected", verdict.reason)
                 into.outcomes[outcome] += 1
                 into.rejections.append(verdict)
-            elif id(verdict) in repeated:
+            elif (reason := repeated.get(id(verdict))) is not None:
                 into.duplicate += 1
-                into.outcomes[minute, verdict.tenant, verdict.type, "duplicate", ""] += 1
+                into.conflicts += reason == CONFLICT
+                into.outcomes[minute, verdict.tenant, verdict.type, "duplicate", reason] += 1
             else:
                 into.counted += 1
                 into.event_time = widened(into.event_time, verdict.time, verdict.time)
@@ -134,6 +135,14 @@ class PythonReader:
                 for column, item in zip(into.columns, verdict.row, strict=True):
                     column.append(item)
                 into.origins.append(origin(record.offset, place))
+
+
+def _without(common: Common, repeats: Repeats, into: Facts) -> Common:
+    """Those of the common form that are no duplicates; what the others come to is added."""
+    common.chosen(repeats.repeated & ~repeats.conflicting).drop(into, "")
+    common.chosen(repeats.conflicting).drop(into, CONFLICT)
+    into.conflicts += int(np.count_nonzero(repeats.conflicting))
+    return common.chosen(~repeats.repeated)
 
 
 def _extend(into: Facts, common: Common, origins: Instants, first: int, end: int) -> None:

@@ -41,6 +41,7 @@ def without(facts: Facts, rejected: Mapping[int, Rejection]) -> Facts:
     rest = only(facts, kept)
     rest.origins = type(facts.origins)("q", np.asarray(facts.origins)[kept].tobytes())
     rest.received, rest.duplicate, rest.skipped = facts.received, facts.duplicate, facts.skipped
+    rest.conflicts = facts.conflicts
     rest.rejected = facts.rejected + len(rejected)
     rest.event_time, rest.size_bytes = facts.event_time, facts.size_bytes
     rest.rejections = sorted([*facts.rejections, *rejected.values()], key=_place)

@@ -12,11 +12,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pipeline.facts import REQUESTS, inconsistent
 from pipeline.facts.exact.reasons import UNKNOWN_TYPE, shown
+from pipeline.facts.inconsistent import INCONSISTENT
 from pipeline.facts.judge import TOPIC_OF, Judge, Rejection, Verdict, parts
 from pipeline.facts.rules import Rules
+from schemas.request import TOPIC as REQUESTS_TOPIC
 
 DUPLICATE = "duplicate"
+COUNTED = (DUPLICATE, INCONSISTENT)
+"""What is said of events that are not wrong."""
 
 _ANY = msgspec.json.Decoder()
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -40,13 +45,13 @@ class EventFinding(NamedTuple):
     tenant: str
     type: str
     reason: str
-    """As in the dead letters, or ``duplicate``, which is not wrong."""
+    """As in the dead letters; or ``duplicate`` or ``inconsistent``, which are not wrong."""
     message: str
 
     @property
     def is_wrong(self) -> bool:
         """Whether the event would be rejected."""
-        return self.reason != DUPLICATE
+        return self.reason not in COUNTED
 
     def as_json(self) -> dict[str, Any]:
         """The verdict for programs, with its field, found and expected where it has them."""
@@ -68,7 +73,8 @@ class Checker:
     events: int = 0
     wrong: int = 0
     repeated: int = 0
-    _seen: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    inconsistent: int = 0
+    _seen: dict[tuple[str, str, str, str], tuple[str, int]] = field(default_factory=dict)
 
     def check(self, file: str, values: Iterable[Value]) -> Iterator[EventFinding]:
         """Check the values of one file; yields what is wrong, in its order."""
@@ -81,8 +87,9 @@ class Checker:
                 where = f"{file}:{lines[index]}"
                 reason, message = self._said(verdict, where, topic, is_known)
                 if reason:
-                    self.wrong += reason != DUPLICATE
+                    self.wrong += reason not in COUNTED
                     self.repeated += reason == DUPLICATE
+                    self.inconsistent += reason == INCONSISTENT
                     at = index if len(lines) > 1 or _is_element(verdict) else None
                     yield EventFinding(
                         file, lines[index], at, verdict.tenant, verdict.type, reason, message
@@ -106,12 +113,20 @@ class Checker:
             return verdict.reason, verdict.message
         if self.type and verdict.type != self.type:
             return UNKNOWN_TYPE, f"type: found {shown(verdict.type)}, expected {self.type}."
-        identity = (topic, verdict.source, verdict.id)
-        first = self._seen.get(identity)
-        if first is not None:
-            return DUPLICATE, f"source and id are those of {first}: it would be dropped."
-        if len(self._seen) < self.remembered:
-            self._seen[identity] = where
+        identity = (topic, verdict.tenant, verdict.source, verdict.id)
+        last = self._seen.get(identity)
+        if last is not None or len(self._seen) < self.remembered:
+            self._seen[identity] = where, verdict.content
+        if last is not None:
+            other = "" if last[1] == verdict.content else " (a conflict: its data is another)"
+            return (
+                DUPLICATE,
+                f"subject, source and id are those of {last[0]}: it would be dropped{other}.",
+            )
+        if topic == REQUESTS_TOPIC:
+            names = (name for name, _ in REQUESTS.columns)
+            for sentence in inconsistent.sentences(dict(zip(names, verdict.row, strict=True))):
+                return INCONSISTENT, sentence
         return "", ""
 
 

@@ -161,8 +161,9 @@ class RuleSettings:
     duplicate_window: int = _setting(
         "1000000",
         kinds.integer(0, 100_000_000),
-        "Offsets of a partition within which a repeated `source` and `id` is a duplicate; 0: none "
-        "is looked for. A worker needs up to 20 bytes for each, in each of its partitions, and "
+        "Offsets of a partition within which a repeated `subject`, `source` and `id` is a "
+        "duplicate; 0: none is looked for. A worker needs up to 27 bytes for each, in "
+        "each of its partitions, and "
         "reads them again when it takes a partition up.",
     )
     override_rules: bool = _setting(

@@ -120,8 +120,9 @@ def _memory(window: int) -> Iterator[str]:
         for share in (0.05, 0.2, 0.4, 0.7, 1.0, 2.0):
             tracemalloc.reset_peak()
             for first in range(offset, int(window * share), FETCH):
-                one.repeated(
+                one.repeats(
                     drawn.integers(0, 2**64, FETCH, dtype=np.uint64),
+                    drawn.integers(0, 2**32, FETCH, dtype=np.uint32),
                     np.arange(first, first + FETCH),
                 )
             offset = int(window * share)

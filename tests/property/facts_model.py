@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+from tests.support.json_text import data_of, members
+
 ZONES = {"UTC", "Asia/Kathmandu", "America/St_Johns", "US/Pacific"}  # that the strategies know
 EXACT = Context(prec=3000, rounding=ROUND_HALF_EVEN, Emax=10**15, Emin=-(10**15))
 TIME = re.compile(
@@ -56,8 +58,10 @@ class Out:
     value: bytes = b""
     time: int = 0
     row: list[Any] = field(default_factory=list)
-    identity: tuple[str, str] = ("", "")
-    """Of a valid event: its source and id."""
+    identity: tuple[str, str, str] = ("", "", "")
+    """Of a valid event: its tenant, source and id."""
+    data: bytes = b""
+    """Of a valid event: the bytes of its data, as they were sent."""
 
     def known_type(self, topic: str) -> str:
         """As the ledger has it: ``''`` for what the topic does not know."""
@@ -126,25 +130,28 @@ def model(topic: str, record: Rec) -> list[Out]:
                         given[name[3:]] = Bad("")
             if parsed is not None:
                 given["data"] = parsed
-            return [event(topic, record, None, value, given)]
+            return [event(topic, record, None, value, given, value.decode())]
         batch = kind == "application/cloudevents-batch+json" or (
             kind != "application/cloudevents+json" and first == b"["
         )
         if not batch and isinstance(parsed, dict):
-            return [event(topic, record, None, value, parsed)]
+            return [event(topic, record, None, value, parsed, data_of(value.decode()))]
         if not batch or not isinstance(parsed, list) or len(parsed) > 10_000:
             stop("malformed")
+        elements = members(value.decode())
     except Bad as bad:
         return [Out(bad.reason, value=value)]
     return [
-        event(topic, record, place, b"", item)
+        event(topic, record, place, b"", item, data_of(text))
         if isinstance(item, dict)
         else Out("malformed", index=place)
-        for place, item in enumerate(parsed)
+        for place, (item, (_, text)) in enumerate(zip(parsed, elements, strict=True))
     ]
 
 
-def event(topic: str, record: Rec, index: int | None, value: bytes, given: dict[str, Any]) -> Out:
+def event(
+    topic: str, record: Rec, index: int | None, value: bytes, given: dict[str, Any], sent: str
+) -> Out:
     out = Out(index=index, value=value)
     type_, tenant = given.get("type"), given.get("subject")
     if isinstance(type_, str):
@@ -165,7 +172,8 @@ def event(topic: str, record: Rec, index: int | None, value: bytes, given: dict[
             out.row = [out.tenant, *rest[:2], *where, *rest[2:]]
         else:
             out.row = [out.time // 60_000 * 60, out.tenant, *rest]
-        out.identity = given["source"], given["id"]
+        out.identity = out.tenant, given["source"], given["id"]
+        out.data = sent.encode()
     except Bad as bad:
         out.reason, out.names = bad.reason, bad.names
     return out

@@ -1,4 +1,4 @@
-"""Duplicates against a dict of (source, id) to offset: exact, whatever the form and the order."""
+"""Duplicates against a dict of names to offset and data: exact, whatever form and order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Due:
     """What some records must come to, one after the other."""
 
     window: int
-    at: dict[tuple[str, str], int] = field(default_factory=dict)
+    at: dict[tuple[str, str, str], tuple[int, bytes]] = field(default_factory=dict)
     rows: list[list[Any]] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     outcomes: Counter[Any] = field(default_factory=Counter)
@@ -43,18 +43,15 @@ class Due:
             self.outcomes[minute, "", "", "skipped", ""] += 1
             return
         for out in model(topic, record):
-            outcome = "rejected" if out.reason else "counted"
-            if not out.reason and self._repeats(out.identity, record.offset):
-                outcome = "duplicate"
+            outcome, reason = "rejected" if out.reason else "counted", out.reason
+            if not out.reason:
+                before, self.at[out.identity] = self.at.get(out.identity), (record.offset, out.data)
+                if before is not None and record.offset - before[0] <= self.window:
+                    outcome, reason = "duplicate", "conflict" if before[1] != out.data else ""
             if outcome == "counted":
                 self.rows.append(out.row)
                 self.times.append(out.time)
-            self.outcomes[minute, out.tenant, out.known_type(topic), outcome, out.reason] += 1
-
-    def _repeats(self, identity: tuple[str, str], offset: int) -> bool:
-        before = self.at.get(identity)
-        self.at[identity] = offset
-        return before is not None and offset - before <= self.window
+            self.outcomes[minute, out.tenant, out.known_type(topic), outcome, reason] += 1
 
 
 @st.composite
@@ -86,12 +83,13 @@ def _batch(draw: st.DrawFn, body: dict[str, Any]) -> Rec:
 def _named(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
     """The event under another name, of some tenant, sometimes with a field that is wrong."""
     names = {"source": draw(few_names), "id": draw(few_names), "subject": draw(tenants)}
-    data = draw(st.sampled_from([body["data"]] * 5 + [{}]))
+    later = {**body["data"], "later": draw(st.sampled_from([1, 1.0, "é", "1"]))}
+    data = draw(st.sampled_from([body["data"]] * 5 + [later, later, {}]))
     odd = draw(st.sampled_from([{}] * 5 + [{"datacontenttype": "application/json;a=b"}]))
     return body | names | odd | {"data": data}
 
 
-tenants = st.sampled_from(["t1", "t2", "*"])
+tenants = st.sampled_from(["t1", "t1", "t2", "*"])
 tombstones = st.builds(Rec, st.just(0), st.just(make.NOW), st.just(()), st.none())
 
 
@@ -114,6 +112,8 @@ def agree(facts: Facts, due: Due) -> None:
     for (*_, outcome, _), events in due.outcomes.items():
         kinds[outcome] += events
     assert {kind: getattr(facts, kind) for kind in kinds} == kinds
+    conflicts = [n for (*_, reason), n in due.outcomes.items() if reason == "conflict"]
+    assert facts.conflicts == sum(conflicts)
     assert facts.received == facts.counted + facts.duplicate + facts.rejected
     assert facts.event_time == ((min(due.times), max(due.times)) if due.times else None)
     assert len(facts.rejections) == facts.rejected
@@ -164,18 +164,17 @@ def test_the_window_through_growth_and_a_moving_base(pool: int, window: int, far
     seeded = random.Random(pool + window)
     keys = [seeded.getrandbits(64) for _ in range(pool)]
     one, offset = Window(window), seeded.choice([0, 10**12])
-    last: dict[int, int] = {}
+    last: dict[int, tuple[int, int]] = {}
     for _ in range(20):
-        hashes, offsets, due = [], [], []
+        events, due = [], []
         for _ in range(seeded.randrange(600)):
             offset += seeded.choice([0, 1, 1, 1, 1, 3])
-            key = seeded.choice(keys)
-            due.append(key in last and offset - last[key] <= window)
-            last[key] = offset
-            hashes.append(key)
-            offsets.append(offset)
-        found = one.repeated(np.array(hashes, np.uint64), np.array(offsets, np.int64))
-        assert found.tolist() == due
+            key, said = seeded.choice(keys), seeded.choice([0, 7, 7, 2**32 - 1])
+            repeats = key in last and offset - last[key][0] <= window
+            due.append((repeats, repeats and last[key][1] != said))
+            last[key] = offset, said
+            events.append((key, said, offset))
+        assert repeats_in(one, events) == due
         offset += seeded.choice([0, 1, 1, 10, window, window + 1, far])
 
 
@@ -184,16 +183,26 @@ def test_a_crowded_window_forgets_nobody() -> None:
     seeded, window = random.Random(11), 40_000
     one, offset = Window(window), 0
     log: list[int] = []
-    last: dict[int, int] = {}
+    last: dict[int, tuple[int, int]] = {}
     for turn in range(90):
-        due, offsets = [], []
+        due, events = [], []
         for _ in range(2000):
             is_new = seeded.random() < 0.7 or not log
             back = min(len(log), seeded.choice([10, window, window + 200, 2 * window]))
             log.append(seeded.getrandbits(64) if is_new else log[-seeded.randint(1, back)])
-            due.append(log[-1] in last and offset - last[log[-1]] <= window)
-            last[log[-1]] = offset
-            offsets.append(offset)
+            said = seeded.choice([1, 1, 1, 2])
+            repeats = log[-1] in last and offset - last[log[-1]][0] <= window
+            due.append((repeats, repeats and last[log[-1]][1] != said))
+            last[log[-1]] = offset, said
+            events.append((log[-1], said, offset))
             offset += 1 if turn < 45 else seeded.random() < 0.3
-        hashes = np.array(log[-2000:], np.uint64)
-        assert one.repeated(hashes, np.array(offsets)).tolist() == due
+        assert repeats_in(one, events) == due
+
+
+def repeats_in(window: Window, events: list[tuple[int, int, int]]) -> list[tuple[bool, bool]]:
+    """Whether each of some events (hash, content, offset) is a duplicate, and a conflict."""
+    hashes, contents, offsets = zip(*events, strict=True) if events else ([], [], [])
+    found = window.repeats(
+        np.array(hashes, np.uint64), np.array(contents, np.uint32), np.array(offsets, np.int64)
+    )
+    return list(zip(*(which.tolist() for which in found), strict=True))

@@ -103,8 +103,44 @@ def test_the_topic_follows_from_the_type_or_is_told() -> None:
 def test_a_repeat_is_said_and_is_not_wrong() -> None:
     done = run(lines(event("1"), event("1")))
     assert done.return_value == 0
-    assert done.stdout.startswith("standard input:2: duplicate: source and id are those of")
+    assert done.stdout.startswith(
+        "standard input:2: duplicate: subject, source and id are those of"
+    )
     assert done.stderr == "2 events, 0 wrong, 1 repeated\n"
+
+
+def test_a_repeat_of_other_data_is_said_to_be_a_conflict() -> None:
+    other = {"data": EVENT["data"] | {"input_tokens": 5}}
+    events = [event("1"), event("1", subject="other"), event("1", **other), event("1", **other)]
+    found = said(lines(*events))
+    assert [line.partition(":")[0] for line in found] == ["3", "4"]
+    assert "those of standard input:1: it would be dropped (a conflict: its data is an" in found[0]
+    assert found[1].endswith("those of standard input:3: it would be dropped.")
+
+
+def test_parts_greater_than_their_whole_are_said_and_count() -> None:
+    def tokens(id_: str, **counts: int) -> dict[str, Any]:
+        return event(id_, data=EVENT["data"] | counts)
+
+    done = run(
+        lines(
+            tokens("1", input_tokens=9, cache_read_input_tokens=5, cache_creation_input_tokens=4),
+            tokens("2", input_tokens=9, cache_read_input_tokens=5, cache_creation_input_tokens=5),
+            tokens("3", output_tokens=9, reasoning_output_tokens=10),
+        )
+    )
+    assert done.return_value == 0
+    assert done.stderr == "3 events, 0 wrong, 2 inconsistent\n"
+    assert done.stdout.splitlines() == [
+        (
+            "standard input:2: inconsistent: data.cache_read_input_tokens + "
+            "data.cache_creation_input_tokens: found 10, expected up to input_tokens, which is 9."
+        ),
+        (
+            "standard input:3: inconsistent: data.reasoning_output_tokens: "
+            "found 10, expected up to output_tokens, which is 9."
+        ),
+    ]
 
 
 def test_time_is_held_against_the_moment_of_arrival() -> None:

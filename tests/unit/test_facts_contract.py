@@ -366,6 +366,58 @@ def test_the_datacontenttype_header_is_ignored(value: bytes) -> None:
     assert read(Rec(BODY, (JSON, *CE, ("ce_datacontenttype", value)))).counted == 1
 
 
+def of_duplicates(*records: Rec) -> list[str]:
+    """What each of the events after the first comes to: ``counted``, ``duplicate``, ``conflict``.
+
+    Read at once, and each record alone.
+    """
+    numbered = [one._replace(offset=n) for n, one in enumerate(records)]
+    together, apart = Facts(REQUESTS), Facts(REQUESTS)
+    reader("usage.requests", Rules()).read(numbered, together)
+    one_by_one, found = reader("usage.requests", Rules()), []
+    for record in numbered:
+        before = apart.duplicate, apart.conflicts
+        one_by_one.read([record], apart)
+        repeated, conflicts = apart.duplicate - before[0], apart.conflicts - before[1]
+        found.append("conflict" if conflicts else "duplicate" if repeated else "counted")
+    assert apart.outcomes == together.outcomes
+    assert list(zip(*apart.columns, strict=True)) == list(zip(*together.columns, strict=True))
+    assert found[0] == "counted"
+    return found[1:]
+
+
+def test_a_duplicate_of_other_data_than_the_last_ones_is_a_conflict() -> None:
+    partial, final = Rec(text(request())), Rec(text(request({"output_tokens": 5})))
+    found = of_duplicates(partial, final, final, partial)
+    assert found == ["conflict", "duplicate", "conflict"]
+
+
+def test_other_bytes_of_data_conflict_and_other_attributes_do_not() -> None:
+    again = Rec(text(request(time="2026-03-01T12:34:57Z", traceparent="x")))
+    spaced = Rec(json.dumps(request(), separators=(",", ":")).encode())
+    assert of_duplicates(Rec(text(request())), again, spaced) == ["duplicate", "conflict"]
+    other_names = [Rec(text(request(subject="b"))), Rec(text(request(source="b")))]
+    assert of_duplicates(Rec(text(request())), *other_names) == ["counted", "counted"]
+
+
+def test_the_data_of_all_forms_is_the_same_bytes() -> None:
+    batch = Rec(b"[ " + text(request()) + b" ]")
+    repeated_name = text(request()).replace(b'"data"', b'"data": {"a": [1]}, "d\\u0061ta"')
+    records = [Rec(BODY, CE), batch, Rec(repeated_name), Rec(BODY, CE), Rec(BODY + b" ", CE)]
+    found = of_duplicates(Rec(text(request())), *records)
+    assert found == ["duplicate"] * 4 + ["conflict"], "of a binary record it is the whole value"
+
+
+def test_a_conflict_is_a_reason_in_the_ledger() -> None:
+    facts = Facts(REQUESTS)
+    both = [request(), request({"model": "other"})]
+    reader("usage.requests", Rules()).read([Rec(text(both))], facts)
+    assert facts.outcomes == {
+        (MINUTE, "acme", "usage.request.v1", "counted", ""): 1,
+        (MINUTE, "acme", "usage.request.v1", "duplicate", "conflict"): 1,
+    }
+
+
 def test_a_bad_element_is_rejected_alone() -> None:
     good, bad = text(request()), b'{"id" : 5}'
     facts = read(Rec(b"[" + good + b", " + bad + b" ,7," + good + b"]"))

@@ -61,9 +61,20 @@ def exercise(registry: CollectorRegistry) -> None:
     facts.rejections = [Rejection(1, None, 0, "malformed", "", "", "", b"")]
     facts.event_time = ((NOW - 9) * 1000, (NOW - 2) * 1000)
     facts.arrival = ((NOW - 4) * 1000, (NOW - 1) * 1000)
-    minutes = facts.columns[0]
-    assert isinstance(minutes, Numbers)
-    minutes.extend([NOW // 60 * 60 - 600] * 2 + [NOW // 60 * 60])
+    facts.conflicts = 1
+    columns = dict(zip([name for name, _ in REQUESTS.columns], facts.columns, strict=True))
+
+    def fill(name: str, values: list[int]) -> None:
+        column = columns[name]
+        assert isinstance(column, Numbers)
+        column.extend(values)
+
+    fill("minute", [NOW // 60 * 60 - 600] * 2 + [NOW // 60 * 60])
+    fill("input_tokens", [10**10, 5, 2])
+    fill("output_tokens", [10**10, 5, 2])
+    fill("cache_read_input_tokens", [10**10, 3, 1])
+    fill("cache_creation_input_tokens", [10**10, 2, 1])
+    fill("reasoning_output_tokens", [10**10, 5, 3])
     instruments.chunk_counted(Range(SOURCE, "i", 0, 10), facts)
     instruments.refused(SOURCE.topic, 5)
     instruments.lost(Range(SOURCE, "i", 10, 17))
@@ -162,6 +173,8 @@ def test_values_are_what_happened(scraped: Scraped) -> None:
     assert value("usage_store_refused_events_total", **topic) == 5
     assert value("usage_lost_offsets_total", **topic) == 7
     assert value("usage_late_events_total", **topic) == 2
+    assert value("usage_conflicting_duplicates_total", **topic) == 1
+    assert value("usage_inconsistent_requests_total", **topic) == 2
     assert value("usage_freshness_event_seconds_sum", **topic) == 2
     assert value("usage_freshness_arrival_seconds_sum", **topic) == 4
     assert value("usage_freshness_arrival_seconds_bucket", **topic, le="10.0") == 1

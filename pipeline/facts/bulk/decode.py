@@ -21,7 +21,6 @@ from schemas.envelope import Identifier, Tenant
 from schemas.fields import MAX_INTEGER, MAX_TEXT, Count, OptionalText, Text, Tokens
 
 Type = TypeVar("Type")
-Data = TypeVar("Data")
 
 MAX_MS = 1_000_000
 """Durations up to this, in ms, are exact to a microsecond when read as doubles."""
@@ -84,60 +83,54 @@ class CommonProductEvent(Struct, gc=False):
     properties: Raw = Raw()
 
 
-class KnownRequest(CommonRequest, forbid_unknown_fields=True, gc=False):
-    """One without fields that we do not know."""
+class CommonEvent(Struct, Generic[Type], gc=False):
+    """A structured event of one type. Field by field as ``schemas.envelope.Envelope``.
 
-
-class KnownRecipeAction(CommonRecipeAction, forbid_unknown_fields=True, gc=False):
-    """One without fields that we do not know."""
-
-
-class CommonEvent(Struct, Generic[Type, Data], gc=False):
-    """A structured event of one type. Field by field as ``schemas.envelope.Envelope``."""
+    Its data stays as it was sent, to be decoded apart: its bytes are what a content is told by.
+    """
 
     specversion: Literal["1.0"]
     id: Identifier
     source: Identifier
     type: Type
     subject: Tenant
-    data: Data
+    data: Raw
     time: str | None = None
     datacontenttype: Literal["application/json"] | None = None
 
 
-class KnownEvent(CommonEvent[Type, Data], forbid_unknown_fields=True, gc=False):
-    """One without attributes that we do not know."""
+Events = list[CommonEvent[str] | None]
 
 
-Events = list[CommonEvent[str, Any] | None]
+class Decoded(NamedTuple):
+    """What records of the common form hold; None in each list for each other record."""
+
+    events: Events
+    data: list[Any]
+
 
 Decoder = msgspec.json.Decoder[Any]
 
-DECODERS: dict[str, Decoder] = {
-    "usage.requests": Decoder(CommonEvent[Literal["usage.request.v1"], CommonRequest]),
-    "usage.recipe-actions": Decoder(
-        CommonEvent[Literal["usage.recipe_action.v1"], CommonRecipeAction]
+DECODERS: dict[str, tuple[Decoder, Decoder]] = {
+    "usage.requests": (
+        Decoder(CommonEvent[Literal["usage.request.v1"]]),
+        Decoder(CommonRequest),
     ),
-    "usage.events": Decoder(CommonEvent[Literal["usage.event.v1"], CommonProductEvent]),
-}
-"""By topic."""
-
-STRICT_DECODERS: dict[str, Decoder] = {
-    "usage.requests": Decoder(KnownEvent[Literal["usage.request.v1"], KnownRequest]),
-    "usage.recipe-actions": Decoder(
-        KnownEvent[Literal["usage.recipe_action.v1"], KnownRecipeAction]
+    "usage.recipe-actions": (
+        Decoder(CommonEvent[Literal["usage.recipe_action.v1"]]),
+        Decoder(CommonRecipeAction),
+    ),
+    "usage.events": (
+        Decoder(CommonEvent[Literal["usage.event.v1"]]),
+        Decoder(CommonProductEvent),
     ),
 }
-"""Those that skip nothing: what they let through is UTF-8, and nests as deep as its type."""
+"""By topic: of events, and of their data."""
 
 _STRUCTURED = ("content-type", b"application/cloudevents+json")
 _ORDINARY_CONTAINERS = 2  # the event and its data
 _TOGETHER = 128
 """Values looked at together: the copy stays in the processor's cache, and off the page faults."""
-_TRIED = 32
-"""So many values of each batch show whether they have fields that we do not know."""
-_OFTEN = 8
-"""One in so many."""
 _STRIDE = 128
 _LONG_NUMBER = re.compile(rb"[0-9.eE+-]{8}")
 """A number of more than MAX_TEXT characters, by every 128th of them."""
@@ -147,27 +140,31 @@ class CommonForm:
     """Decodes the records of one topic that are of the common form."""
 
     def __init__(self, topic: str, rules: Rules) -> None:
-        self._decoder = DECODERS[topic]
-        self._strict = STRICT_DECODERS.get(topic)
+        self._envelope, self._data = DECODERS[topic]
         self._rules = rules
 
-    def decode(self, records: Sequence[Record], values: Sequence[bytes]) -> Events:
-        """An event for each record of the common form, None for each other.
+    def decode(self, records: Sequence[Record], values: Sequence[bytes]) -> Decoded:
+        """What each record of the common form holds.
 
         ``values`` are the records'; empty for a tombstone.
         """
         seen = self._of_fit_length(values)
         _drop_other_forms(records, seen)
-        strict = self._strict
-        if strict is None or _fails_often(strict, seen[:_TRIED]):
-            return self._decode_leniently(seen)
-        events = _decode_each(strict.decode, seen)
+        survey = _survey(seen)
+        # The decoders skip what we do not know, and let invalid UTF-8 and any depth pass there.
+        texts = seen if survey.ascii else [_unicode(value) for value in seen]
+        events: Events = _decode_each(self._envelope.decode, texts)
+        found: Any = events
         if None in events:
-            rest = [place for place, event in enumerate(events) if event is None]
-            again = self._decode_leniently([seen[place] for place in rest])
-            for place, event in zip(rest, again, strict=True):
-                events[place] = event
-        return events
+            found = [event for event in events if event is not None]
+        data: list[Any] = _decode_each(self._data.decode, [event.data for event in found])
+        if len(found) < len(events) or None in data:
+            data = _placed(events, data)
+        if not self._surely_shallow(seen, events, survey):
+            for place, value in enumerate(seen):
+                if not within_depth(value, self._rules.max_depth):
+                    events[place] = None
+        return Decoded(events, data)
 
     def _of_fit_length(self, values: Sequence[bytes]) -> list[bytes]:
         """The values; empty where one is too long, or may hold a number that is."""
@@ -178,17 +175,6 @@ class CommonForm:
             b"" if len(value) > limit or _LONG_NUMBER.search(value[::_STRIDE]) else value
             for value in values
         ]
-
-    def _decode_leniently(self, values: Sequence[bytes]) -> Events:
-        """Unknown fields are skipped: the decoder lets invalid UTF-8 and any depth pass there."""
-        survey = _survey(values)
-        seen = values if survey.ascii else [_unicode(value) for value in values]
-        events = _decode_each(self._decoder.decode, seen)
-        if not self._surely_shallow(values, events, survey):
-            for place, value in enumerate(values):
-                if not within_depth(value, self._rules.max_depth):
-                    events[place] = None
-        return events
 
     def _surely_shallow(self, values: Sequence[bytes], events: Events, survey: "_Survey") -> bool:
         """Whether no event nests too deep, told from all of them together.
@@ -224,11 +210,6 @@ def _survey(values: Sequence[bytes]) -> _Survey:
     return _Survey(is_ascii, containers)
 
 
-def _fails_often(decoder: Decoder, values: Sequence[bytes]) -> bool:
-    """Whether it fails on many of these; each failure costs more than decoding."""
-    return _decode_each(decoder.decode, values).count(None) * _OFTEN > len(values)
-
-
 def _drop_other_forms(records: Sequence[Record], values: list[bytes]) -> None:
     """Empty the values of records whose headers say another form than structured.
 
@@ -257,9 +238,20 @@ def _unicode(value: bytes) -> bytes | str:
         return b""
 
 
-def _decode_each(decode: Any, values: Iterable[bytes | str]) -> Events:
+def _placed(events: Events, data: Sequence[Any]) -> list[Any]:
+    """The data of each event, where there is one; an event of invalid data becomes None."""
+    rest = iter(data)
+    placed: list[Any] = []
+    for place, event in enumerate(events):
+        placed.append(None if event is None else next(rest))
+        if placed[-1] is None:
+            events[place] = None
+    return placed
+
+
+def _decode_each(decode: Any, values: Iterable[bytes | str]) -> list[Any]:
     """What ``decode`` makes of each value, None where it raises."""
-    events: Events = []
+    events: list[Any] = []
     rest = iter(values)
     while True:
         try:

@@ -6,21 +6,28 @@ It gives exactly what ``decide`` gives, or leaves a record to it.
 from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.facts.bulk.columns import BULKS, Values
-from pipeline.facts.bulk.decode import CommonForm, Events
+from pipeline.facts.bulk.decode import CommonForm, Decoded
 from pipeline.facts.bulk.times import Instants, instants
+from pipeline.facts.contents import Contents, content
 from pipeline.facts.exact.times import FIRST_MINUTE, LAST_MINUTE, arrival_minute
 from pipeline.facts.interface import Facts, Head, Outcome, Record, widened
 from pipeline.facts.rules import Rules
 from schemas.envelope import NOBODY
 
+_data_of = attrgetter("data")
+
 _FAR = 2**53
 """Timestamps beyond this could overflow when subtracted."""
+
+
+_NO_CONTENTS: Contents = np.empty(0, np.uint32)
 
 
 class Common(NamedTuple):
@@ -35,6 +42,8 @@ class Common(NamedTuple):
     """The timestamps of their records."""
     sources: list[str]
     ids: list[str]
+    contents: Contents
+    """The hashes of their data's bytes; empty where no ids count."""
     type: str
     """Of them all."""
     places: Instants
@@ -54,6 +63,7 @@ class Common(NamedTuple):
             arrivals=self.arrivals[which],
             sources=sources,
             ids=ids,
+            contents=self.contents[which],
             places=self.places[which],
         )
 
@@ -65,22 +75,22 @@ class Common(NamedTuple):
             into.event_time = widened(into.event_time, int(self.times.min()), int(self.times.max()))
             into.outcomes.update(self._outcomes("counted"))
 
-    def drop(self, into: Facts) -> None:
+    def drop(self, into: Facts, reason: str) -> None:
         """Add all that there is to say of duplicates."""
         into.received += len(self.tenants)
         into.duplicate += len(self.tenants)
         if self.tenants:
-            into.outcomes.update(self._outcomes("duplicate"))
+            into.outcomes.update(self._outcomes("duplicate", reason))
 
-    def _outcomes(self, outcome: str) -> dict[Outcome, int]:
+    def _outcomes(self, outcome: str, reason: str = "") -> dict[Outcome, int]:
         arrivals, type_ = self.arrivals, self.type
         first, last = arrival_minute(int(arrivals.min())), arrival_minute(int(arrivals.max()))
         if first == last:  # as almost always
             counts = Counter(self.tenants).items()
-            return {(first, name, type_, outcome, ""): n for name, n in counts}
+            return {(first, name, type_, outcome, reason): n for name, n in counts}
         minutes = np.clip(arrivals // 60_000 * 60, FIRST_MINUTE, LAST_MINUTE).tolist()
         pairs = Counter(zip(minutes, self.tenants, strict=True)).items()
-        return {(at, name, type_, outcome, ""): n for (at, name), n in pairs}
+        return {(at, name, type_, outcome, reason): n for (at, name), n in pairs}
 
 
 def _chosen(column: Values, which: NDArray[np.bool_]) -> Values:
@@ -91,7 +101,7 @@ def nothing(head: Head, count: int) -> Common:
     """All of so many records are to be decided one by one."""
     none = np.empty(0, np.int64)
     columns: list[Values] = [[] for _ in head.columns]
-    return Common(columns, [], none, none, [], [], "", none, list(range(count)))
+    return Common(columns, [], none, none, [], [], _NO_CONTENTS, "", none, list(range(count)))
 
 
 class FastPath:
@@ -115,36 +125,41 @@ class FastPath:
         """What the common ones of ``records`` come to; a tombstone's value is empty."""
         if max(int(arrivals.max()), -int(arrivals.min())) > _FAR:
             return nothing(self._head, len(records))
-        events = self._form.decode(records, values)
+        events, data = self._form.decode(records, values)
         others: list[int] = []
         while True:
             if None in events:
                 others = [place for place, event in enumerate(events) if event is None]
             if len(others) == len(events):
                 return nothing(self._head, len(records))
-            odd, common = self._common(events, arrivals, others, with_columns)
+            odd, common = self._common(Decoded(events, data), arrivals, others, with_columns)
             if not odd:
                 return common
             for place in odd:
                 events[place] = None
 
     def _common(
-        self, events: Events, arrivals: Instants, others: list[int], with_columns: bool
+        self, decoded: Decoded, arrivals: Instants, others: list[int], with_columns: bool
     ) -> tuple[list[int], Common]:
         """The places that turn out unusual after all; what they come to if there are none."""
-        found: list[Any] = events
-        places = np.arange(len(events))
+        found: list[Any] = decoded.events
+        data = decoded.data
+        places = np.arange(len(found))
         if others:
-            found = [event for event in events if event is not None]
+            data = [one for one, event in zip(data, found, strict=True) if event is not None]
+            found = [event for event in found if event is not None]
             places = np.delete(places, others)
             arrivals = arrivals[places]
-        bulk = self._bulk([event.data for event in found])
+        bulk = self._bulk(data)
         times, invalid = instants([event.time for event in found], arrivals)
         odd = bulk.odd.union(invalid, self._untimely(times, arrivals))
         tenants = [event.subject for event in found]
         if NOBODY in tenants:
             odd.update(place for place, tenant in enumerate(tenants) if tenant == NOBODY)
         columns: list[Values] = []
+        contents = _NO_CONTENTS
+        if self._rules.duplicate_window and not odd:
+            contents = np.fromiter(map(content, map(_data_of, found)), np.uint32, len(found))
         if with_columns and not odd:
             minutes = times // 60_000 * 60
             columns = [minutes, tenants, *bulk.columns(self._rules.task_rule_set)]
@@ -155,6 +170,7 @@ class FastPath:
             arrivals,
             [event.source for event in found],
             [event.id for event in found],
+            contents,
             self._type,
             places,
             others,

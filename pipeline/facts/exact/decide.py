@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from pipeline.facts.contents import content, content_of
 from pipeline.facts.exact import (
     entities,
     envelope,
@@ -64,6 +65,8 @@ class Counted(NamedTuple):
     """A value for each column of the head."""
     source: str
     id: str
+    content: int
+    """The hash of its data's bytes (`contents.content`)."""
 
 
 Verdict = Counted | Rejection
@@ -95,7 +98,7 @@ class Decider:
             yield from self._elements(record, value, decoded)
         elif form is forms.Form.BINARY:
             attributes = forms.attributes_of(record.headers)
-            yield self._event(record, None, value, attributes, decoded)
+            yield self._event(record, None, value, attributes, decoded, whole=True)
         else:
             yield self._structured(record, None, value, decoded)
 
@@ -138,9 +141,19 @@ class Decider:
         value: bytes,
         attributes: Mapping[str, Any],
         data: Any,
+        *,
+        whole: bool = False,
     ) -> Verdict:
+        """What an event comes to; ``whole`` where all of ``value`` is its data."""
+
+        def hashed() -> int:
+            return content(value) if whole else content_of(value)
+
+        def counted() -> Counted:
+            return self._counted(record, index, envelope.check(attributes, data), hashed)
+
         try:
-            return _twice(lambda: self._counted(record, index, envelope.check(attributes, data)))
+            return _twice(counted)
         except Refused as refused:
             if refused.reason == INTERNAL:
                 refused.tenant, refused.type = envelope.attribution(attributes)
@@ -148,7 +161,9 @@ class Decider:
                 refused = _hinted(refused, record)
             return _rejection(record, index, value, refused)
 
-    def _counted(self, record: Record, index: int | None, event: Envelope) -> Counted:
+    def _counted(
+        self, record: Record, index: int | None, event: Envelope, hashed: Callable[[], int]
+    ) -> Counted:
         try:
             make_row = self._rows.get(event.type)
             if make_row is None:
@@ -159,7 +174,7 @@ class Decider:
         except Refused as refused:
             refused.tenant, refused.type = event.tenant, event.type
             raise
-        return Counted(event.tenant, event.type, time, row, event.source, event.id)
+        return Counted(event.tenant, event.type, time, row, event.source, event.id, hashed())
 
     def _origin(self, record: Record, index: int | None, tenant: str, time: int) -> Origin:
         return Origin(

@@ -1,4 +1,4 @@
-"""Identities: a stable 64-bit hash of an event's ``source`` and ``id``, many at a time in numpy.
+"""Identities: a stable 64-bit hash of an event's tenant, ``source`` and ``id``, many at a time.
 
 It depends on the strings alone, not on the process as ``hash`` does: whether an event is a
 duplicate is then a pure function of the log, collisions included. The UTF-8 bytes are cut into
@@ -23,15 +23,22 @@ _MANY_BYTES = 4
 """A code point of UTF-8 has at most so many bytes."""
 
 
-def identities(sources: Sequence[str], ids: Sequence[str]) -> Hashes:
-    """A hash of each pair; as many sources as ids, at least one."""
-    named = sources[0]
-    if sources.count(named) == len(sources):
-        of_source = hashes([named])
-    else:
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(sources))}
-        of_source = hashes(list(numbers))[[numbers[name] for name in sources]]
-    return _mixed(hashes(ids) + of_source * _SCALE)
+def identities(tenants: Sequence[str], sources: Sequence[str], ids: Sequence[str]) -> Hashes:
+    """A hash of each event's three names; at least one event."""
+    of_tenant = hashes(tenants[:1] if _are_same(tenants) else tenants)
+    return _mixed(hashes(ids) + _of_few(sources) * _SCALE + of_tenant * _LAST_SCALE)
+
+
+def _are_same(names: Sequence[str]) -> bool:
+    return names.count(names[0]) == len(names)
+
+
+def _of_few(names: Sequence[str]) -> Hashes:
+    """A hash of each name, where few are distinct and some are long; one if they are the same."""
+    if _are_same(names):
+        return hashes(names[:1])
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return hashes(list(numbers))[[numbers[name] for name in names]]
 
 
 def hashes(texts: Sequence[str]) -> Hashes:

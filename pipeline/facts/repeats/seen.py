@@ -4,35 +4,38 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.facts.bulk.path import Common
 from pipeline.facts.exact.decide import Counted, Verdict
 from pipeline.facts.interface import Record
+from pipeline.facts.repeats import window
 from pipeline.facts.repeats.identities import identities
-from pipeline.facts.repeats.window import Offsets, Window
+from pipeline.facts.repeats.window import Offsets, Repeats, Window
 
 Alone = Mapping[int, Sequence[Verdict]]
 """What the records that were decided one by one come to, by place, in order."""
 
 
 class Repeated(NamedTuple):
-    """Which of the events that were read are duplicates."""
+    """Which of some records' valid events are duplicates."""
 
-    common: NDArray[np.bool_]
+    common: Repeats
     """One for each of the common form."""
-    alone: set[int]
-    """The ``id()`` of verdicts."""
+    alone: Mapping[int, str]
+    """By the ``id()`` of verdicts: the outcome's reason, ``''`` or `CONFLICT`."""
 
 
-NONE = Repeated(np.zeros(0, np.bool_), set())
+NONE = Repeated(window.NONE, {})
+
+CONFLICT = "conflict"
+"""Why a duplicate is no mere repeat: its data has other bytes than the last one's."""
 
 
 class Seen:
     """What stood in the window of one partition."""
 
-    def __init__(self, window: int) -> None:
-        self._window = Window(window)
+    def __init__(self, offsets: int) -> None:
+        self._window = Window(offsets)
 
     def repeated(self, records: Sequence[Record], common: Common, alone: Alone) -> Repeated:
         """Which of the valid events of ``records`` are duplicates; from now on all are known."""
@@ -42,21 +45,30 @@ class Seen:
             for verdict in several
             if isinstance(verdict, Counted)
         ]
+        tenants = [*common.tenants, *(verdict.tenant for _, verdict in verdicts)]
         sources = [*common.sources, *(verdict.source for _, verdict in verdicts)]
         ids = [*common.ids, *(verdict.id for _, verdict in verdicts)]
         if not ids:
             return NONE
         offsets = _offsets(records)
-        hashes = identities(sources, ids)
+        hashes = identities(tenants, sources, ids)
         if not alone:
-            return Repeated(self._window.repeated(hashes, offsets), set())
+            return Repeated(self._window.repeats(hashes, common.contents, offsets), {})
+        late = np.array([verdict.content for _, verdict in verdicts], np.uint32)
+        contents = np.concatenate((common.contents, late))
         places = np.concatenate((common.places, [place for place, _ in verdicts])).astype(np.int64)
         order = np.argsort(places, kind="stable")
-        repeated = np.empty(len(ids), np.bool_)
-        repeated[order] = self._window.repeated(hashes[order], offsets[places[order]])
+        found = self._window.repeats(hashes[order], contents[order], offsets[places[order]])
+        repeated, conflicting = np.empty((2, len(ids)), np.bool_)
+        repeated[order], conflicting[order] = found
         count = len(common.ids)
-        late = zip(verdicts, repeated[count:].tolist(), strict=True)
-        return Repeated(repeated[:count], {id(verdict) for (_, verdict), is_ in late if is_})
+        return Repeated(
+            Repeats(repeated[:count], conflicting[:count]),
+            {
+                id(verdicts[n][1]): CONFLICT if conflicting[count + n] else ""
+                for n in np.flatnonzero(repeated[count:]).tolist()
+            },
+        )
 
 
 def _offsets(records: Sequence[Record]) -> Offsets:

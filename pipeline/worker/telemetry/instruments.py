@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from pipeline.facts import inconsistent
 from pipeline.facts.exact.reasons import REASONS
 from pipeline.process.metrics import Metric
 from pipeline.worker.telemetry import metrics
@@ -31,6 +32,8 @@ class Instruments:
         self._events = self._counter(metrics.EVENTS)
         self._rejected = self._counter(metrics.REJECTED)
         self._refused = self._counter(metrics.REFUSED)
+        self._conflicts = self._counter(metrics.CONFLICTS)
+        self._inconsistent = self._counter(metrics.INCONSISTENT)
         self._late = self._counter(metrics.LATE)
         self._lost = self._counter(metrics.LOST)
         self._freshness_event = self._histogram(metrics.FRESHNESS_EVENT)
@@ -52,6 +55,10 @@ class Instruments:
                 self._events.labels(topic, outcome).inc(number)
         for rejection in facts.rejections:
             self._rejected.labels(topic, rejection.reason).inc()
+        if facts.conflicts:
+            self._conflicts.labels(topic).inc(facts.conflicts)
+        if inconsistencies := inconsistent.count(facts):
+            self._inconsistent.labels(topic).inc(inconsistencies)
         self._chunk_size.observe(facts.received)
         self._observe_ages(topic, facts)
 
@@ -83,7 +90,8 @@ class Instruments:
                 self._events.labels(topic, outcome)
             for reason in REASONS:
                 self._rejected.labels(topic, reason)
-            for counter in (self._refused, self._late, self._lost):
+            counters = (self._refused, self._conflicts, self._inconsistent, self._late, self._lost)
+            for counter in counters:
                 counter.labels(topic)
 
     def store_failed(self) -> None:

@@ -57,6 +57,20 @@ REFUSED = Metric(
     "Events that the store refuses though they are valid; rejected as internal.",
     ("topic",),
 )
+CONFLICTS = Metric(
+    "usage_conflicting_duplicates",
+    "counter",
+    "Duplicates, dropped as all are, whose data has other bytes than the last event of their id: "
+    "a producer sends partial usage first, or uses an id twice.",
+    ("topic",),
+)
+INCONSISTENT = Metric(
+    "usage_inconsistent_requests",
+    "counter",
+    "Counted requests whose cached tokens are more than their input, or reasoning tokens more than "
+    "their output; they count as sent.",
+    ("topic",),
+)
 LATE = Metric(
     "usage_late_events",
     "counter",
@@ -173,6 +187,8 @@ ALL: tuple[Metric, ...] = (
     EVENTS,
     REJECTED,
     REFUSED,
+    CONFLICTS,
+    INCONSISTENT,
     LATE,
     LOST,
     FRESHNESS_EVENT,

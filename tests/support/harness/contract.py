@@ -16,6 +16,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Self, TypeGuard
 
+from tests.support.json_text import data_of, members
+
 REQUESTS = "usage.requests"
 RECIPE_ACTIONS = "usage.recipe-actions"
 EVENTS = "usage.events"
@@ -73,7 +75,8 @@ class Read:
     index: int | None = None  # of a batch's element
     tenant: str = ""
     type: str = ""
-    identity: tuple[str, str] = ("", "")  # source, id
+    identity: tuple[str, str, str] = ("", "", "")  # tenant, source, id
+    sent: str = ""  # the text of its data
     time_ms: int = 0
     data: dict[str, Any] = field(default_factory=dict)  # normalized; empty unless counted
 
@@ -109,11 +112,11 @@ def _read_value(
     form = _form(headers, value)
     document = _parse(value)
     if form == "batch":
-        yield from _elements(topic, document, timestamp)
+        yield from _elements(topic, document, value.decode(), timestamp)
     elif form == "binary":
-        yield _read(topic, _binary_envelope(headers, document), timestamp, None)
+        yield _read(topic, _binary_envelope(headers, document), timestamp, None, value.decode())
     elif isinstance(document, dict):
-        yield _read(topic, document, timestamp, None)
+        yield _read(topic, document, timestamp, None, data_of(value.decode()))
     else:
         raise Rejected("malformed")
 
@@ -166,12 +169,12 @@ def _refuse_lone_surrogates(document: Any) -> None:
     json.dumps(document, ensure_ascii=False).encode()
 
 
-def _elements(topic: str, document: Any, timestamp: int) -> Iterator[Read]:
+def _elements(topic: str, document: Any, whole: str, timestamp: int) -> Iterator[Read]:
     if not isinstance(document, list) or len(document) > MAX_ELEMENTS:
         raise Rejected("malformed")
-    for index, element in enumerate(document):
+    for index, (element, (_, text)) in enumerate(zip(document, members(whole), strict=True)):
         if isinstance(element, dict):
-            yield _read(topic, element, timestamp, index)
+            yield _read(topic, element, timestamp, index, data_of(text))
         else:
             yield Read("rejected", "malformed", index)
 
@@ -187,8 +190,8 @@ def _binary_envelope(headers: dict[str, bytes], document: Any) -> dict[str, Any]
     return envelope
 
 
-def _read(topic: str, event: dict[str, Any], timestamp: int, index: int | None) -> Read:
-    read = Read("counted", index=index)
+def _read(topic: str, event: dict[str, Any], timestamp: int, index: int | None, sent: str) -> Read:
+    read = Read("counted", index=index, sent=sent)
     read.tenant = event["subject"] if _is_text(event.get("subject"), 128) else ""
     read.type = event["type"] if isinstance(event.get("type"), str) else ""
     if read.tenant == "*" and read.type != TYPES[ENTITIES]:
@@ -230,7 +233,7 @@ def _check_envelope(event: dict[str, Any], read: Read) -> None:
     )
     if not good:
         raise Rejected("invalid_envelope")
-    read.identity = (event["source"], event["id"])
+    read.identity = (read.tenant, event["source"], event["id"])
 
 
 def _media(text: str) -> str:

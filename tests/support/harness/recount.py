@@ -216,8 +216,8 @@ def _count_partition(
             seen = _Seen(window)
         last = record.offset
         for read in read_record(kind, record.value, record.headers, record.timestamp):
-            if read.outcome == "counted" and seen.repeats(read.identity, record.offset):
-                read.outcome = "duplicate"
+            if read.outcome == "counted" and (before := seen.last(read, record.offset)) is not None:
+                read.outcome, read.reason = "duplicate", "" if before == read.sent else "conflict"
             if read.outcome == "counted" and refused(read):
                 read.outcome, read.reason = "rejected", "internal"
             _count(expected, part, kind, record, read)
@@ -228,14 +228,15 @@ class _Seen:
 
     def __init__(self, window: int) -> None:
         self._window = window
-        self._at: dict[tuple[str, str], int] = {}
+        self._at: dict[tuple[str, str, str], tuple[int, str]] = {}
 
-    def repeats(self, identity: tuple[str, str], offset: int) -> bool:
+    def last(self, read: Read, offset: int) -> str | None:
+        """Return the data of the last event of the same names; None if it is in no window."""
         if not self._window:
-            return False
-        before = self._at.get(identity)
-        self._at[identity] = offset
-        return before is not None and offset - before <= self._window
+            return None
+        before = self._at.get(read.identity)
+        self._at[read.identity] = offset, read.sent
+        return before[1] if before is not None and offset - before[0] <= self._window else None
 
 
 def _count(expected: Expected, part: PartitionLog, kind: str, record: Record, read: Read) -> None:

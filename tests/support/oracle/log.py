@@ -6,6 +6,7 @@ own, which `tests/support/harness/contract.py` answers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -119,7 +120,7 @@ def read(log: Iterable[Entry], window: int = WINDOW) -> Facts:
     An event is a duplicate if its id stood at most ``window`` offsets before (0: none is).
     """
     facts = Facts()
-    seen: dict[tuple[str, int, str, str], int] = {}
+    seen: dict[tuple[str, int, str, str, str], tuple[int, str]] = {}
     for entry in sorted(log, key=lambda e: (e.topic, e.partition, e.offset, e.element)):
         time = instant(entry.event["time"]) if entry.event.get("time") else entry.timestamp
         outcome, reason = "counted", ""
@@ -128,11 +129,14 @@ def read(log: Iterable[Entry], window: int = WINDOW) -> Facts:
         elif time < entry.timestamp - TOO_LATE:
             outcome, reason = "rejected", "too_late"
         elif window:
-            key = (entry.topic, entry.partition, entry.event["source"], entry.event["id"])
+            event = entry.event
+            names = (event["subject"], event["source"], event["id"])
+            key = (entry.topic, entry.partition, *names)
+            sent = json.dumps(event["data"])
             before = seen.get(key)
-            seen[key] = entry.offset
-            if before is not None and entry.offset - before <= window:
-                outcome = "duplicate"
+            seen[key] = entry.offset, sent
+            if before is not None and entry.offset - before[0] <= window:
+                outcome, reason = "duplicate", "" if before[1] == sent else "conflict"
         tenant, type_ = entry.event["subject"], entry.event["type"]
         source = (entry.topic, entry.partition, entry.timestamp, tenant, type_)
         facts.outcomes.append(Outcome(*source, outcome, reason, time))
