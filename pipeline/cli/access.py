@@ -1,14 +1,23 @@
-"""``usage access`` and ``usage key``: who may see what, and the keys of programs."""
+"""``usage access``: who may see what."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.groups import Commands
+from pipeline.cli.opened import opened_store
+from pipeline.cli.options import AS_JSON, BY, ROLES, SCOPE, words
+from pipeline.errors import StoreRefused
+from pipeline.process.printable import printable
 from pipeline.settings import load
 
-_ROLES = click.Choice(["viewer", "manager", "admin", "operator"])
-_SCOPE = "Organizations with commas between, or '*' for all."
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+_GRANTS = ("user", "tenant", "role", "since", "by")
 
 
 @click.group(cls=Commands)
@@ -19,9 +28,9 @@ def access() -> None:
 @access.command()
 @click.argument("user")
 @click.argument("scope", metavar="SCOPE", required=False)
-@click.argument("role", type=_ROLES, required=False)
-@click.option("--scope", "scope_option", help=_SCOPE)
-@click.option("--role", "role_option", type=_ROLES)
+@click.argument("role", type=ROLES, required=False)
+@click.option("--scope", "scope_option", help=SCOPE)
+@click.option("--role", "role_option", type=ROLES)
 def grant(
     user: str,
     scope: str | None,
@@ -34,21 +43,25 @@ def grant(
     USER is the name that ClickHouse, the issuer of tokens or the proxy gives them. SCOPE and ROLE
     may be given by name or in that order: `usage access grant ada acme,globex manager`.
     """
-    from pipeline.cli.access_commands import grant_command
+    from pipeline.access.grants import Grants
+    from pipeline.access.roles import Role
 
     wanted_scope = _one_of("--scope", scope, scope_option)
     wanted_role = _one_of("--role", role, role_option)
     if wanted_scope is None or wanted_role is None:
         raise click.UsageError("name the organizations with --scope and the role with --role")
-    grant_command(load(), user, wanted_scope, wanted_role)
+    organizations = words(wanted_scope)
+    with opened_store(load()) as store:
+        Grants(store).grant(user, Role(wanted_role), organizations, by=BY)
+    click.echo(f"{user} is {wanted_role} of {', '.join(organizations)}")
 
 
 @access.command()
 @click.argument("user")
 @click.argument("scope", metavar="SCOPE", required=False)
-@click.argument("role", type=_ROLES, required=False)
-@click.option("--scope", "scope_option", help=f"{_SCOPE} Without it, everywhere.")
-@click.option("--role", "role_option", type=_ROLES, help="Without it, each.")
+@click.argument("role", type=ROLES, required=False)
+@click.option("--scope", "scope_option", help=f"{SCOPE} Without it, everywhere.")
+@click.option("--role", "role_option", type=ROLES, help="Without it, each.")
 def revoke(
     user: str,
     scope: str | None,
@@ -60,24 +73,41 @@ def revoke(
 
     Exit status 1: nothing of that was granted.
     """
-    from pipeline.cli.access_commands import revoke_command
+    from pipeline.access.grants import Grants
+    from pipeline.access.roles import Role
 
-    return revoke_command(
-        load(),
-        user,
-        _one_of("--scope", scope, scope_option),
-        _one_of("--role", role, role_option),
-    )
+    wanted_scope = _one_of("--scope", scope, scope_option)
+    wanted_role = _one_of("--role", role, role_option)
+    with opened_store(load()) as store:
+        taken = Grants(store).revoke(
+            user,
+            scope=words(wanted_scope) if wanted_scope is not None else (),
+            role=Role(wanted_role) if wanted_role is not None else None,
+            by=BY,
+        )
+    for one in taken:
+        click.echo(printable(f"{user} is no longer {one.role} of {one.tenant}"))
+    if not taken:
+        click.echo(
+            f"usage: nothing of that is granted to {user!r}; `usage access list` shows what is",
+            err=True,
+        )
+    return int(not taken)
 
 
 @access.command("list")
 @click.argument("user", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 def list_grants(user: str | None, as_json: bool) -> None:
     """List who may see what."""
-    from pipeline.cli.access_commands import list_command
+    from pipeline.access.grants import Grants
+    from pipeline.cli.answers import print_records
 
-    list_command(load(), user, as_json)
+    with opened_store(load()) as store:
+        held = Grants(store).all(user)
+    rows = [(one.user, one.grant.tenant, str(one.grant.role), one.at, one.by) for one in held]
+    nothing = "nobody may see anything: `usage access grant` lets people in"
+    print_records(_GRANTS, rows, as_json, nothing)
 
 
 @access.command("sql-user")
@@ -89,47 +119,40 @@ def sql_user(user: str, run: bool, cluster: str) -> None:
 
     The statements are printed on stdout; the password, a new one each time, on stderr.
     """
-    from pipeline.cli.access_commands import sql_user_command
+    from pipeline.access import sql_user as users
+    from pipeline.access import tenant_views
+    from pipeline.access.grants import Grants, check_user
 
-    sql_user_command(load(), user, cluster, run=run)
-
-
-@click.group(cls=Commands)
-def key() -> None:
-    """Make, list and end the API keys of programs."""
-
-
-@key.command()
-@click.option("--role", type=_ROLES, required=True)
-@click.option("--scope", required=True, help=_SCOPE)
-@click.option("--expires", help="90d, or a time; without it, never.")
-@click.option("--name", default="", help="For people: what it is for.")
-def create(role: str, scope: str, expires: str | None, name: str) -> None:
-    """Make a key; it is printed this once, alone on its line, and cannot be shown again."""
-    from pipeline.cli.access_commands import create_key_command
-
-    create_key_command(load(), role, scope, expires, name)
-
-
-@key.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_keys(as_json: bool) -> None:
-    """List the keys that were not revoked, without their secrets."""
-    from pipeline.cli.access_commands import list_keys_command
-
-    list_keys_command(load(), as_json)
+    settings = load()
+    check_user(user)
+    password = users.new_password()
+    with opened_store(settings) as store:
+        made = users.statements(user, password, tenant_views.database(store), cluster)
+        statements = list(made)
+        for statement in statements:
+            click.echo(f"{statement};")
+        if run:
+            _run(store, statements)
+        held = Grants(store).all(user)
+    click.echo(f"{user}'s password, shown this once: {password}", err=True)
+    if not held:
+        click.echo(
+            f"nothing is granted to {user} yet: usage access grant {user} --scope … --role viewer",
+            err=True,
+        )
 
 
-@key.command("revoke")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
-def revoke_keys(ids: tuple[str, ...]) -> int:
-    """End keys, by their ids, for good; within seconds they open nothing.
-
-    Exit status 1: there is no such key, or it was revoked before.
-    """
-    from pipeline.cli.access_commands import revoke_keys_command
-
-    return revoke_keys_command(load(), ids)
+def _run(store: Store, statements: Sequence[str]) -> None:
+    try:
+        for statement in statements:
+            store.command(statement)
+    except StoreRefused as error:
+        raise StoreRefused(
+            f"{error.message}; run what was printed as somebody who may make users and grants "
+            "(the embedded store has none: there, the API is what keeps callers apart)",
+            error.code,
+            error.reason,
+        ) from error
 
 
 def _one_of(option: str, first: str | None, second: str | None) -> str | None:

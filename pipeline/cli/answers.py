@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from pipeline.process import terminal
+from pipeline.views.catalogue import Column
+from pipeline.views.rows import as_json as records
+from pipeline.views.rows import show_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from pipeline.views.catalogue import Column, View
+    from pipeline.views.catalogue import View
     from pipeline.views.rows import Rows
 
 MOST_ROWS = 2_000
@@ -53,6 +59,16 @@ def show_answer(columns: Sequence[Column], rows: Rows, fresh: Rows, to: Console)
         as_of = f"newest event {_minute(newest)}, newest arrival {_minute(arrival)}"
         to.print()
         to.print(terminal.line(f"as of: {as_of} (UTC)", style="dim"))
+
+
+def print_records(names: Sequence[str], rows: Rows, as_json: bool, nothing: str) -> None:
+    """Print what is no view's answer: as JSON, as a table, or the sentence that there is none."""
+    if as_json:
+        show_json(records(names, rows), sys.stdout)
+    elif rows:
+        show_rows([Column(name, "String", "") for name in names], rows, terminal.console())
+    else:
+        click.echo(nothing)
 
 
 def show_rows(columns: Sequence[Column], rows: Rows, to: Console) -> None:

@@ -12,10 +12,11 @@ from typing import NoReturn
 import click
 
 from pipeline.cli import docs, events, processes, views
-from pipeline.cli.access import access, key
+from pipeline.cli.access import access
 from pipeline.cli.audit import audit
 from pipeline.cli.dead_letter import dead_letter
 from pipeline.cli.groups import Commands
+from pipeline.cli.key import key
 from pipeline.cli.migrate import migrate
 from pipeline.cli.panels import panels
 from pipeline.cli.report import report

@@ -10,6 +10,11 @@ from pipeline.errors import UsageError
 from pipeline.process import times
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+ROLES = click.Choice(["viewer", "manager", "admin", "operator"])
+SCOPE = "Organizations with commas between, or '*' for all."
+BY = "command line"
+"""Who made a grant or a key, where it was made here."""
+
 PORT = click.IntRange(1, 65_535)
 
 
@@ -44,3 +49,8 @@ class Duration(click.ParamType):
             return times.duration(str(value), name=name).total_seconds()
         except UsageError as error:
             self.fail(error.message, param, ctx)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a list with commas between, each once, in order."""
+    return tuple(sorted({word.strip() for word in text.split(",") if word.strip()}))

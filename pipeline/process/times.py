@@ -25,7 +25,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 _WANTED = (
     "one like 2026-05-01, 2026-05-01T10:30, 2026-05-01T10:30:00+02:00, "
-    f"30d ({', '.join(UNITS)}: so long %s), epoch seconds, or now"
+    f"%s ({', '.join(UNITS)}: so long %s), epoch seconds, or now"
 )
 
 _YEAR_10000_MS = 253_402_300_800_000
@@ -56,7 +56,7 @@ def instant(
     try:
         return _instant(text, now, zone, 1 if is_ahead else -1).astimezone(UTC)
     except (ValueError, OverflowError):
-        wanted = _WANTED % ("from now" if is_ahead else "ago")
+        wanted = _WANTED % (("90d", "from now") if is_ahead else ("30d", "ago"))
         raise UsageError(f"{name} {text!r} is no time{_why(text)}: wanted is {wanted}") from None
 
 
