@@ -74,9 +74,14 @@ class Grants:
         return taken
 
     def all(self, user: str | None = None) -> list[Granted]:
-        """Every grant that holds, or a user's, sorted by user and organization."""
+        """Every grant that holds, or a user's, sorted by user and organization.
+
+        A row of an unknown role is none, nor is one of the organization '', which in a view's
+        parameter would be all of them.
+        """
         rows = self._store.query(
-            f"{_HELD} WHERE {{every:UInt8}} OR user = {{user:String}} ORDER BY user, tenant, role",
+            f"{_HELD} WHERE ({{every:UInt8}} OR user = {{user:String}}) AND tenant != '' "
+            "ORDER BY user, tenant, role",
             {"every": int(user is None), "user": user or ""},
             consistent=True,
         )

@@ -141,5 +141,6 @@ def _stored(rows: Iterable[Sequence[Any]]) -> Iterable[Stored]:
     known = set(Role)
     for id_, sha256, name, role, scope, created, by, expires, revoked, used in rows:
         if role in known:
-            key = Key(id_, name, Role(role), tuple(scope), created, by, expires, used, revoked)
+            known_scope = tuple(filter(None, scope))  # '' in a parameter would be all
+            key = Key(id_, name, Role(role), known_scope, created, by, expires, used, revoked)
             yield Stored(key, sha256)

@@ -25,8 +25,8 @@ REFUSALS = Metric(
     "usage_api_refusals",
     "counter",
     "Requests refused to who sent them, by reason: unidentified and identity (401), no_grant, "
-    "role, organization, compares and cursor (403), choice (400), not_theirs (404), rate and busy "
-    "(429).",
+    "role, organization, compares and cursor (403), choice (400), not_theirs (404), stale (503), "
+    "rate and busy (429).",
     ("reason",),
 )
 BYTES = Metric("usage_api_response_bytes", "counter", "Bytes of answers' bodies.", ("endpoint",))

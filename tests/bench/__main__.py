@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import dedupe, live, page, rebuild, scaling, scrape, throughput, views
+from tests.bench import dedupe, live, page, rebuild, scaling, scrape, tenants, throughput, views
 from tests.bench.bed import FULL, QUICK, Bed
 
 BENCHES: dict[str, Callable[[Bed], list[str]]] = {
@@ -24,6 +24,7 @@ BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "freshness": live.freshness,
     "scrape": scrape.scrape,
     "views": views.views,
+    "tenants": tenants.tenants,
 }
 
 

@@ -84,7 +84,7 @@ _DERIVED = {
             if(operation = 'embeddings', requests, 0) AS embeddings,
             if(embeddings > 0, duration_us, 0) AS embeddings_us,
             input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
-            reasoning_output_tokens, cost
+            reasoning_output_tokens, unmetered, cost
         FROM requests_15m WHERE {within}""",
     "users_1d": """
         SELECT
@@ -118,7 +118,8 @@ _MINUTES = {
         SELECT
             tenant, first_minute AS minute, team_id, agent_id, token_id, user_id, model,
             operation, currency, requests, failed, duration_us, input_tokens, output_tokens,
-            cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+            cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens,
+            unmetered, cost
         FROM requests_15m WHERE {within}""",
     "latency_1m": """
         SELECT

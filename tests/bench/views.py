@@ -49,7 +49,7 @@ def views(bed: Bed) -> list[str]:
         connected = Store.connect(settings)
         migrate(connected, settings)
         began = time.monotonic()
-        year = view_load.load(connected, bed.scale.view_rows, _first_of_month())
+        year = view_load.load(connected, bed.scale.view_rows, first_of_month())
         loaded = time.monotonic() - began
         runs = 3 if bed.scale.quick else RUNS
         with _inserting(settings, year.until):
@@ -59,7 +59,8 @@ def views(bed: Bed) -> list[str]:
         store.kill9()
 
 
-def _first_of_month() -> datetime:
+def first_of_month() -> datetime:
+    """Where the loaded year ends."""
     return datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -98,8 +99,8 @@ def _table(store: Store, year: Year, runs: int) -> Iterator[str]:
             if tenant and "tenant" not in contract.parameters:
                 cells.append("")
                 continue
-            values = _values(contract.parameters, tenant, year.until, lasting)
-            cells.append(_timed(store, f"SELECT * FROM {call(view, values)}", runs))
+            asked = values(contract.parameters, tenant, year.until, lasting)
+            cells.append(_timed(store, f"SELECT * FROM {call(view, asked)}", runs))
         yield f"| `{view}` | {' | '.join(cells)} |"
 
 
@@ -108,7 +109,7 @@ def _present(store: Store) -> set[str]:
     return {name for (name,) in rows}
 
 
-def _values(
+def values(
     names: tuple[str, ...], tenant: str, until: datetime, lasting: timedelta
 ) -> Mapping[str, Any]:
     """Typical parameters: ends in the middle of quarter hours, as panels have them."""

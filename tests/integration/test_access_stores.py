@@ -74,9 +74,9 @@ class TestGrants:
     ) -> None:
         access.command(
             "INSERT INTO _access (user, tenant, role) "
-            "VALUES ('ada', 'acme', 'viewer'), ('ada', 'globex', 'root')"
+            "VALUES ('ada', 'acme', 'viewer'), ('ada', 'globex', 'root'), ('ada', '', 'admin')"
         )
-        assert held(access) == [("ada", "acme", "viewer")]
+        assert held(access) == held(access, "ada") == [("ada", "acme", "viewer")]
 
     @pytest.mark.parametrize("name", STRANGE)
     def test_names_are_kept_as_they_are(self, access: Store, name: str) -> None:
