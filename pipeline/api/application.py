@@ -19,7 +19,7 @@ from pipeline.api import (
     reports,
     view_routes,
 )
-from pipeline.api.boundary import boundary
+from pipeline.api.boundary import PAGE, boundary
 from pipeline.api.context import API, ENDPOINTS, Api
 from pipeline.api.live import READERS, Readers
 from pipeline.api.problems import Problem
@@ -86,6 +86,8 @@ async def enter(request: web.Request) -> web.Response:
     session = request.app[SESSIONS].enter(request.match_info["link"])
     if session is None:
         raise Problem(404, "this link was used already, or is of an earlier start")
-    response = web.Response(status=303, headers={"Location": "/v1/me", "Cache-Control": "no-store"})
+    has_page = PAGE in request.app[ENDPOINTS].values()
+    headers = {"Location": "/" if has_page else "/v1/me", "Cache-Control": "no-store"}
+    response = web.Response(status=303, headers=headers)
     response.set_cookie(COOKIE, session, path="/", httponly=True, samesite="Strict")
     return response

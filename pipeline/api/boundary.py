@@ -19,7 +19,8 @@ from pipeline.errors import StoreError, StoreUnavailable, UsageError
 log = logging.getLogger("usage.access")
 _faults = logging.getLogger(__name__)
 
-OPEN = frozenset({"healthz", "readyz", "enter"})
+PAGE = "page"
+OPEN = frozenset({"healthz", "readyz", "enter", PAGE})
 """Endpoints served to anybody."""
 
 _SAFE: Mapping[str, str] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from prometheus_client import (
 )
 
 from pipeline.access.opening import Access, opened
-from pipeline.api.application import application
+from pipeline.api.application import Route, application
 from pipeline.api.catalogue import Views
 from pipeline.api.context import Api, Reports
 from pipeline.api.cursors import Signer
@@ -54,10 +54,17 @@ MARGIN_SECONDS = 5.0
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
 
 
-def main(settings: Settings, *, link: bool = False, key_file: Path | None = None) -> int:
+def main(
+    settings: Settings,
+    more: Sequence[Route] = (),
+    *,
+    link: bool = False,
+    key_file: Path | None = None,
+) -> int:
     """Serve until told to end.
 
-    ``link``: print a link that works once. ``key_file``: keep an admin's key there.
+    ``more``: routes of other rooms, the page's. ``link``: print a link that works once.
+    ``key_file``: keep an admin's key there.
 
     Raises:
         SettingsError: the port cannot be used.
@@ -67,19 +74,21 @@ def main(settings: Settings, *, link: bool = False, key_file: Path | None = None
     store = Store.connect(settings)
     try:
         check(store)
-        asyncio.run(_serve(settings, store, link=link, key_file=key_file))
+        asyncio.run(_serve(settings, store, more, link=link, key_file=key_file))
     finally:
         store.close()
     return 0
 
 
-async def _serve(settings: Settings, store: Store, *, link: bool, key_file: Path | None) -> None:
+async def _serve(
+    settings: Settings, store: Store, more: Sequence[Route], *, link: bool, key_file: Path | None
+) -> None:
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     Ending(lambda: loop.call_soon_threadsafe(told.set), DRAIN_SECONDS + MARGIN_SECONDS)
     sessions = Sessions() if link else None
     async with (
         opened(settings, store) as access,
-        running(settings, store, access, sessions) as (api, port),
+        running(settings, store, access, sessions, more) as (api, port),
     ):
         if key_file is not None:
             await asyncio.to_thread(keep_key, access.keys, key_file)
@@ -94,7 +103,11 @@ async def _serve(settings: Settings, store: Store, *, link: bool, key_file: Path
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, store: Store, access: Access, sessions: Sessions | None = None
+    settings: Settings,
+    store: Store,
+    access: Access,
+    sessions: Sessions | None = None,
+    more: Sequence[Route] = (),
 ) -> AsyncIterator[tuple[Api, int]]:
     """Serve for the block; gives the API and its port."""
     async with Reader.connected(settings) as reader:
@@ -118,7 +131,7 @@ async def running(
         loop = asyncio.get_running_loop()
         tasks = [loop.create_task(views.refresh()), loop.create_task(reports.runner.run())]
         runner = web.AppRunner(
-            application(api, sessions),
+            application(api, sessions, more),
             # A reader that leaves cancels its handler, and so its query.
             handler_cancellation=True,
             access_log=None,

@@ -55,13 +55,14 @@ def worker(port: int | None, log_format: str | None) -> int:
 def api(port: int | None, host: str | None, link: bool, key_file: Path | None) -> int:
     """Answer over HTTP: every view, to whom it belongs. Needs a key: `usage key create`."""
     from pipeline.api import process
+    from pipeline.web import ROUTES
 
     settings = load()
     if port is not None:
         settings = dataclasses.replace(settings, api_port=port)
     if host is not None:
         settings = dataclasses.replace(settings, api_host=host)
-    return process.main(settings, link=link, key_file=key_file)
+    return process.main(settings, ROUTES, link=link, key_file=key_file)
 
 
 @click.command()

@@ -42,7 +42,6 @@ PANELS: tuple[Panel, ...] = (
         ("requests", "failed_requests"),
         ("D2",),
         x="bucket",
-        width=14,
     ),
     Panel(
         "top-organizations",
@@ -52,7 +51,6 @@ PANELS: tuple[Panel, ...] = (
         "top_tenants",
         ("rank", "name", *_RANKED),
         ("D6",),
-        width=10,
         scope="all",
     ),
     Panel(
@@ -63,7 +61,6 @@ PANELS: tuple[Panel, ...] = (
         "top_tokens",
         ("rank", "name", *_RANKED, "token_owner", "service_account"),
         ("D6",),
-        width=10,
         scope="tenant",
     ),
     Panel(
@@ -74,7 +71,6 @@ PANELS: tuple[Panel, ...] = (
         "top_users",
         ("rank", "user_id", *_RANKED),
         ("D6",),
-        width=10,
         scope="token",
     ),
     Panel(
@@ -86,7 +82,6 @@ PANELS: tuple[Panel, ...] = (
         ("requests",),
         ("D7",),
         x="name",
-        width=14,
     ),
     Panel(
         "latency",
@@ -103,7 +98,6 @@ PANELS: tuple[Panel, ...] = (
             "embedding_ms_p99",
         ),
         ("D4",),
-        width=10,
     ),
     # Telemetry (003)
     Panel(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from pipeline.access.decision import Reason, Refusal
 from pipeline.access.identity import Key, Presented
 from pipeline.access.opening import Access
 from pipeline.access.roles import Caller, Role, grants
+from pipeline.api.application import Route
 from pipeline.api.context import Api
 from pipeline.api.process import running
 from pipeline.clickhouse.client import Store
@@ -132,7 +133,7 @@ class Served(Client):
 
 
 @contextmanager
-def served(settings: Settings, store: Store) -> Iterator[Served]:
+def served(settings: Settings, store: Store, more: Sequence[Route] = ()) -> Iterator[Served]:
     """Serve for the block."""
     named, loop = Named(), asyncio.new_event_loop()
     ready: threading.Event = threading.Event()
@@ -142,7 +143,7 @@ def served(settings: Settings, store: Store) -> Iterator[Served]:
 
     async def serve() -> None:
         access = Access((named,), named)
-        async with running(settings, store, access) as (api, port):
+        async with running(settings, store, access, more=more) as (api, port):
             found.append(Served(port, api, named, settings))
             ready.set()
             await ended.wait()

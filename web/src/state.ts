@@ -1,0 +1,86 @@
+// What is shown: in the URL's hash and nowhere else, so that a link shows the same to whoever may see it.
+
+import { useEffect, useState } from "preact/hooks";
+
+export const FRAMES = ["1h", "1d", "1w", "30d", "90d", "1y"] as const;
+const GRAINS: Record<string, string> = { "1h": "minute", "1d": "hour", "1w": "day", "30d": "day", "90d": "week", "1y": "month" };
+
+export type State = {
+  tab: string;
+  frame: string;
+  since: string;
+  until: string;
+  grain: string;
+  tz: string;
+  tenant: string;
+  token: string;
+  customer: string;
+};
+
+const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+function read(): State {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const text = (name: string) => given.get(name) ?? "";
+  const tab = text("tab");
+  const frame = text("frame") || (text("since") ? "" : tab === "requests" || tab === "" ? "1d" : "30d");
+  return {
+    tab,
+    frame,
+    since: text("since"),
+    until: text("until"),
+    grain: text("grain"),
+    tz: text("tz") || own,
+    tenant: text("tenant"),
+    token: text("token"),
+    customer: text("customer"),
+  };
+}
+
+/** The hash with some of it changed; what is empty is left out. */
+export function link(changes: Partial<State>): string {
+  const next = new URLSearchParams(location.hash.slice(1));
+  for (const [name, value] of Object.entries(changes)) {
+    if (value) next.set(name, value);
+    else next.delete(name);
+  }
+  return `#${next}`;
+}
+
+export function go(changes: Partial<State>): void {
+  location.hash = link(changes);
+}
+
+export function useUrl(): State {
+  const [state, put] = useState(read);
+  useEffect(() => {
+    const changed = () => put(read());
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  return state;
+}
+
+/** The value of a panel's parameter: its own, or that of the filter it names; empty: the default. */
+export function value(state: State, parameter: string, fixed: string, isByMonth: boolean): string {
+  if (!fixed.startsWith("$")) return fixed;
+  const chosen = Boolean(state.since);
+  switch (parameter) {
+    case "since":
+      return chosen ? state.since : isByMonth ? "" : state.frame;
+    case "until":
+      return chosen ? state.until || "now" : isByMonth ? "" : "now";
+    case "as_of":
+      return chosen && state.until ? state.until : "now";
+    case "grain":
+      return state.grain || (chosen ? "" : GRAINS[state.frame] ?? "");
+    case "tz":
+      return state.tz;
+    case "tenant":
+      return state.tab === "customer" ? state.customer : state.tenant;
+    case "token":
+      return state.token;
+    default:
+      return "";
+  }
+}
