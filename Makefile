@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra embedded
 
-.PHONY: help run quick test check faults soak bench lock docs clean pages python for-quick for-test for-faults
+.PHONY: help run quick test check faults soak bench lock docs clean pages python page for-quick for-check for-test for-faults
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -28,7 +28,7 @@ test: for-test $(VENV)/dev.stamp ## every test but the long ones, on a real Kafk
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
 	$(BIN)/python -m pytest -n $(JOBS) --durations 10 $(PYTEST_ARGS)
 
-check: $(VENV)/dev.stamp ## format, lint, types, import direction, generated docs
+check: for-check $(VENV)/dev.stamp web/node_modules ## format, lint, types, import direction, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,6 +39,8 @@ pages: $(VENV)/dev.stamp
 	$(BIN)/usage docs settings | diff -u docs/settings.md - || { echo "docs/settings.md is stale: make docs"; exit 1; }
 	$(BIN)/usage docs metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
 	$(BIN)/usage docs schemas --check
+	cd web && npm run --silent check && node build.mjs ../build/page
+	diff -qr build/page pipeline/web/static || { echo "pipeline/web/static is stale: make page"; exit 1; }
 
 faults: for-faults $(VENV)/dev.stamp ## the long tests: faults, and producers in all languages
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
@@ -61,14 +63,21 @@ lock: $(VENV)/dev.stamp ## lock the newest allowed versions, with hashes
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -o requirements-dev.lock
 	$(COMPILE) --upgrade pyproject.toml --group build -c requirements-dev.lock -o requirements.lock
 
+page: for-check web/node_modules ## build the page anew; its files are committed, so that nobody needs Node to run it
+	cd web && npm run --silent check && node build.mjs
+
+web/node_modules: web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
 clean: ## remove what make made; the embedded store's data stays
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist web/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 python:
 	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or newer: install it, or name it with make PYTHON=…" >&2; exit 1; }
 
 # What the tests run besides Python: installed where that is possible, said where it is not.
-for-quick for-test for-faults:
+for-quick for-check for-test for-faults:
 	@tests/setup.sh $(@:for-%=%)
 
 # A stamp's age tells whether what it stands for is still installed.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests run besides Python's packages: tests/setup.sh quick|test|faults
+# Installs what the tests run besides Python's packages: tests/setup.sh quick|check|test|faults
 # `make` calls it. With apt-get and the right to use it, it installs what is missing; elsewhere it
 # says the one command to type.
 set -euo pipefail
@@ -13,10 +13,11 @@ test   prometheus  prometheus    prometheus
 test   promtool    prometheus    prometheus
 test   ps          procps        -
 test   curl        curl          curl
+test   chromium    chromium      chromium
 faults javac       JDK           openjdk@17
 faults kcat        kcat          kcat
-faults node        nodejs        node
-faults npm         npm           node
+check  node        nodejs        node
+check  npm         npm           node
 faults go          golang-go     go
 END
 }
@@ -58,8 +59,9 @@ named() { # Debian 12 has Java 17, later releases have newer ones only
 case ${1-} in
     quick) targets="quick" ;;
     test) targets="quick test" ;;
-    faults) targets="quick test faults" ;;
-    *) echo "usage: tests/setup.sh quick|test|faults" >&2; exit 2 ;;
+    check) targets="quick check" ;;
+    faults) targets="quick check test faults" ;;
+    *) echo "usage: tests/setup.sh quick|check|test|faults" >&2; exit 2 ;;
 esac
 packages=$(missing 1)
 [[ $packages ]] || exit 0

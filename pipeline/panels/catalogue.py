@@ -406,16 +406,17 @@ PANELS: tuple[Panel, ...] = (
         width=24,
         height=16,
     ),
-    # Health
     Panel(
         "as-of",
         "Newest",
-        Tab.HEALTH,
+        Tab.LIVE,
         Kind.TABLE,
         "as_of",
         ("type", "newest_event", "newest_arrival"),
-        ("L3",),
+        ("L1",),
+        width=24,
     ),
+    # Health
     Panel(
         "ledger-gaps",
         "Gaps",

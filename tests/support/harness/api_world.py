@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from pipeline.api.application import Route
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.settings import Settings
@@ -33,13 +34,15 @@ def filled(port: int, events: int = 2_000, **settings: str) -> Iterator[Settings
 
 
 @contextmanager
-def api_over_a_world(port: int, events: int = 2_000, **settings: str) -> Iterator[Served]:
+def api_over_a_world(
+    port: int, events: int = 2_000, more: Sequence[Route] = (), **settings: str
+) -> Iterator[Served]:
     """Fill a new database of the store at a port, and serve it."""
     own = {"USAGE_API_PORT": "0", "USAGE_API_REQUESTS_PER_MINUTE": MANY, **settings}
     with filled(port, events, **own) as configured:
         store = Store.connect(configured)
         try:
-            with served(configured, store) as api:
+            with served(configured, store, more) as api:
                 yield api
         finally:
             store.close()

@@ -1,0 +1,229 @@
+"""The page in a real browser: its numbers are the API's, and nobody sees more than is theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from pipeline.access.roles import ALL, Role
+from pipeline.panels.catalogue import PANELS
+from pipeline.panels.panel import Tab
+from pipeline.web import FILES, POLICY, ROUTES
+from tests.support.harness.api import Served
+from tests.support.harness.api_world import api_over_a_world
+from tests.support.harness.browser import Screen, chromium, screen
+from tests.support.harness.store import EmbeddedStore
+
+RANGE = "since=2024-01-01T00:00:00Z&until=2025-04-01T00:00:00Z&tz=UTC"
+TABS = [tab for tab in Tab if tab not in (Tab.HEALTH, Tab.CUSTOMER)]
+
+
+@pytest.fixture(scope="module")
+def api(store: EmbeddedStore) -> Iterator[Served]:
+    """Provide an API with the page over a seeded world."""
+    with api_over_a_world(store.port, more=ROUTES) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Provide one browser."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def admin(api: Served) -> str:
+    """Provide who sees everything but the ledger."""
+    return api.let(Role.ADMIN, ALL)
+
+
+@pytest.fixture(scope="module")
+def tenant(api: Served, admin: str) -> str:
+    """Provide an organization that has requests."""
+    rows = asked(api, admin, "top_tenants", k="1")
+    return str(rows[0]["tenant"])
+
+
+def asked(api: Served, who: str, view: str, **more: str) -> list[dict[str, Any]]:
+    values = {"since": "2024-01-01T00:00:00Z", "until": "2025-04-01T00:00:00Z", **more}
+    answer = api.view(view, values, who=who)
+    assert answer.status == 200, answer.body
+    rows: list[dict[str, Any]] = answer.json["rows"]
+    return rows
+
+
+def on(browser: Browser, api: Served, who: str, **options: Any) -> Any:
+    return screen(browser, f"http://127.0.0.1:{api.port}", who, **options)
+
+
+def numbers(shown: Screen, panel: str) -> dict[str, str]:
+    """The exact values behind a panel's cards, by their names."""
+    cards = shown.panel(panel).locator("dl.stats > div")
+    return {
+        card.locator("dt").inner_text().lower(): str(
+            card.locator("dd").first.get_attribute("data-value")
+        )
+        for card in cards.all()
+    }
+
+
+def test_the_files_are_open_and_say_what_the_browser_may_do(api: Served) -> None:
+    for path in ("/", *(f"/{name}" for name in FILES[1:])):
+        answer = api.get(path)
+        assert answer.status == 200
+        assert answer.headers["Content-Security-Policy"] == POLICY
+        again = api.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status == 304
+    assert api.get("/../pyproject.toml").status in (401, 404)
+
+
+@pytest.mark.parametrize("tab", TABS, ids=str)
+def test_every_tab_shows_its_panels_without_a_barrier(
+    browser: Browser, api: Served, admin: str, tab: Tab
+) -> None:
+    with on(browser, api, admin, color_scheme="dark" if tab == Tab.USERS else "light") as shown:
+        shown.show(f"tab={tab}&{RANGE}")
+        due = [one.id for one in PANELS if one.tab == tab and one.scope in ("", "all")]
+        found = shown.page.locator("[data-panel]").all()
+        assert [one.get_attribute("data-panel") for one in found] == due
+        assert shown.page.locator("[role=alert]").count() == 0
+        assert shown.barriers() == []
+
+
+def test_cards_are_what_the_api_says(browser: Browser, api: Served, admin: str) -> None:
+    with on(browser, api, admin) as shown:
+        shown.show(f"tab=requests&{RANGE}")
+        (due,) = asked(api, admin, "request_summary")
+        found = numbers(shown, "requests-summary")
+        assert found["requests"] == str(due["requests"]) != "0"
+        assert found["total tokens"] == str(due["total_tokens"])
+        shown.show(f"tab=dashboard&{RANGE}")
+        costs = {row["currency"]: row["cost"] for row in asked(api, admin, "cost_summary")}
+        found = numbers(shown, "cost-summary")
+        for currency in filter(None, costs):
+            assert found[f"cost, {currency.lower()}"] == costs[currency]
+
+
+def test_a_chart_is_also_a_table_with_every_value(
+    browser: Browser, api: Served, admin: str
+) -> None:
+    with on(browser, api, admin) as shown:
+        shown.show(f"tab=requests&{RANGE}&grain=month")
+        panel = shown.panel("requests-over-time")
+        panel.get_by_role("button", name="Table").click()
+        found = [row.split("\t")[1] for row in panel.locator("tbody tr").all_inner_texts()]
+        due = asked(api, admin, "requests_over_time", grain="month", tz="UTC")
+        assert [int(one.replace(",", "")) for one in found] == [row["requests"] for row in due]
+
+
+def test_rows_lead_into_an_organization_and_a_token(
+    browser: Browser, api: Served, admin: str, tenant: str
+) -> None:
+    with on(browser, api, admin) as shown:
+        shown.show(f"tab=requests&{RANGE}")
+        shown.panel("top-organizations").locator("tbody a").first.click()
+        expect(shown.panel("top-tokens")).to_be_visible()
+        shown.settle()
+        assert f"tenant={tenant}" in shown.page.url
+        (due,) = asked(api, admin, "request_summary", tenant=tenant)
+        assert numbers(shown, "requests-summary")["requests"] == str(due["requests"])
+        shown.panel("top-tokens").locator("tbody a").first.click()
+        expect(shown.panel("top-users")).to_be_visible()
+        shown.settle()
+        shown.page.go_back()
+        expect(shown.panel("top-tokens")).to_be_visible()
+
+
+def test_a_link_shows_the_same_in_other_languages_and_zones(
+    browser: Browser, api: Served, admin: str
+) -> None:
+    options = {"locale": "de-DE", "timezone_id": "Asia/Kolkata"}
+    with on(browser, api, admin, **options) as shown:
+        shown.show("tab=requests&since=2024-01-01T00:00:00Z&until=2025-04-01T00:00:00Z")
+        assert shown.page.get_by_label("Time zone").input_value() in (
+            "Asia/Calcutta",
+            "Asia/Kolkata",
+        )
+        (due,) = asked(api, admin, "request_summary")
+        tokens = shown.panel("top-organizations").locator("tbody tr").first.inner_text()
+        row = asked(api, admin, "top_tenants", k="10")[0]
+        assert f"{row['input_tokens']:,}".replace(",", ".") in tokens
+        assert numbers(shown, "requests-summary")["requests"] == str(due["requests"])
+
+
+def test_a_viewer_has_the_tabs_and_numbers_of_their_own(
+    browser: Browser, api: Served, admin: str, tenant: str
+) -> None:
+    who = api.let(Role.VIEWER, tenant)
+    asks: list[str] = []
+    with on(browser, api, who) as shown:
+        shown.page.on("request", lambda request: asks.append(request.url))
+        shown.show(f"tab=billing&{RANGE}")  # a link of somebody who sees more
+        assert "Billing" not in shown.tabs()
+        assert "Dashboard" not in shown.tabs()
+        assert "Health" not in shown.tabs()
+        shown.show(f"tab=requests&{RANGE}&tenant=")
+        (due,) = asked(api, admin, "request_summary", tenant=tenant)
+        assert numbers(shown, "requests-summary")["requests"] == str(due["requests"])
+        other = next(
+            str(row["tenant"])
+            for row in asked(api, admin, "top_tenants", k="5")
+            if row["tenant"] != tenant
+        )
+        name = json.dumps(other).strip('"')
+        assert name not in shown.page.content()
+    assert not [one for one in asks if "billing" in one]
+
+
+def test_what_is_refused_says_whom_to_ask(
+    browser: Browser, api: Served, admin: str, tenant: str
+) -> None:
+    who = api.let(Role.VIEWER, tenant)
+    with on(browser, api, who) as shown:
+        shown.show(f"tab=requests&{RANGE}&tenant=somebody-else")
+        expect(shown.panel("requests-summary").get_by_role("alert")).to_contain_text(
+            "An administrator of your organization can grant it."
+        )
+        shown.complaints[:] = [one for one in shown.complaints if "403" not in one]
+
+
+def test_without_an_identity_there_is_a_sentence_and_no_number(
+    browser: Browser, api: Served
+) -> None:
+    with on(browser, api, "nobody") as shown:
+        shown.page.goto(shown.url)
+        expect(shown.page.get_by_role("alert")).to_have_count(1)
+        shown.complaints[:] = [one for one in shown.complaints if "401" not in one]
+
+
+def test_it_works_by_keyboard_alone(browser: Browser, api: Served, admin: str) -> None:
+    with on(browser, api, admin) as shown:
+        shown.show(f"tab=requests&{RANGE}")
+        shown.page.keyboard.press("Tab")
+        expect(shown.page.get_by_text("Skip to the numbers")).to_be_focused()
+        shown.page.keyboard.press("Enter")
+        expect(shown.page.locator("main#main")).to_be_focused()
+        shown.page.keyboard.press("w")
+        expect(shown.page.get_by_role("button", name="1w")).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        shown.settle()
+
+
+def test_a_report_is_generated_and_fetched(browser: Browser, api: Served, admin: str) -> None:
+    with on(browser, api, admin) as shown:
+        shown.show(f"tab=billing&{RANGE}")
+        shown.page.get_by_role("button", name="Generate report").click()
+        shown.page.get_by_label("By team").check()
+        shown.page.get_by_label("Format").select_option("csv")
+        shown.page.get_by_role("button", name="Generate", exact=True).click()
+        link = shown.page.locator("dialog a")
+        expect(link).to_be_visible(timeout=30_000)
+        path = str(link.get_attribute("href"))
+        lines = api.get(path, who=admin).body.decode().splitlines()
+        assert len(lines) - 1 == len(asked(api, admin, "usage_by_team"))
