@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from pipeline.operate.audit import run
+from tests.support.harness import poison
 from tests.support.harness.crashes import count_through_kills
 from tests.support.harness.scene import Scene
 
@@ -18,6 +20,30 @@ SOAK_SEEDS = int(os.environ.get("USAGE_TEST_SEEDS", "20"))
 def test_two_workers_and_ten_kills(scene: Scene, seed: int) -> None:
     scene.set_up(partitions=8)
     count_through_kills(scene, seed=seed, events=200_000, kills=10)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+def test_poison_of_every_kind_amid_kills(scene: Scene) -> None:
+    """Nobody stops but by kill -9, what can be counted is, and an audit finds nothing.
+
+    Beside the rejected kinds of `Traffic`: numbers at and beyond bounds, header names that are no
+    UTF-8, and valid events that one of a view's targets refuses.
+    """
+    scene.set_up(partitions=4)
+    poison.refuse_in(scene, "requests_15m")
+
+    def between(number: int) -> None:
+        poison.send(scene, number)
+        poison.send_extremes(scene, number)
+        poison.send_odd_names(scene, number)
+
+    count_through_kills(
+        scene, seed=5, events=40_000, kills=5, between=between, refused=poison.is_refused
+    )
+    with scene.connect() as store:
+        report = run.audit(scene.loaded(), store, None)
+    assert report.exit_code == 0, report.as_json()
 
 
 @pytest.mark.soak

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import time
-
 import pytest
 
-from tests.support.harness import compare
-from tests.support.harness.batches import NAME, batch_of, send_batch, with_names
-from tests.support.harness.produce import REQUESTS, Event
+from tests.support.harness import compare, poison
 from tests.support.harness.scene import DEAD_LETTER, Scene
 from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
-
-
-def request(id_: str) -> Event:
-    return {
-        "specversion": "1.0",
-        "id": id_,
-        "source": "//test/odd",
-        "type": "usage.request.v1",
-        "subject": "tenant",
-        "data": {"operation": "chat", "model": "m", "status_code": 200, "duration_ms": 1},
-    }
 
 
 def test_a_header_whose_name_is_not_utf8_stops_nobody(scene: Scene) -> None:
@@ -34,11 +18,7 @@ def test_a_header_whose_name_is_not_utf8_stops_nobody(scene: Scene) -> None:
     """
     scene.set_up(partitions=2)
     scene.send(300)
-    good = [json.dumps(request(id_)).encode() for id_ in ("1", "2")]
-    now = int(time.time() * 1000)
-    batch = with_names(batch_of([*good, b"no JSON"], [(NAME, b"x")], now), b"\xff\xfe")
-    for partition in (0, 1):
-        send_batch(scene.kafka.servers, scene.topic(REQUESTS), partition, batch, records=3)
+    poison.send_odd_names(scene, 1)
     scene.send(300, seed=2)
     worker = scene.worker()
     _await_all(scene)
@@ -49,7 +29,7 @@ def test_a_header_whose_name_is_not_utf8_stops_nobody(scene: Scene) -> None:
     assert worker.is_running
     assert "crashed" not in worker.output()
     with scene.connect() as store:
-        counted = "SELECT sum(requests) FROM requests_1m WHERE tenant = 'tenant'"
+        counted = "SELECT sum(requests) FROM requests_1m WHERE tenant = 'tenant-d'"
         assert store.query(counted) == [(4,)]  # of each partition, the first of each id
         [(received,)] = store.query("SELECT sum(received + skipped) FROM chunks FINAL")
     assert received >= sent

@@ -17,11 +17,13 @@ NAME = "~!"
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-def batch_of(values: Sequence[bytes], headers: Headers, timestamp_ms: int = 1000) -> bytes:
+def batch_of(
+    values: Sequence[bytes], headers: Headers, timestamp_ms: int = 1000, key: bytes = b"key"
+) -> bytes:
     """Build an uncompressed batch, as a producer does."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1 << 20)
     for n, value in enumerate(values):
-        builder.append(n, timestamp_ms, b"key", value, list(headers))
+        builder.append(n, timestamp_ms, key, value, list(headers))
     return bytes(builder.build())
 
 
