@@ -62,7 +62,7 @@ class Rehearsal:
         """Make the copies; those that somebody who was killed has left behind go."""
         left = {"database": self._store.database, "prefix": PREFIX}
         for (name,) in self._store.query(_LEFT_BEHIND, left):
-            self._store.command(f"DROP TABLE IF EXISTS `{name}` SYNC")
+            self._store.command(f"DROP TABLE IF EXISTS `{name}`")
         try:
             for table in self._tables:
                 self._copy(table)
@@ -107,5 +107,5 @@ class Rehearsal:
 
     def _drop(self) -> None:
         for name in reversed(self._made):
-            self._store.command(f"DROP TABLE IF EXISTS `{name}` SYNC")
+            self._store.command(f"DROP TABLE IF EXISTS `{name}`")
         self._made.clear()

@@ -117,9 +117,9 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Metadata)
 
 
-def intent_metadata(chunk: Range, rules: str) -> str:
+def intent_metadata(range_: Range, rules: str) -> str:
     """Return the metadata of the commit that intends the chunk (step 3)."""
-    return _encode(_Metadata(chunk.incarnation, rules, chunk.b))
+    return _encode(_Metadata(range_.incarnation, rules, range_.b))
 
 
 def commit_metadata(incarnation: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 MOST_REFUSED = 1000
 """More than this in one chunk, and it is not about values."""
+
+_ROW = re.compile(r"\bat row (\d+)\b")
+"""How ClickHouse names a row of a block, from 1."""
 
 Refusal = Callable[[Sequence[int]], str | None]
 """The store's sentence on these rows together, by number; None where it takes them."""
@@ -20,24 +24,45 @@ def refused_rows(rows: int, refusal: Refusal) -> dict[int, str]:
 
     In log order, a row stays if the store takes it together with all the rows before it that stay:
     so a sum that only overflows with the third of three rows leaves out the third, whoever asks.
-    Asks some 2 · log2(rows) times for each row that is refused.
+    Asks twice for each row that the store names, and some 2 · log2(rows) times for any other.
     """
+    left = list(range(rows))
+    refused = _named(left, refusal)
     kept: list[int] = []
-    refused: dict[int, str] = {}
 
-    def look_at(first: int, end: int) -> None:
-        sentence = refusal([*kept, *range(first, end)])
+    def look_at(some: Sequence[int]) -> None:
+        sentence = refusal([*kept, *some])
         if sentence is None:
-            kept.extend(range(first, end))
-        elif end - first == 1:
-            refused[first] = sentence
-            if len(refused) > MOST_REFUSED:
-                raise TooManyRefused(sentence)
+            kept.extend(some)
+        elif len(some) == 1:
+            _refuse(refused, some[0], sentence)
         else:
-            middle = (first + end) // 2
-            look_at(first, middle)
-            look_at(middle, end)
+            middle = len(some) // 2
+            look_at(some[:middle])
+            look_at(some[middle:])
 
-    if rows:
-        look_at(0, rows)
+    if left:
+        look_at(left)
     return refused
+
+
+def _named(left: list[int], refusal: Refusal) -> dict[int, str]:
+    """Take the rows out of `left` that the store itself names, and refuses alone too.
+
+    Such a row stays in no company: to look for it by halves would find it as well.
+    """
+    refused: dict[int, str] = {}
+    while (named := _ROW.search(refusal(left) or "")) and 0 < int(named[1]) <= len(left):
+        row = left[int(named[1]) - 1]
+        alone = refusal([row])
+        if alone is None:
+            break
+        _refuse(refused, row, alone)
+        left.remove(row)
+    return refused
+
+
+def _refuse(refused: dict[int, str], row: int, sentence: str) -> None:
+    refused[row] = sentence
+    if len(refused) > MOST_REFUSED:
+        raise TooManyRefused(sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.facts import Facts, Reader, Record
 from pipeline.facts.interface import remembered_from
@@ -28,6 +29,26 @@ class Chunk:
     def __len__(self) -> int:
         """Return the records it was made of."""
         return self.facts.received + self.facts.skipped
+
+
+class Size(NamedTuple):
+    """How much is held: events, and bytes of the records that they came in."""
+
+    events: int
+    size_bytes: int
+
+    def __add__(self, other: object) -> Size:
+        """Add both up."""
+        if not isinstance(other, Size):
+            return NotImplemented
+        return Size(self.events + other.events, self.size_bytes + other.size_bytes)
+
+    def reaches(self, bound: Size) -> bool:
+        """Say whether either is at its bound."""
+        return self.events >= bound.events or self.size_bytes >= bound.size_bytes
+
+
+NOTHING = Size(0, 0)
 
 
 class Partition:
@@ -84,20 +105,19 @@ class Partition:
         return min((facts.arrival[0] for facts in held if facts.arrival), default=None)
 
     @property
-    def held_events(self) -> int:
-        """Events in memory that back-pressure counts: a replay must not wait for its own end."""
+    def open(self) -> Size:
+        """What the open chunk holds; of a replay nothing, for it must not wait for its own end."""
         if self.replay_to is not None:
-            return 0
-        waiting = self.under_way.facts.received if self.under_way is not None else 0
-        return self.facts.received + waiting
+            return NOTHING
+        return Size(self.facts.received, self.facts.size_bytes)
 
     @property
-    def held_bytes(self) -> int:
-        """Bytes of the records that those events came in; as `held_events`."""
-        if self.replay_to is not None:
-            return 0
-        waiting = self.under_way.facts.size_bytes if self.under_way is not None else 0
-        return self.facts.size_bytes + waiting
+    def held(self) -> Size:
+        """What is in memory of open chunk and chunk under way together; of a replay nothing."""
+        if self.replay_to is not None or self.under_way is None:
+            return self.open
+        facts = self.under_way.facts
+        return self.open + Size(facts.received, facts.size_bytes)
 
     @property
     def is_ready(self) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.topics import TopicSpec
     from pipeline.settings import Settings
-    from pipeline.worker.transport import BatchConsumer, BatchThread
+    from pipeline.worker.transport import BatchConsumer, ConsumerThread
     from pipeline.worker.work import Work
 
 AGENTS = (
@@ -78,7 +78,7 @@ class UsageApp(faust.App):
         return sorted(t for agent in self.agents.values() for t in agent.channel.topics)
 
     @property
-    def batches(self) -> BatchThread:
+    def batches(self) -> ConsumerThread:
         """The consumer's thread."""
         return cast("BatchConsumer", self.consumer).batches
 

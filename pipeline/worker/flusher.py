@@ -59,7 +59,7 @@ class GroupLost(AssignmentOver):
 
 
 class Committer(Protocol):
-    """What commits offsets: `pipeline.worker.transport.BatchThread`."""
+    """What commits offsets: `pipeline.worker.transport.ConsumerThread`."""
 
     async def commit_once(
         self, lease: Lease, offsets: Mapping[Source, Offset], timeout_seconds: float

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pipeline.protocol.chunks import Source
     from pipeline.settings import Settings
     from pipeline.worker.telemetry.state import State
-    from pipeline.worker.transport import BatchThread
+    from pipeline.worker.transport import ConsumerThread
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def main(settings: Settings) -> int:
 
 async def _to_the_end(settings: Settings) -> NoReturn:
     try:
-        code = await _Worker(settings).run()
+        code = await Process(settings).run()
     except Exception:
         log.exception("crashed")
         code = 1
@@ -79,7 +79,7 @@ async def _to_the_end(settings: Settings) -> NoReturn:
     os._exit(code)
 
 
-class _Worker:
+class Process:
     """Wires the parts together and waits for the end."""
 
     def __init__(self, settings: Settings) -> None:
@@ -160,7 +160,7 @@ class _Worker:
             topic_name = settings.topic_name(source.topic)
             return facts.reader(topic_name, rules, source.partition)
 
-        def batches() -> BatchThread:
+        def batches() -> ConsumerThread:
             return app.batches
 
         rebuild = Rebuild(settings, rules.duplicate_window, instruments)

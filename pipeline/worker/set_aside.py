@@ -107,10 +107,15 @@ class SetAside:
         """The rows at fault. Blocking; asks nobody where a value cannot even be encoded."""
         if not ask_store:
             return self._found(chunk, lambda _: None)
-        tables = [i.block.table for i in self._ledger.prepare(chunk) if i.block is not None]
+        blocks = [i.block for i in self._ledger.prepare(chunk) if i.block is not None]
         try:
-            with Rehearsal(self._store, tables) as rehearsal:
-                return self._found(chunk, rehearsal.refusal)
+            with Rehearsal(self._store, [block.table for block in blocks]) as rehearsal:
+                guilty = next((b.table for b in blocks if rehearsal.refusal([b])), None)
+                if guilty is None:
+                    return {}
+                return self._found(
+                    chunk, lambda some: rehearsal.refusal([b for b in some if b.table == guilty])
+                )
         except StoreRefused as error:
             raise StoreRefused(
                 f"values of {chunk.range} are refused; to find them, the right to create and drop "

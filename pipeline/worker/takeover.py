@@ -20,7 +20,7 @@ from pipeline.protocol.ledger import found_of
 if TYPE_CHECKING:
     from pipeline.protocol.ledger import Ledger
     from pipeline.worker.flusher import Flusher
-    from pipeline.worker.transport import BatchThread
+    from pipeline.worker.transport import ConsumerThread
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Takeover:
         self._override_rules = override_rules
 
     async def take(
-        self, batches: BatchThread, lease: Lease, sources: Sequence[Source]
+        self, batches: ConsumerThread, lease: Lease, sources: Sequence[Source]
     ) -> list[Taken]:
         """Decide for all the partitions; what is lost is written down, then decided again.
 
@@ -76,7 +76,7 @@ class Takeover:
         return taken
 
     async def _decided(
-        self, batches: BatchThread, sources: Sequence[Source], incarnations: dict[str, str]
+        self, batches: ConsumerThread, sources: Sequence[Source], incarnations: dict[str, str]
     ) -> list[Taken]:
         # In this order: a worker that loses the partition in between must not see its successor's
         # commit without the ledger row that came before it.
@@ -93,7 +93,7 @@ class Takeover:
         }
         return self._decide(found, incarnations)
 
-    async def _give_up(self, lost: Sequence[Taken], lease: Lease, batches: BatchThread) -> None:
+    async def _give_up(self, lost: Sequence[Taken], lease: Lease, batches: ConsumerThread) -> None:
         ranges = [Range(t.source, t.incarnation, *t.plan.lost) for t in lost if t.plan.lost]
         if ranges:
             await self._flusher.give_up(ranges, lease, batches)

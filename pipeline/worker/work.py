@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -21,9 +21,10 @@ from pipeline.process.logs import place
 from pipeline.process.waits import cancelled, now, within
 from pipeline.protocol.chunks import Lease, Source
 from pipeline.protocol.fetched import cut
-from pipeline.protocol.partition import Chunk, Discontinuity, Partition
+from pipeline.protocol.partition import Chunk, Discontinuity, Partition, Size
 from pipeline.worker.flusher import AssignmentOver, GroupLost
 from pipeline.worker.live import KEPT_MINUTES
+from pipeline.worker.pressure import Do, Pressure
 from pipeline.worker.telemetry.state import Standing
 from pipeline.worker.transport import Start
 
@@ -37,16 +38,13 @@ if TYPE_CHECKING:
     from pipeline.worker.rebuild import Rebuild
     from pipeline.worker.takeover import Taken, Takeover
     from pipeline.worker.telemetry.instruments import Instruments
-    from pipeline.worker.transport import BatchThread
+    from pipeline.worker.transport import ConsumerThread
 
 log = logging.getLogger(__name__)
 
 TAKEOVER_RETRY_SECONDS = 0.5
 LOG_ENDS_SECONDS = 5.0
 """How often a worker that is full asks Kafka how far it is behind."""
-MOST_EVENTS, MOST_BYTES = 1_000_000, 256 << 20
-"""No open chunk grows beyond these, however long the one before it is under way: what one insert
-takes. No chunk that settings seal early is larger."""
 PIECE_BYTES = 2 << 20
 """What is folded at once, of the records' values: at some 100 bytes for the smallest event of a
 batch, 20,000 events, by which a chunk may pass its bound (`clickhouse.client.MAX_ROWS`)."""
@@ -67,10 +65,11 @@ class Work:
         live: Live,
         instruments: Instruments,
         new_reader: Callable[[Source], Reader],
-        batches: Callable[[], BatchThread],
+        batches: Callable[[], ConsumerThread],
         fail: Callable[[BaseException], None],
     ) -> None:
         self._settings = settings
+        self._pressure = Pressure.of(settings)
         self._flusher = flusher
         self._takeover = takeover
         self._rebuild = rebuild
@@ -145,19 +144,19 @@ class Work:
             await self._wait_for_room(partition)
             if self.partitions.get(fetched.source) is not partition:
                 return
-            if self._may_not_grow(partition):
+            if self._pressure.may_not_grow(partition.open):
                 return  # the assignment is over, whoever has the next one reads it again
             await self._add_piece(partition, piece)
 
     async def _add_piece(self, partition: Partition, fetched: Fetched) -> None:
-        replaying = partition.replay_to is not None
+        was_replay = partition.replay_to is not None
         try:
             partition.add(fetched)
         except Discontinuity as error:
             where = place(partition.source, partition.position)
             log.info("%s; reading it again", error, extra=where)
             await self._open([partition])
-        if self._is_large(partition) or (replaying and partition.replay_to is None):
+        if self._on(partition) is not Do.GO or (was_replay and partition.replay_to is None):
             self._due.set()
 
     # Tasks -----------------------------------------------------------------------------------
@@ -169,7 +168,7 @@ class Work:
         while True:
             await within(self._due.wait(), max(0.0, next_round - clock()))
             self._due.clear()
-            everything = clock() >= next_round or self._is_full()
+            everything = clock() >= next_round or self._pressure.is_full(self._held)
             chunks = self._sealed(everything)
             if chunks:
                 self._room.set()  # in those that begin now
@@ -281,7 +280,7 @@ class Work:
         if self._lease is None:
             return []
         for partition in self.partitions.values():
-            if everything or self._is_large(partition):
+            if everything or self._pressure.is_large(partition.open):
                 partition.seal()
         return [p.under_way for p in self.partitions.values() if p.under_way is not None]
 
@@ -364,21 +363,10 @@ class Work:
     # Back-pressure ---------------------------------------------------------------------------
 
     async def _wait_for_room(self, partition: Partition) -> None:
-        while self._must_wait(partition) and self._lease is not None:
+        while self._lease is not None and self._on(partition) is Do.WAIT:
             self._want_flush()
             if not await within(self._room.wait(), LOG_ENDS_SECONDS):
                 await self._look_at_log_ends(partition.source.topic)
-
-    def _must_wait(self, partition: Partition) -> bool:
-        """Say whether there is no room; a replay must not wait for its own end."""
-        return self._may_not_grow(partition) or (partition.replay_to is None and self._is_full())
-
-    def _may_not_grow(self, partition: Partition) -> bool:
-        """Say whether the open chunk is as large as one insert may be, however much may be held."""
-        facts = partition.facts
-        return partition.replay_to is None and (
-            facts.received >= MOST_EVENTS or facts.size_bytes >= MOST_BYTES
-        )
 
     async def _look_at_log_ends(self, topic: str) -> None:
         """Keep the lag true while nothing is fetched, which would tell it."""
@@ -390,15 +378,12 @@ class Work:
         self._due.set()
         self._room.clear()
 
-    def _is_full(self) -> bool:
-        held = self.partitions.values()
-        return (
-            sum(p.held_events for p in held) >= self._settings.buffer_events
-            or sum(p.held_bytes for p in held) >= self._settings.buffer_bytes
-        )
+    def _on(self, partition: Partition) -> Do:
+        """What to do; a replay must not wait for its own end."""
+        if partition.replay_to is not None:
+            return Do.GO
+        return self._pressure.on(partition.open, self._held)
 
-    def _is_large(self, partition: Partition) -> bool:
-        return (
-            partition.facts.received >= self._settings.chunk_events
-            or partition.facts.size_bytes >= self._settings.chunk_bytes
-        )
+    @property
+    def _held(self) -> Iterator[Size]:
+        return (partition.held for partition in self.partitions.values())

@@ -17,8 +17,8 @@ from pipeline.worker.app import UsageApp
 from pipeline.worker.transport import (
     BatchConsumer,
     BatchScheduler,
-    BatchThread,
     BatchTransport,
+    ConsumerThread,
     thread,
 )
 
@@ -77,10 +77,10 @@ def consumer_of(app: UsageApp) -> dict[str, Any]:
     fake = cast("Any", SimpleNamespace(app=app))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(thread, "AIOKafkaConsumer", lambda **kwargs: made.update(kwargs))
-        BatchThread._create_worker_consumer(fake, None)
+        ConsumerThread._create_worker_consumer(fake, None)
     return made
 
 
-@pytest.mark.parametrize("service", [BatchConsumer, BatchThread, BatchTransport.Producer])
+@pytest.mark.parametrize("service", [BatchConsumer, ConsumerThread, BatchTransport.Producer])
 def test_the_comings_and_goings_of_services_are_not_ours_to_say(service: Any) -> None:
     assert service.logger.name.partition(".")[0] in QUIET

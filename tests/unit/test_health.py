@@ -59,9 +59,9 @@ WAITING = replace(READING, assigned=0, taken_up=0, assigned_at=None, join_second
     ],
 )
 def test_alive(state: State | None, ok: bool, says: str) -> None:
-    verdict = alive(state)
-    assert (verdict.ok, verdict.state) == (ok, says)
-    assert verdict.why
+    health = alive(state)
+    assert (health.ok, health.state) == (ok, says)
+    assert health.why
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_alive(state: State | None, ok: bool, says: str) -> None:
     ],
 )
 def test_ready(state: State | None, ok: bool, says: str) -> None:
-    verdict = ready(state)
-    assert (verdict.ok, verdict.state) == (ok, says)
+    health = ready(state)
+    assert (health.ok, health.state) == (ok, says)
 
 
 def test_it_says_how_much_waits_and_how_long() -> None:

@@ -21,7 +21,7 @@ from pipeline.operate.dead_letters.selection import LetterSelection
 from pipeline.operate.tail import follow
 from pipeline.settings import Settings, load
 from pipeline.simulate import produce
-from pipeline.worker.process import _Worker
+from pipeline.worker.process import Process
 
 NOWHERE = load({"USAGE_KAFKA": "127.0.0.1:1"})
 SENTENCE = r"^Kafka at 127\.0\.0\.1:1 \(USAGE_KAFKA\) does not answer: [^({]+$"
@@ -116,7 +116,7 @@ def test_whoever_reads_says_it_alike(
 def test_a_broker_that_goes_away_while_a_worker_starts_is_no_crash(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    worker = _Worker(load({}))
+    worker = Process(load({}))
     worker._fail(KafkaConnectionError("Unable to bootstrap from []"))
     assert worker._exit_code() == BrokerError.exit_code
     [said] = caplog.records

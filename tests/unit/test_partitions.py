@@ -116,9 +116,9 @@ def test_a_replay_may_end_in_a_hole() -> None:
 def test_back_pressure_does_not_count_a_replay_which_it_would_keep_from_ending() -> None:
     p = partition(10, replay_to=15)
     p.add(batch(10, 13))
-    assert p.held_events == 0
+    assert p.held.events == 0
     p.add(batch(13, 20))
-    assert p.held_events == 10
+    assert p.held.events == 10
 
 
 def test_an_open_chunk_stays_only_where_the_plan_begins_with_it() -> None:

@@ -84,7 +84,22 @@ def test_few_questions_find_few_rows(bad: set[int]) -> None:
         return "bad" if bad & set(rows) else None
 
     assert set(refused_rows(5000, refusal)) == bad
-    assert asked <= 1 + 26 * len(bad)
+    assert asked <= 2 + 26 * len(bad)
+
+
+@given(st.sets(st.integers(0, 199), max_size=9), st.booleans())
+def test_a_row_that_the_store_names_is_asked_for_at_once(bad: set[int], names: bool) -> None:
+    """And one that it names wrongly is found all the same."""
+    asked = 0
+
+    def refusal(rows: Sequence[int]) -> str | None:
+        nonlocal asked
+        asked += 1
+        at = [n for n, row in enumerate(rows, 1) if row in bad]
+        return f"violated at row {at[0] if names else 1}." if at else None
+
+    assert set(refused_rows(200, refusal)) == bad
+    assert not names or asked <= 2 + 2 * len(bad)
 
 
 def test_a_store_that_takes_nothing_is_not_asked_for_each_event() -> None:

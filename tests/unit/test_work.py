@@ -13,9 +13,11 @@ from pipeline.clickhouse.client import MAX_ROWS
 from pipeline.facts.interface import Facts, Head, Record
 from pipeline.protocol.chunks import Lease, Plan, Source
 from pipeline.protocol.fetched import Fetched, cut
-from pipeline.protocol.partition import Chunk, Partition
+from pipeline.protocol.partition import Chunk, Partition, Size
 from pipeline.settings import load
+from pipeline.worker import pressure
 from pipeline.worker import work as module
+from pipeline.worker.pressure import INSERT
 from pipeline.worker.work import Work
 
 SOURCE = Source("usage.requests", 0)
@@ -115,7 +117,7 @@ def test_no_chunk_is_larger_than_an_insert_however_much_may_be_held(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A chunk is under way for long, and the buffer has room for far more than one insert."""
-    monkeypatch.setattr(module, "MOST_EVENTS", 100)
+    monkeypatch.setattr(pressure, "INSERT", Size(100, 1 << 30))
     monkeypatch.setattr(module, "PIECE_BYTES", 20)
     failures: list[BaseException] = []
 
@@ -154,7 +156,7 @@ def test_what_a_chunk_may_come_to_fits_into_one_insert() -> None:
         b'{"specversion":"1.0","id":"1","source":"a","type":"usage.event.v1","subject":"t",'
         b'"data":{"name":"x"}},'
     )
-    assert module.MOST_EVENTS + module.PIECE_BYTES // len(smallest) <= MAX_ROWS
+    assert INSERT.events + module.PIECE_BYTES // len(smallest) <= MAX_ROWS
 
 
 def test_who_loses_its_partitions_waits_for_others() -> None:

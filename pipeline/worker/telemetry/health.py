@@ -20,7 +20,7 @@ HUNG_STORE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Health:
     """An answer, and why in one sentence."""
 
     ok: bool
@@ -28,46 +28,46 @@ class Verdict:
     why: str
 
 
-BLOCKED = Verdict(False, "blocked", "the event loop does not answer: restart the worker")
+BLOCKED = Health(False, "blocked", "the event loop does not answer: restart the worker")
 
 
-def alive(state: State | None) -> Verdict:
+def alive(state: State | None) -> Health:
     """Judge liveness; None is a worker whose event loop did not answer in time."""
     if state is None:
         return BLOCKED
     if _store_hangs(state):
-        return Verdict(True, "store_hangs", "a call of the store waits; nothing is lost meanwhile")
+        return Health(True, "store_hangs", "a call of the store waits; nothing is lost meanwhile")
     if state.store_away_since is not None:
-        return Verdict(True, "store_away", "the store does not answer; it is tried again")
+        return Health(True, "store_away", "the store does not answer; it is tried again")
     idle = state.now - max(state.progress_at, state.assigned_at or 0.0)
     behind = sum(lag.records for lag in state.lag.values())
     if behind and idle > STALLED_SECONDS:
-        return Verdict(
+        return Health(
             False, "stalled", f"{behind} records wait and no chunk was committed for {idle:.0f} s"
         )
     waited = 0.0 if state.unassigned_at is None else state.now - state.unassigned_at
     if waited > STALLED_SECONDS + state.join_seconds:
-        return Verdict(
+        return Health(
             False, "stuck", f"it has waited {waited:.0f} s for the group to give it partitions"
         )
     if _waits_for_takeover(state) and idle > STALLED_SECONDS:
-        return Verdict(
+        return Health(
             False, "stuck", f"partitions were assigned {idle:.0f} s ago and are not read yet"
         )
-    return Verdict(True, "alive", "chunks are committed, or there is nothing to commit")
+    return Health(True, "alive", "chunks are committed, or there is nothing to commit")
 
 
-def ready(state: State | None) -> Verdict:
+def ready(state: State | None) -> Health:
     """Judge readiness."""
     if state is None:
         return BLOCKED
     if state.stopping:
-        return Verdict(False, "stopping", "it counts what it holds, then ends")
+        return Health(False, "stopping", "it counts what it holds, then ends")
     if state.assigned_at is None:
-        return Verdict(False, "unassigned", "the group has given it no partitions yet")
+        return Health(False, "unassigned", "the group has given it no partitions yet")
     if _waits_for_takeover(state):
-        return Verdict(False, "rebuilding", _how_far(state))
-    return Verdict(True, "ready", f"it reads its {state.assigned} partitions")
+        return Health(False, "rebuilding", _how_far(state))
+    return Health(True, "ready", f"it reads its {state.assigned} partitions")
 
 
 def _waits_for_takeover(state: State) -> bool:

@@ -46,9 +46,9 @@ class Instruments:
         self._rebuild_records = self._counter(metrics.REBUILD_RECORDS)
         self._rebuild_seconds = self._histogram(metrics.REBUILD_SECONDS)
 
-    def chunk_counted(self, chunk: Range, facts: Facts) -> None:
+    def chunk_counted(self, range_: Range, facts: Facts) -> None:
         """Take note of a chunk that is committed, and can be queried."""
-        topic = chunk.source.topic
+        topic = range_.source.topic
         for outcome in OUTCOMES:
             number = getattr(facts, outcome)
             if number:
@@ -66,9 +66,9 @@ class Instruments:
         """Take note of valid events that the store does not take."""
         self._refused.labels(topic).inc(events)
 
-    def lost(self, chunk: Range) -> None:
+    def lost(self, range_: Range) -> None:
         """Take note of offsets that can never be counted."""
-        self._lost.labels(chunk.source.topic).inc(chunk.b - chunk.a)
+        self._lost.labels(range_.source.topic).inc(range_.b - range_.a)
 
     def abandoned(self, chunks: int) -> None:
         """Take note of chunks that are another worker's by now."""

@@ -29,7 +29,7 @@ from pipeline.worker.telemetry.collector import StateCollector
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from pipeline.worker.telemetry.health import Verdict
+    from pipeline.worker.telemetry.health import Health
     from pipeline.worker.telemetry.state import State
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nothing here reads
@@ -87,9 +87,9 @@ class Server:
         if path == "/metrics":
             return cast("Iterable[bytes]", self._metrics(environ, start))
         if path == "/healthz":
-            return _verdict(health.alive(self._state()), start)
+            return _judged(health.alive(self._state()), start)
         if path == "/readyz":
-            return _verdict(health.ready(self._state()), start)
+            return _judged(health.ready(self._state()), start)
         what = {"error": f"there is no {path}; there are /metrics, /healthz and /readyz"}
         return _json(HTTPStatus.NOT_FOUND, what, start)
 
@@ -110,9 +110,9 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing of each request."""
 
 
-def _verdict(verdict: Verdict, start: StartResponse) -> Iterable[bytes]:
-    status = HTTPStatus.OK if verdict.ok else HTTPStatus.SERVICE_UNAVAILABLE
-    return _json(status, {"state": verdict.state, "why": verdict.why}, start)
+def _judged(found: Health, start: StartResponse) -> Iterable[bytes]:
+    status = HTTPStatus.OK if found.ok else HTTPStatus.SERVICE_UNAVAILABLE
+    return _json(status, {"state": found.state, "why": found.why}, start)
 
 
 def _json(status: HTTPStatus, body: dict[str, str], start: StartResponse) -> Iterable[bytes]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.protocol.partition import Partition
     from pipeline.worker.flusher import Flusher
     from pipeline.worker.live import Live
-    from pipeline.worker.transport import BatchThread
+    from pipeline.worker.transport import ConsumerThread
     from pipeline.worker.work import Work
 
 
@@ -25,7 +25,7 @@ class Survey:
         work: Work,
         live: Live,
         flusher: Flusher,
-        batches: Callable[[], BatchThread],
+        batches: Callable[[], ConsumerThread],
         duplicate_window: int,
         join_seconds: float,
     ) -> None:
@@ -49,7 +49,7 @@ class Survey:
             assigned=standing.assigned if standing.assigned_at is not None else 0,
             taken_up=sum(p.is_ready for p in partitions.values()) if standing.reading else 0,
             lag=lag,
-            held_events=sum(p.held_events for p in partitions.values()),
+            held_events=sum(p.held.events for p in partitions.values()),
             store_away_since=self._flusher.store_away_since,
             store_call_since=self._flusher.store_call_since,
             progress_at=standing.progress_at,

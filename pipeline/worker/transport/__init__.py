@@ -3,8 +3,8 @@
 Faust's cost is per message, so it gets few: one for each fetch of each partition. Positions and the
 right to read live here too, in the consumer's thread:
 
-- a partition is *gated* from its assignment until `BatchThread.open` seeks it to where the protocol
-  wants it; until then nothing of it is fetched;
+- a partition is *gated* from its assignment until `ConsumerThread.open` seeks it to where the
+  protocol wants it; until then nothing of it is fetched;
 - every `Fetched` names the range of positions that it covers and the seek (epoch) it came after, so
   that a batch which was lost or is stale is noticed, whatever dropped it;
 - Faust's own offsets, acknowledgements and seeks move nothing.
@@ -20,7 +20,7 @@ from pipeline.worker.transport.thread import (
     MAX_POLL_RECORDS,
     PARTITION_FETCH_BYTES,
     STREAM_BUFFER_BATCHES,
-    BatchThread,
+    ConsumerThread,
 )
 
 __all__ = [
@@ -31,8 +31,8 @@ __all__ = [
     "BatchConsumer",
     "BatchScheduler",
     "BatchSchema",
-    "BatchThread",
     "BatchTransport",
+    "ConsumerThread",
     "Past",
     "Start",
 ]

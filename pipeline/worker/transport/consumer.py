@@ -14,13 +14,13 @@ from faust.types.tuples import ConsumerMessage
 
 from pipeline.kafka.clients import aiokafka_config
 from pipeline.protocol.fetched import Fetched
-from pipeline.worker.transport.thread import BatchThread
+from pipeline.worker.transport.thread import ConsumerThread
 
 
 class RebalanceListener(driver.ConsumerRebalanceListener):
     """Gates partitions in the consumer's thread, before Faust hears of a rebalance."""
 
-    _thread: BatchThread
+    _thread: ConsumerThread
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> Awaitable[None]:
         """Close all gates, then let Faust's handlers settle; the re-join waits for them."""
@@ -42,14 +42,14 @@ class BatchConsumer(driver.Consumer):
 
     logger = logging.getLogger("faust.usage")
     RebalanceListener = RebalanceListener
-    _thread: BatchThread
+    _thread: ConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._numbers = itertools.count()
 
-    def _new_consumer_thread(self) -> BatchThread:
-        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         # Faust drops a message whose offset is behind the last one it saw; seeks go backwards, so
@@ -79,7 +79,7 @@ class BatchConsumer(driver.Consumer):
         """Do nothing, see `on_buffer_full`."""
 
     @property
-    def batches(self) -> BatchThread:
+    def batches(self) -> ConsumerThread:
         """The thread, for those who read, seek and commit."""
         return self._thread
 

@@ -46,7 +46,7 @@ class LogBounds:
     last: Mapping[Source, int]
 
 
-class BatchThread(driver.AIOKafkaConsumerThread):
+class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka lives: fetches, positions, commits, heartbeats."""
 
     logger = logging.getLogger("faust.usage")

@@ -1,0 +1,68 @@
+"""Back-pressure: what a worker does about what it holds. Pure.
+
+One chunk of a partition is open and takes what is fetched; one at most is under way. What is held
+beyond the bounds waits in the agents' small queues, and what is beyond these in Kafka.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.protocol.partition import NOTHING, Size
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+INSERT = Size(1_000_000, 256 << 20)
+"""No open chunk grows beyond these, however long the one before it is under way: what one insert
+takes. No chunk that settings seal early is larger."""
+
+
+class Do(enum.Enum):
+    """What to do with a partition."""
+
+    GO = "take more"
+    SEAL = "take more, and flush this chunk without waiting for the interval"
+    WAIT = "take nothing before something is flushed"
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """The bounds, and what follows from them."""
+
+    chunk: Size
+    """A chunk of this size is sealed early."""
+    buffer: Size
+    """All that one worker holds: at this, everything is sealed, and nothing more is taken."""
+    insert: Size
+    """No chunk grows beyond this."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Pressure:
+        """Take the bounds from the settings."""
+        return cls(
+            Size(settings.chunk_events, settings.chunk_bytes),
+            Size(settings.buffer_events, settings.buffer_bytes),
+            INSERT,
+        )
+
+    def on(self, chunk: Size, held: Iterable[Size]) -> Do:
+        """Decide for one open chunk; `held` is what each of the worker's partitions holds."""
+        if self.may_not_grow(chunk) or self.is_full(held):
+            return Do.WAIT
+        return Do.SEAL if self.is_large(chunk) else Do.GO
+
+    def is_full(self, held: Iterable[Size]) -> bool:
+        """Say whether the worker holds as much as it may."""
+        return sum(held, NOTHING).reaches(self.buffer)
+
+    def is_large(self, chunk: Size) -> bool:
+        """Say whether a chunk need not wait for the interval."""
+        return chunk.reaches(self.chunk)
+
+    def may_not_grow(self, chunk: Size) -> bool:
+        """Say whether a chunk is as large as one insert may be, however much may be held."""
+        return chunk.reaches(self.insert)

@@ -1,0 +1,50 @@
+"""Back-pressure (`pipeline.worker.pressure`): what is held and the bounds, nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.protocol.partition import NOTHING, Size
+from pipeline.settings import load
+from pipeline.worker.pressure import INSERT, Do, Pressure
+
+PRESSURE = Pressure(chunk=Size(10, 1000), buffer=Size(30, 3000), insert=Size(50, 5000))
+sizes = st.builds(Size, st.integers(0, 60), st.integers(0, 6000))
+
+
+@pytest.mark.parametrize(
+    ("chunk", "others", "do"),
+    [
+        (Size(0, 0), [], Do.GO),
+        (Size(9, 999), [Size(20, 2000)], Do.GO),
+        (Size(10, 0), [], Do.SEAL),
+        (Size(0, 1000), [], Do.SEAL),
+        (Size(1, 1), [Size(29, 0)], Do.WAIT),
+        (Size(1, 1), [Size(15, 1500), Size(0, 1499)], Do.WAIT),
+    ],
+)
+def test_bounds_are_met_by_events_or_by_bytes(chunk: Size, others: list[Size], do: Do) -> None:
+    assert PRESSURE.on(chunk, [chunk, *others]) is do
+
+
+def test_a_chunk_does_not_outgrow_an_insert_whatever_may_be_held() -> None:
+    roomy = Pressure(chunk=Size(10, 10), buffer=Size(10**9, 10**12), insert=Size(50, 5000))
+    assert roomy.on(Size(50, 0), []) is Do.WAIT
+    assert roomy.on(Size(49, 4999), []) is Do.SEAL
+
+
+@given(st.lists(sizes, max_size=5), sizes, sizes)
+def test_holding_more_never_lets_more_in(held: list[Size], chunk: Size, more: Size) -> None:
+    order = [Do.GO, Do.SEAL, Do.WAIT]
+    before = PRESSURE.on(chunk, [*held, chunk])
+    after = PRESSURE.on(chunk + more, [*held, chunk + more])
+    assert order.index(before) <= order.index(after)
+
+
+def test_settings_are_the_bounds() -> None:
+    settings = load({"USAGE_CHUNK_EVENTS": "7", "USAGE_BUFFER_EVENTS": "70"})
+    pressure = Pressure.of(settings)
+    assert (pressure.chunk.events, pressure.buffer.events, pressure.insert) == (7, 70, INSERT)
+    assert NOTHING + Size(1, 2) == Size(1, 2)
