@@ -1,19 +1,25 @@
-"""``usage.events`` → ``events_1m`` and ``events_15m``."""
+"""``usage.events``: whatever a product calls an event, by name.
+
+decode  `pipeline.facts.exact.product_events`, and in bulk `pipeline.facts.bulk`.
+fold    repeats are dropped; each event that counts is a row of ``events_in``.
+chunk   inserted whole; the views make ``events_1m`` and ``events_15m``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.kafka import topics
 
 if TYPE_CHECKING:
+    from pipeline.protocol.fetched import Fetched
     from pipeline.worker.app import UsageApp
 
 
 def register(app: UsageApp) -> None:
     """Read the topic with this app."""
 
-    @app.agent(app.source(topics.EVENTS), name="product_events")
-    async def product_events(batches: Any) -> None:
-        async for batch in batches:
-            await app.work.add(batch)
+    @app.reads(topics.EVENTS)
+    async def product_events(batch: Fetched) -> None:
+        async for chunk, piece in app.work.pieces(batch):  # when there is room for it
+            chunk.add(piece)  # decode, drop repeats, one row each

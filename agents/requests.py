@@ -1,19 +1,26 @@
-"""``usage.requests`` → ``requests_1m``, ``requests_15m`` and the latency tables."""
+"""``usage.requests``: requests to models, priced or not.
+
+decode  `pipeline.facts.exact.requests`, and in bulk `pipeline.facts.bulk`: tokens, microseconds,
+        nano-units of cost.
+fold    repeats are dropped; each request that counts is a row of ``requests_in``.
+chunk   inserted whole; the views make ``requests_1m``, ``requests_15m`` and both latency tables.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.kafka import topics
 
 if TYPE_CHECKING:
+    from pipeline.protocol.fetched import Fetched
     from pipeline.worker.app import UsageApp
 
 
 def register(app: UsageApp) -> None:
     """Read the topic with this app."""
 
-    @app.agent(app.source(topics.REQUESTS), name="requests")
-    async def requests(batches: Any) -> None:
-        async for batch in batches:
-            await app.work.add(batch)
+    @app.reads(topics.REQUESTS)
+    async def requests(batch: Fetched) -> None:
+        async for chunk, piece in app.work.pieces(batch):  # when there is room for it
+            chunk.add(piece)  # decode, drop repeats, one row each

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import faust
 from faust.types import TP
 
 from pipeline.protocol.chunks import Lease, Source
+from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport import (
     MAX_POLL_INTERVAL_SECONDS,
     MAX_POLL_RECORDS,
@@ -20,12 +22,22 @@ from pipeline.worker.transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pipeline.kafka.topics import TopicSpec
     from pipeline.settings import Settings
     from pipeline.worker.transport import BatchConsumer, ConsumerThread
     from pipeline.worker.work import Work
+
+
+class Step(Protocol):
+    """What an agent does with one batch."""
+
+    __name__: str
+
+    def __call__(self, batch: Fetched) -> Awaitable[None]:
+        """Take it."""
+
 
 AGENTS = (
     "agents.requests",
@@ -70,6 +82,19 @@ class UsageApp(faust.App):
         offsets of its own for it.
         """
         return self.topic(self.usage.topic(spec.name), schema=BatchSchema(), acks=False)
+
+    def reads(self, spec: TopicSpec) -> Callable[[Step], Step]:
+        """Make an agent of a function that takes one batch of a topic."""
+
+        def registered(step: Step) -> Step:
+            @self.agent(self.source(spec), name=step.__name__)
+            async def agent(batches: Any) -> None:
+                async for batch in batches:
+                    await self.work.run(batch, step)
+
+            return step
+
+        return registered
 
     def register_agents(self) -> list[str]:
         """Load the agents; returns the full names of the topics that they read."""

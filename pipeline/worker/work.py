@@ -11,7 +11,15 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -124,40 +132,44 @@ class Work:
         if lease is not None:
             self._begin(self._take_up_behind_loss(lease, sources))
 
-    async def add(self, fetched: Fetched) -> None:
-        """Fold a batch; waits while the worker holds as much as it may.
+    async def run(self, batch: Fetched, agent: Callable[[Fetched], Awaitable[None]]) -> None:
+        """Let an agent take a batch.
 
         What goes wrong ends the worker: Faust would log it and go on behind the batch.
         """
         try:
-            await self._add(fetched)
+            await agent(batch)
+        except Discontinuity as error:
+            await self._read_again(batch.source, error)
         except Exception as error:  # noqa: BLE001  # whatever it is
             # What is left of the batch in the open chunk must not be counted on the way out.
-            self.partitions.pop(fetched.source, None)
+            self.partitions.pop(batch.source, None)
             self._fail(error)
 
-    async def _add(self, fetched: Fetched) -> None:
-        partition = self.partitions.get(fetched.source)
+    async def pieces(self, batch: Fetched) -> AsyncIterator[tuple[Partition, Fetched]]:
+        """Yield the batch's partition with each piece of it, when there is room for the piece.
+
+        Waits while the worker holds as much as it may; yields no more of a partition that is
+        another's by then. A chunk that has become large is flushed at once.
+        """
+        partition = self.partitions.get(batch.source)
         if partition is None:
             return
-        for piece in cut(fetched, PIECE_BYTES):
+        for piece in cut(batch, PIECE_BYTES):
             await self._wait_for_room(partition)
-            if self.partitions.get(fetched.source) is not partition:
+            if self.partitions.get(batch.source) is not partition:
                 return
             if self._pressure.may_not_grow(partition.open):
                 return  # the assignment is over, whoever has the next one reads it again
-            await self._add_piece(partition, piece)
+            was_replay = partition.replay_to is not None
+            yield partition, piece
+            if self._on(partition) is not Do.GO or (was_replay and partition.replay_to is None):
+                self._due.set()
 
-    async def _add_piece(self, partition: Partition, fetched: Fetched) -> None:
-        was_replay = partition.replay_to is not None
-        try:
-            partition.add(fetched)
-        except Discontinuity as error:
-            where = place(partition.source, partition.position)
-            log.info("%s; reading it again", error, extra=where)
-            await self._open([partition])
-        if self._on(partition) is not Do.GO or (was_replay and partition.replay_to is None):
-            self._due.set()
+    async def _read_again(self, source: Source, why: Discontinuity) -> None:
+        partition = self.partitions[source]
+        log.info("%s; reading it again", why, extra=place(source, partition.position))
+        await self._open([partition])
 
     # Tasks -----------------------------------------------------------------------------------
 

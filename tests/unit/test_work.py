@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -87,6 +88,12 @@ async def _at_once() -> None:
     pass
 
 
+async def fold(working: Work, taken: Fetched) -> None:
+    """Do as the agents do."""
+    async for chunk, piece in working.pieces(taken):
+        chunk.add(piece)
+
+
 def batch(start: int, *sizes: int) -> Fetched:
     records: list[Any] = [
         SimpleNamespace(offset=start + n, value=bytes(size)) for n, size in enumerate(sizes)
@@ -99,7 +106,7 @@ def test_an_exception_while_folding_ends_the_worker_instead_of_passing_the_batch
     working = work(failures)
     partition = Partition(SOURCE, "incarnation", Broken(), Plan(0))
     working.partitions[SOURCE] = partition
-    asyncio.run(working.add(batch(0, 1)))
+    asyncio.run(working.run(batch(0, 1), partial(fold, working)))
     assert [type(error) for error in failures] == [ZeroDivisionError]
     assert working.partitions == {}  # half a batch in the open chunk is not flushed on the way out
 
@@ -141,7 +148,7 @@ def test_no_chunk_is_larger_than_an_insert_however_much_may_be_held(
 
     async def _add_all(working: Work) -> None:
         for start in range(0, 1000, 50):
-            await working.add(batch(start, *[10] * 50))
+            await working.run(batch(start, *[10] * 50), partial(fold, working))
 
     chunks = asyncio.run(count())
     assert failures == []
