@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ValueRefused
 
@@ -28,11 +28,11 @@ WHERE database = {database:String} AND engine = 'MaterializedView' AND target !=
 ORDER BY name
 """
 _CONSTRAINED = """
-SELECT count() FROM system.tables
+SELECT create_table_query FROM system.tables
 WHERE database = {database:String} AND engine LIKE '%MergeTree'
-    AND match(create_table_query, '\\\\bCONSTRAINT\\\\b')
+    AND match(create_table_query, '\\bCONSTRAINT\\b')
+ORDER BY name
 """
-
 _LEFT_BEHIND = """
 SELECT name FROM system.tables
 WHERE database = {database:String} AND startsWith(name, {prefix:String})
@@ -40,39 +40,37 @@ WHERE database = {database:String} AND startsWith(name, {prefix:String})
 """
 
 
-def is_needed(store: Store) -> bool:
-    """Say whether a table has a constraint, which none of ours has: it may refuse single rows."""
-    [(constrained,)] = store.query(_CONSTRAINED, {"database": store.database})
-    return bool(constrained)
+def constrained(store: Store) -> tuple[str, ...]:
+    """Return how the tables are made that have a constraint: these may refuse single rows.
+
+    None of ours has one.
+    """
+    return tuple(made for (made,) in store.query(_CONSTRAINED, {"database": store.database}))
 
 
 class Rehearsal:
-    """Copies of tables and of all that their views feed; blocking. Dropped on leaving.
+    """Copies of tables and of all that their views feed; blocking, for one thread at a time.
 
     Every method raises what `Store` does; without the right to make tables, `StoreRefused`.
     """
 
-    def __init__(self, store: Store, tables: Iterable[str]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._prefix = f"{PREFIX}{uuid.uuid4().hex[:12]}_"
-        self._tables = list(dict.fromkeys(tables))
         self._made: list[str] = []
 
-    def __enter__(self) -> Self:
-        """Make the copies; those that somebody who was killed has left behind go."""
-        left = {"database": self._store.database, "prefix": PREFIX}
-        for (name,) in self._store.query(_LEFT_BEHIND, left):
-            self._store.command(f"DROP TABLE IF EXISTS `{name}`")
-        try:
-            for table in self._tables:
-                self._copy(table)
-        except BaseException:
-            self._drop()
-            raise
-        return self
+    def include(self, tables: Iterable[str]) -> None:
+        """Copy what is not copied yet."""
+        for table in tables:
+            self._copy(table)
 
-    def __exit__(self, *_: object) -> None:
-        self._drop()
+    def drop(self) -> None:
+        """Drop the copies, and whatever somebody who was killed has left behind."""
+        left = {"database": self._store.database, "prefix": PREFIX}
+        behind = [name for (name,) in self._store.query(_LEFT_BEHIND, left)]
+        for name in [*reversed(self._made), *behind]:
+            self._store.command(f"DROP TABLE IF EXISTS `{name}`")
+        self._made.clear()
 
     def refusal(self, blocks: Sequence[Prepared]) -> str | None:
         """Return what the store says of a value in these blocks; None where it takes them all."""
@@ -87,25 +85,19 @@ class Rehearsal:
         name = self._prefix + table
         if name in self._made:
             return
-        self._made.append(name)
-        self._store.command(f"CREATE TABLE `{name}` AS `{table}` ENGINE = Null")
+        self._store.command(f"CREATE TABLE IF NOT EXISTS `{name}` AS `{table}` ENGINE = Null")
         views = self._store.query(_VIEWS, {"database": self._store.database, "source": table})
         for view, target, select in views:
-            target = target.rpartition(".")[2].strip("`")
-            self._copy(target)
-            copied = self._prefix + view
-            self._made.append(copied)
+            to = target.rpartition(".")[2].strip("`")
+            self._copy(to)
             self._store.command(
-                f"CREATE MATERIALIZED VIEW `{copied}` TO `{self._prefix}{target}` AS "
-                + self._reading(select, table)
+                f"CREATE MATERIALIZED VIEW IF NOT EXISTS `{self._prefix}{view}` "
+                f"TO `{self._prefix}{to}` AS {self._reading(select, table)}"
             )
+            self._made.append(self._prefix + view)
+        self._made.append(name)
 
     def _reading(self, select: str, table: str) -> str:
         """The view's query, from the copy of the table that it reads."""
         source = rf"(?:`?{re.escape(self._store.database)}`?\.)?`?{re.escape(table)}`?(?!\w)"
         return re.sub(rf"\b(FROM|JOIN)\s+{source}", rf"\1 `{self._prefix}{table}`", select)
-
-    def _drop(self) -> None:
-        for name in reversed(self._made):
-            self._store.command(f"DROP TABLE IF EXISTS `{name}`")
-        self._made.clear()

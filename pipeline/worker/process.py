@@ -134,6 +134,7 @@ class Process:
             watching_group.cancel()
             giving_back.cancel()
             await app.work.stop(settings.settle_seconds)
+            await _finish(asyncio.to_thread(self._set_aside.close), APP_STOP_SECONDS)
             starting.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)
             await asyncio.to_thread(server.stop)
@@ -145,7 +146,7 @@ class Process:
         ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
         dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER.name))
         instruments = Instruments(self._registry)
-        set_aside = SetAside(settings, store, ledger, instruments)
+        self._set_aside = set_aside = SetAside(settings, store, ledger, instruments)
         hook = hook_of(settings)
         flusher = Flusher(ledger, dead_letters, digest, set_aside, instruments, hook)
         takeover = Takeover(

@@ -5,16 +5,19 @@ Why that is exact, and where it ends: ``docs/decisions/events-that-the-store-ref
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import math
+import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from pipeline.clickhouse.rehearsal import PREFIX, Rehearsal, is_needed
-from pipeline.errors import Halted, StoreRefused, ValueRefused
+from pipeline.clickhouse.rehearsal import PREFIX, Rehearsal, constrained
+from pipeline.errors import Halted, StoreError, StoreRefused, ValueRefused
 from pipeline.facts.interface import Facts, Rejection, offset_and_place
 from pipeline.facts.minutes import ChunkMinutes
 from pipeline.facts.set_aside import only, rejection, without
@@ -37,11 +40,59 @@ LOOK_SECONDS = 10.0
 """How often the tables are asked for constraints."""
 
 
+STAGE_SECONDS = 1200.0
+"""How long copies are used, well below the hour after which they count as left behind."""
+
+
 class InThread(Protocol):
     """Runs a blocking call of the store until it is answered (`Flusher.in_thread`)."""
 
     def __call__(self, call: Callable[[], T]) -> Awaitable[T]:
         """Raises `Halted` when it is refused."""
+
+
+class Stage:
+    """The one `Rehearsal` of a process, made when it is needed; for many threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._rehearsal: Rehearsal | None = None
+        self._before: Rehearsal | None = None
+        """May still be in use when another one is made."""
+        self._made_at = 0.0
+        self._looked_at = -math.inf
+        self._constrained: tuple[str, ...] = ()
+
+    def is_needed(self) -> bool:
+        """Say whether a table may refuse single rows."""
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            now_constrained = constrained(self._store)
+            with self._lock:
+                if now_constrained != self._constrained:
+                    self._made_at = -math.inf  # the copies are of what was
+                self._constrained = now_constrained
+            self._looked_at = time.monotonic()
+        return bool(self._constrained)
+
+    def rehearsal(self, tables: Iterable[str]) -> Rehearsal:
+        """Return copies of these tables, as they are now or were moments ago."""
+        with self._lock:
+            if self._rehearsal is None or time.monotonic() - self._made_at > STAGE_SECONDS:
+                if self._before is not None:
+                    self._before.drop()
+                self._before, self._rehearsal = self._rehearsal, Rehearsal(self._store)
+                self._made_at = time.monotonic()
+            self._rehearsal.include(tables)
+            return self._rehearsal
+
+    def drop(self) -> None:
+        """Drop all copies."""
+        with self._lock:
+            for one in (self._before, self._rehearsal):
+                if one is not None:
+                    one.drop()
+            self._before = self._rehearsal = None
 
 
 class SetAside:
@@ -54,20 +105,17 @@ class SetAside:
         self._store = store
         self._ledger = ledger
         self._instruments = instruments
-        self._is_wary = False
-        """Whether chunks are rehearsed before anything of them is inserted."""
+        self._stage = Stage(store)
         self._has_refused = False
-        self._looked_at = -LOOK_SECONDS
 
     def rehearsed(self, inserts: list[Insert]) -> list[Insert]:
         """Return them, after a rehearsal where tables may refuse single rows. Blocking.
 
         Raises `ValueRefused`; nothing is inserted yet.
         """
-        if self._must_rehearse():
+        if self._has_refused or self._stage.is_needed():
             blocks = [insert.block for insert in inserts if insert.block is not None]
-            with Rehearsal(self._store, [block.table for block in blocks]) as rehearsal:
-                sentence = rehearsal.refusal(blocks)
+            sentence = self._stage.rehearsal(block.table for block in blocks).refusal(blocks)
             if sentence is not None:
                 raise ValueRefused(sentence, code=1, reason=sentence)
         return inserts
@@ -95,13 +143,10 @@ class SetAside:
         self._instruments.refused(chunk.range.source.topic, len(rejections))
         return _with(chunk, without(chunk.facts, rejections))
 
-    def _must_rehearse(self) -> bool:
-        if self._has_refused:
-            return True
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            self._is_wary = is_needed(self._store)
-            self._looked_at = time.monotonic()
-        return self._is_wary
+    def close(self) -> None:
+        """Leave no copies of tables behind, if the store answers. Blocking."""
+        with contextlib.suppress(StoreError):
+            self._stage.drop()
 
     def _refused(self, chunk: Chunk, *, ask_store: bool) -> dict[int, str]:
         """The rows at fault. Blocking; asks nobody where a value cannot even be encoded."""
@@ -109,13 +154,13 @@ class SetAside:
             return self._found(chunk, lambda _: None)
         blocks = [i.block for i in self._ledger.prepare(chunk) if i.block is not None]
         try:
-            with Rehearsal(self._store, [block.table for block in blocks]) as rehearsal:
-                guilty = next((b.table for b in blocks if rehearsal.refusal([b])), None)
-                if guilty is None:
-                    return {}
-                return self._found(
-                    chunk, lambda some: rehearsal.refusal([b for b in some if b.table == guilty])
-                )
+            rehearsal = self._stage.rehearsal(block.table for block in blocks)
+            guilty = next((b.table for b in blocks if rehearsal.refusal([b])), None)
+            if guilty is None:
+                return {}
+            return self._found(
+                chunk, lambda some: rehearsal.refusal([b for b in some if b.table == guilty])
+            )
         except StoreRefused as error:
             raise StoreRefused(
                 f"values of {chunk.range} are refused; to find them, the right to create and drop "
