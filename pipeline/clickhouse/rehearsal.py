@@ -30,7 +30,7 @@ ORDER BY name
 _CONSTRAINED = """
 SELECT create_table_query FROM system.tables
 WHERE database = {database:String} AND engine LIKE '%MergeTree'
-    AND match(create_table_query, '\\bCONSTRAINT\\b')
+    AND create_table_query LIKE '% CONSTRAINT %'
 ORDER BY name
 """
 _LEFT_BEHIND = """
