@@ -53,6 +53,7 @@ def test_the_tools_are_there(tool: str) -> None:
     [
         ("Shell: kcat", 0, "kcat", "kcat", REQUEST),
         ("Node.js: kafkajs", 0, "node", "node", REQUEST),
+        ("Node.js: CloudEvents' SDK", 0, "node", "sdk", REQUEST),
         ("Java: kafka-clients", 0, "java", "java", REQUEST),
         ("Python", 0, "python", "confluent", REQUEST),
         ("Python", 1, "python", "aiokafka", ACTION),

@@ -152,13 +152,87 @@ def test_every_operation_is_a_model_call_or_left_out() -> None:
     assert known - otel.OF_NO_MODEL == {"chat", "text_completion", "generate_content", "embeddings"}
 
 
+def test_spans_by_the_names_of_openinference() -> None:
+    call = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "claude-sonnet-4",
+        "llm.provider": "anthropic",
+        "llm.token_count.prompt": 500,
+        "llm.token_count.completion": 60,
+        "llm.token_count.prompt_details.cache_read": 400,
+        "llm.token_count.completion_details.reasoning": 20,
+        "usage.tenant": "acme",
+    }
+    data = otel.mapped(span(call)).data
+    assert (data.operation, data.model, data.provider) == ("chat", "claude-sonnet-4", "anthropic")
+    assert (data.input_tokens, data.cache_read_input_tokens) == (500, 400)
+    assert (data.output_tokens, data.reasoning_output_tokens) == (60, 20)
+    assert otel.mapped(span(call | {"openinference.span.kind": "CHAIN"})) is None
+    embedding = {"openinference.span.kind": "EMBEDDING", "embedding.model_name": "e", **call}
+    assert otel.mapped(
+        span(embedding | {"openinference.span.kind": "EMBEDDING"})
+    ).data.operation == ("embeddings")
+
+
+def test_of_the_vercel_sdk_only_the_inner_spans_count() -> None:
+    inner = {
+        "ai.operationId": "ai.streamText.doStream",
+        "ai.model.id": "gpt-4o-mini",
+        "ai.model.provider": "openai.chat",
+        "ai.usage.promptTokens": 10,
+        "ai.usage.completionTokens": 5,
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.operation.name": "chat",
+        "usage.tenant": "acme",
+    }
+    data = otel.mapped(span(inner)).data
+    assert (data.input_tokens, data.output_tokens, data.operation) == (10, 5, "chat")
+    assert otel.mapped(span(inner | {"ai.operationId": "ai.streamText"})) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "read", "created", "input_tokens"),
+    [(21, 188_000, 3_000, 191_021), (900, 300, 50, 900), (7.2, 0, 0, 8), (None, 5, 0, None)],
+)
+def test_an_input_that_leaves_cached_tokens_out_gets_them(
+    given: float | None, read: int, created: int, input_tokens: int | None
+) -> None:
+    """As Anthropic counts; and a fraction of a token is one."""
+    counts = {
+        "gen_ai.usage.input_tokens": given,
+        "gen_ai.usage.cache_read.input_tokens": read,
+        "gen_ai.usage.cache_creation.input_tokens": created,
+    }
+    there = {name: count for name, count in counts.items() if count is not None}
+    assert otel.mapped(span(CALL | there)).data.input_tokens == input_tokens
+
+
+def test_what_is_left_out_is_counted_by_why() -> None:
+    otel.LEFT_OUT.clear()
+    for missing in CALL:
+        otel.mapped(span({name: value for name, value in CALL.items() if name != missing}))
+    otel.mapped(span(CALL | {"gen_ai.operation.name": "execute_tool"}))
+    otel.mapped(span(CALL))
+    assert otel.LEFT_OUT == {"no model call": 2, "no model": 1, "no tenant": 1}
+
+
 def test_the_page_is_the_code() -> None:
     page = (PRODUCERS / "opentelemetry.md").read_text()
     named = set(
-        re.findall(r"`((?:gen_ai|usage|user|enduser|tenant|http|error)[a-z_.]*\.[a-z_]+)`", page)
+        re.findall(
+            r"`((?:gen_ai|usage|user|enduser|tenant|http|error|llm|embedding|openinference|ai)"
+            r"\.[a-zA-Z_.]+)`",
+            page,
+        )
     )
+    named -= {"ai.generateText", "ai.generateText.doGenerate"}  # values, not names
     tables = [*otel._TEXTS.values(), *otel._COUNTS.values(), otel.TENANT]
-    used = {name for names in tables for name in names} | {"http.response.status_code"}
+    used = {name for names in tables for name in names} | {
+        "http.response.status_code",
+        "gen_ai.operation.name",
+        "openinference.span.kind",
+        "ai.operationId",
+    }
     assert named == used
     assert all(f"`{operation}`" in page for operation in otel.OF_NO_MODEL)
     known = {value for value in vars(gen_ai_attributes).values() if isinstance(value, str)}
