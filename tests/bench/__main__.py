@@ -12,7 +12,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import dedupe, live, page, rebuild, scaling, scrape, tenants, throughput, views
+from tests.bench import (
+    api,
+    dedupe,
+    live,
+    page,
+    rebuild,
+    scaling,
+    scrape,
+    tenants,
+    throughput,
+    views,
+)
 from tests.bench.bed import FULL, QUICK, Bed
 
 BENCHES: dict[str, Callable[[Bed], list[str]]] = {
@@ -25,6 +36,7 @@ BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "scrape": scrape.scrape,
     "views": views.views,
     "tenants": tenants.tenants,
+    "api": api.api,
 }
 
 

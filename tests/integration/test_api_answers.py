@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.access.decision import audience
 from pipeline.access.roles import ALL, Role
 from pipeline.cli import remote
 from pipeline.cli.views import print_answer, query_command
@@ -313,3 +314,28 @@ def test_monthly_usage_is_of_twelve_months_by_default(api: Served) -> None:
     end = datetime.fromisoformat(answer["parameters"]["to"])
     assert begin.day == 1
     assert 11 <= (end.year - begin.year) * 12 + end.month - begin.month <= 12
+
+
+def test_an_organization_in_one_document(api: Served) -> None:
+    viewer, manager = api.let(Role.VIEWER, "acme"), api.let(Role.MANAGER, "acme", "beta")
+    listed = api.get("/v1/organizations", who=manager).json["organizations"]
+    assert [one["tenant"] for one in listed] == ["acme", "beta"]
+    everyone = api.get("/v1/organizations", who=api.let(Role.VIEWER, ALL)).json["organizations"]
+    assert {"acme", "beta"} < {one["tenant"] for one in everyone}
+    assert api.get("/v1/organizations", who=api.let(Role.OPERATOR, ALL)).status == 403
+    given = {"since": "2024-01-01", "until": "2025-04-01", "tz": "Asia/Kolkata"}
+    document = api.get("/v1/organizations/acme", given, who=viewer).json
+    assert document["tenant"] == "acme"
+    asked = {**given, "tenant": "acme"}
+    due = api.view("tasks_by_month", asked, who=viewer).json
+    assert document["tasks_by_month"]["rows"] == due["rows"]
+    assert document["tasks_by_month"]["parameters"] == due["parameters"]
+    assert "users" not in document
+    users = api.get("/v1/organizations/acme", given, who=manager).json["users"]["rows"]
+    assert users == api.view("user_activity", asked, who=manager).json["rows"]
+    assert api.get("/v1/organizations/nobody", who=api.let(Role.VIEWER, ALL)).status == 404
+
+
+def test_every_view_says_who_it_is_for(api: Served) -> None:
+    unsaid = [name for name, view in api.api.views.by_name().items() if audience(view) is None]
+    assert not unsaid, "a view's rows of the list of numbers decide who sees it"
