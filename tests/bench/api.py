@@ -73,9 +73,10 @@ def _measured(
 ) -> list[str]:
     quick = bed.scale.quick
     process, port = _started("small", environment, folder)
-    lines = asyncio.run(_small(process, port, store.port, tables.database, key, quick))
+    count = 200 if quick else 300 * bed.scale.runs
+    lines = asyncio.run(_small(process, port, store.port, tables.database, key, count))
     process.terminate()
-    rows = 100_000 if quick else 10_000_000
+    rows = bed.scale.view_rows // 10
     lines += [
         "",
         f"{rows:,} rows of four columns, a fresh process each; memory is the process' peak.",
@@ -104,9 +105,8 @@ def _started(name: str, environment: Mapping[str, str], folder: Path) -> tuple[P
 
 
 async def _small(
-    process: Process, port: int, store: int, database: str, key: str, quick: bool
+    process: Process, port: int, store: int, database: str, key: str, count: int
 ) -> list[str]:
-    count = 200 if quick else 1_500
     headers = {"Authorization": f"Bearer {key}"}
     url = f"http://127.0.0.1:{port}/v1/views/{SMALL}"
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
