@@ -219,7 +219,7 @@ def test_a_report_is_generated_and_fetched(browser: Browser, api: Served, admin:
     with on(browser, api, admin) as shown:
         shown.show(f"tab=billing&{RANGE}")
         shown.page.get_by_role("button", name="Generate report").click()
-        shown.page.get_by_label("By team").check()
+        shown.page.get_by_label("Analytics: By team").check()
         shown.page.get_by_label("Format").select_option("csv")
         shown.page.get_by_role("button", name="Generate", exact=True).click()
         link = shown.page.locator("dialog a")
