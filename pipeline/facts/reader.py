@@ -138,7 +138,7 @@ class PythonReader:
 
 
 def _without(common: Common, repeats: Repeats, into: Facts) -> Common:
-    """Those of the common form that are no duplicates; what the others come to is added."""
+    """The common records that are no duplicates; what the others come to is added."""
     common.chosen(repeats.repeated & ~repeats.conflicting).drop(into, "")
     common.chosen(repeats.conflicting).drop(into, CONFLICT)
     into.conflicts += int(np.count_nonzero(repeats.conflicting))

@@ -36,7 +36,7 @@ class Step(Protocol):
     __name__: str
 
     def __call__(self, batch: Fetched) -> Awaitable[None]:
-        """Take it."""
+        """Take a fetch, to its end."""
 
 
 AGENTS = (
