@@ -19,12 +19,19 @@ import clickhouse_connect
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
 
+from pipeline.embedded.store.native import Rewriter
 from tests.support.harness.process import Process, free_port, usage
 from tests.support.harness.store import EmbeddedStore
 
 ROWS = 100_000
 RECORDS = 80_000  # 28 MB over 8 partitions, of which each keeps 5 MiB
 RECORD_BYTES = 356
+ANSWERS = {
+    "numbers": "number, number * 2 AS b, toDateTime(number, 'Asia/Tokyo') AS t",
+    "mixed columns": "toString(number) AS a, number, toDecimal128(number, 9) AS d, [number] AS e,"
+    " toLowCardinality(toString(number % 100)) AS l",
+    "strings": "toString(number) AS a, concat('tenant-', toString(number % 100)) AS b",
+}
 
 
 def median_ms(call: Callable[[], object], times: int) -> float:
@@ -62,10 +69,25 @@ def store_numbers(folder: Path) -> None:
         while piece := answer.read(1 << 20):
             size += len(piece)
     print(f"store: streams {size / (time.perf_counter() - began) / 1e6:.0f} MB/s")
+    natives(url)
     print(f"store: {memory_mib(store.process)} MiB resident")
     began = time.perf_counter()
     store.stop()
     print(f"store: ended after {time.perf_counter() - began:.1f} s")
+
+
+def natives(url: str) -> None:
+    """What it costs to rewrite Native of no revision as that of clickhouse-connect."""
+    for name, columns in ANSWERS.items():
+        sql = f"SELECT {columns} FROM numbers(1000000) FORMAT Native"
+        asked = f"{url}?output_format_native_encode_types_in_binary_format=1"
+        with urllib.request.urlopen(asked, sql.encode()) as answer:
+            data = answer.read()
+        rewriter, began = Rewriter(54405), time.process_time()
+        for at in range(0, len(data), 1 << 20):
+            rewriter.add(data[at : at + (1 << 20)])
+        rate = len(data) / (time.process_time() - began) / 1e6
+        print(f"store: Native rewritten, {name}: {rate:.0f} MB/s of CPU time")
 
 
 def inserts(client: Client) -> None:
