@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.facts.exact.requests import COST_DIGITS, COST_PLACES
+from schemas.fields import MAX_DURATION_MS, MAX_TOKENS
+
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
 
@@ -18,6 +21,25 @@ says does not. Why tables and keys are as they are: [decisions/tables.md](decisi
 
 Sums are aggregates (`SimpleAggregateFunction`): rows of one key are added up when parts merge, so
 a query sums them.
+
+"""
+
+_BOUNDS = """\
+## Why no number wraps
+
+What the [contract](contracts.md) accepts of one event, what its column holds, and how many of the
+largest fit one sum. `tests/integration/test_bounds.py` takes the largest from the event to every
+sum. Views add durations up in 128 bits, for 18 million requests of eleven days each are too many
+for 64.
+
+| what | of one event, at most | held as | largest ones in one sum |
+| --- | --- | --- | --- |
+"""
+
+_REST = """\
+| minutes, days | 1970 to 2106; other event times are refused | `DateTime`, `Date` | not added up |
+| instants | the same, to the millisecond | `DateTime64(3)` | not added up |
+| offsets | 2⁶³−1: they are Kafka's | `Int64` | not added up |
 
 """
 
@@ -62,7 +84,32 @@ def tables(store: Store) -> list[Table]:
 
 def markdown(found: Iterable[Table]) -> str:
     """Write the page ``docs/tables.md``."""
-    return _HEAD + "\n".join(line for table in found for line in _section(table))
+    rows = "".join(_bound(*one) for one in BOUNDS)
+    sections = "\n".join(line for table in found for line in _section(table))
+    return _HEAD + _BOUNDS + rows + _REST + sections
+
+
+BOUNDS = (
+    ("requests, actions, events, outcomes", 1, "", "UInt64", 2**64),
+    ("tokens", MAX_TOKENS, "", "UInt64", 2**64),
+    ("durations", MAX_DURATION_MS * 1000, " µs", "UInt64", 2**64),
+    ("a cost, in nano-units, on its way in", 10 ** (COST_DIGITS + COST_PLACES), "", "Int64", 2**63),
+    ("sums of costs", 10**COST_DIGITS, " of a currency", "Decimal(38, 9)", 10**29),
+)
+"""What is added up: of one event at most, its unit, the type of its sums, and what that holds."""
+
+
+def _bound(what: str, most: int, unit: str, kind: str, held: int) -> str:
+    fit = held // most
+    times = "one; it is never added up as this" if fit < 10 else f"over {_power(fit)}"
+    return f"| {what} | {most:,}{unit} | `{kind}` | {times} |\n"
+
+
+def _power(number: int) -> str:
+    """The number's order of magnitude, as ``1.8 · 10⁹``."""
+    exponent = len(str(number)) - 1
+    raised = str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{number // 10 ** (exponent - 1) / 10} · 10{raised}"
 
 
 def _section(table: Table) -> Iterator[str]:
