@@ -68,23 +68,13 @@ def statements(store: Store, cluster: str = "", definer: str = "") -> Iterator[s
         cluster: for ``ON CLUSTER``; empty: one server.
         definer: as whom they read; empty: as whoever makes them.
     """
-    tables = dict(
-        store.query(
-            "SELECT name, as_select FROM system.tables WHERE database = {database:String} "
-            "AND (engine = 'View' OR name = '_access')",
-            {"database": store.database},
-        )
-    )
-    if "_access" not in tables:
-        return
     there = _there(store)
-    known = catalogue.names(store)
     definer = definer or str(store.query("SELECT currentUser()")[0][0])
     everywhere = f" ON CLUSTER {quoted(cluster)}" if cluster else ""
     yield f"CREATE DATABASE IF NOT EXISTS {identifier(database(store))}{everywhere}"
     wanted = {}
-    for name, view in known.items():
-        select = own(view, tables[name], store.database)
+    for name, (view, source) in catalogue.sources(store).items():
+        select = own(view, source, store.database)
         if select is not None:
             wanted[name] = (select, view)
     for name in sorted(there.keys() - wanted.keys()):

@@ -29,7 +29,7 @@ def access() -> None:
 @click.argument("user")
 @click.argument("scope", metavar="SCOPE", required=False)
 @click.argument("role", type=ROLES, required=False)
-@click.option("--scope", "scope_option", help=SCOPE)
+@click.option("--scope", "--tenant", "scope_option", help=SCOPE)
 @click.option("--role", "role_option", type=ROLES)
 def grant(
     user: str,
@@ -60,7 +60,7 @@ def grant(
 @click.argument("user")
 @click.argument("scope", metavar="SCOPE", required=False)
 @click.argument("role", type=ROLES, required=False)
-@click.option("--scope", "scope_option", help=f"{SCOPE} Without it, everywhere.")
+@click.option("--scope", "--tenant", "scope_option", help=f"{SCOPE} Without it, everywhere.")
 @click.option("--role", "role_option", type=ROLES, help="Without it, each.")
 def revoke(
     user: str,

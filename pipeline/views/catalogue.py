@@ -56,13 +56,18 @@ class View:
 
 def names(store: Store) -> dict[str, View]:
     """All views by name, their columns not described."""
+    return {name: view for name, (view, _) in sources(store).items()}
+
+
+def sources(store: Store) -> dict[str, tuple[View, str]]:
+    """The same, each with its SELECT as the database has it."""
     rows = store.query(
         "SELECT name, as_select, comment FROM system.tables "
         "WHERE database = {database:String} AND engine = 'View' AND NOT startsWith(name, '_') "
         "ORDER BY name",
         {"database": store.database},
     )
-    return {name: _view(name, query, comment) for name, query, comment in rows}
+    return {name: (_view(name, query, comment), query) for name, query, comment in rows}
 
 
 def read(store: Store, only: Sequence[str] = ()) -> list[View]:
