@@ -10,8 +10,8 @@ from clickhouse_connect.driver.exceptions import (
     ProgrammingError,
 )
 
-from pipeline.clickhouse.faults import TRANSIENT, translate
-from pipeline.errors import StoreRefused, StoreUnavailable
+from pipeline.clickhouse.faults import ABOUT_VALUES, TRANSIENT, translate
+from pipeline.errors import StoreRefused, StoreUnavailable, ValueRefused
 
 
 @pytest.mark.parametrize("code", [159, 202, 209, 241, 242, 252, 319, 999])
@@ -39,7 +39,7 @@ def test_everything_else_is_refused_with_its_code(code: int) -> None:
             StoreUnavailable,
         ),
         (DatabaseError("HTTP driver received HTTP status 404, server response: x"), StoreRefused),
-        (DataError("Unable to create native array"), StoreRefused),
+        (DataError("Unable to create native array"), ValueRefused),
         (ProgrammingError("not known"), StoreRefused),
     ],
 )
@@ -92,3 +92,10 @@ def test_a_store_that_is_not_there_is_said_in_a_few_words() -> None:
     assert str(error) == (
         "ClickHouse at http://store:8123 (USAGE_CLICKHOUSE) does not answer: Connection refused"
     )
+
+
+@pytest.mark.parametrize("code", sorted(ABOUT_VALUES))
+def test_what_is_said_of_a_row_is_told_from_what_is_said_of_the_rest(code: int) -> None:
+    error = DatabaseError(f"Code: {code}. DB::Exception: at row 7", code=code)
+    assert type(translate(error, "x")) is ValueRefused
+    assert code not in TRANSIENT
