@@ -164,9 +164,10 @@ class _System:
         self._clients.append(self._child("worker", "worker"))
         api = self._child("api", "api", "--link", "--key-file", str(places.key))
         self._clients.append(api)
+        # Before the API is awaited: numbers come first.
+        self._clients.append(self._child("simulator", *_simulate(self._demo)))
         self._await(api, f"api ready: {places.api}")
         self.link = api.after("link: ")
-        self._clients.append(self._child("simulator", *_simulate(self._demo)))
 
     def problem(self) -> str:
         """Which process ended by itself, and how; empty while all run."""

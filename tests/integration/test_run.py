@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import re
 import shlex
@@ -101,6 +103,30 @@ def run(tmp_path: Path) -> Iterator[Process]:
     process.kill9()
 
 
+def the_api_answers(run: Process) -> None:
+    """Paste the line that asks, and open the link twice."""
+    line = re.search(r"^ask +(curl .*)$", run.output(), re.MULTILINE)
+    assert line, run.tail()
+    done = subprocess.run(["bash", "-c", line[1]], capture_output=True, text=True, timeout=60)
+    document = json.loads(done.stdout)
+    assert document["view"] == "request_summary"
+    assert document["rows"][0]["requests"] > 0
+    link = re.search(r"^open +http://127\.0\.0\.1:(\d+)(/\S+)", run.output(), re.MULTILINE)
+    assert link, run.tail()
+    connection = http.client.HTTPConnection("127.0.0.1", int(link[1]), timeout=30)
+    connection.request("GET", link[2])
+    entered = connection.getresponse()
+    entered.read()
+    cookie = entered.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    connection.request("GET", "/v1/me", headers={"Cookie": cookie.partition(";")[0]})
+    assert json.load(connection.getresponse())["scope"] == "*"
+    connection.request("GET", link[2])
+    assert connection.getresponse().status == 404
+    connection.close()
+
+
 def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_path: Path) -> None:
     """And, meanwhile: one folder has one run; ports that are taken are no hindrance."""
     for column, table in (  # the first numbers are those of the world's entities
@@ -118,6 +144,7 @@ def test_it_counts_and_ends_and_goes_on_from_what_is_stored(run: Process, tmp_pa
     answer = subprocess.run(shlex.split(command[1]), capture_output=True, text=True, check=True)
     assert int(answer.stdout) > 0, "the line that it suggests works"
     pages_answer(run)
+    the_api_answers(run)
 
     second = start(tmp_path, name="second")
     assert second.wait(END_SECONDS) != 0
