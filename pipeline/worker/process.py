@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from pipeline import facts
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema import engine_zones
 from pipeline.clickhouse.schema.migrate import check
 from pipeline.errors import UsageError
 from pipeline.facts.rules import rules_of
@@ -203,6 +204,9 @@ class Process:
     def _store(self) -> Store:
         store = Store.connect(self._settings)
         check(store)
+        zones = engine_zones.compare(store)
+        if zones.differing:
+            log.warning("%s", zones.sentence)
         return store
 
     async def _to_its_end(self, part: Coroutine[Any, Any, object]) -> None:

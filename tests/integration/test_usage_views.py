@@ -543,7 +543,9 @@ def test_rollups_are_filled_with_what_was_there_before(views: Store) -> None:
     zoned = next(one for one in files.read(resources.migrations()) if one.name == "zones")
     for _ in range(2):
         for statement in zoned.statements():
-            views.command(statement)
+            # A column that a later migration added was not there yet.
+            as_then = "INSERT INTO totals_15m (* EXCEPT unmetered)"
+            views.command(statement.replace("INSERT INTO totals_15m", as_then))
     assert [views.query(sums.format(kind, table)) for table, kind in kinds.items()] == before
 
 

@@ -52,6 +52,10 @@ class _File(NamedTuple):
     rule: str
     """What holds after the last change, as POSIX writes it; with a comma, it changes every year."""
 
+    def is_changed(self, instant: int) -> bool:
+        """Whether its list, which ends where one rule holds for good, goes on until then."""
+        return self.changes[-1][0] >= instant
+
 
 def load(store: Store, before_each: Callable[[], None] = lambda: None) -> bool:
     """Fill the table of zones, if it is not of this version; returns whether it was done.
@@ -87,6 +91,11 @@ def offsets() -> list[tuple[str, int, int, int]]:
         for name, content in sorted(contents.items())
         for row in _rows(files[content], later.get(files[content].rule, []))
     ]
+
+
+def changed_since(instant: int) -> list[str]:
+    """The zones whose rules changed at or after an instant, in seconds since 1970."""
+    return [name for name in sorted(zones.names()) if _parse(_content(name)).is_changed(instant)]
 
 
 def _content(name: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.kafka import group as outside
-from pipeline.operate.audit import invariants, looks, offsets, sums, tiling
+from pipeline.operate.audit import invariants, looks, offsets, release, sums, tiling
 from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit.compare import Comparison
 from pipeline.operate.audit.ledger import Log, LogTotals
@@ -45,6 +45,7 @@ def audit(
         comparison.add(look)
     report.checks += comparison.checks()
     report.checks.append(invariants.check(store, ledger, span, within_seconds))
+    report.checks.append(release.check(store))
     if selection is not None:
         from pipeline.operate.audit.recount import recount  # what it folds by takes long to import
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import calendar
+import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from importlib import resources
 from zoneinfo import ZoneInfo
+
+import tzdata
 
 from tests.support.oracle.log import EPOCH, MINUTE
 
@@ -36,8 +40,15 @@ def day_of(ms: int, tz: str) -> date:
 
 
 @cache
+def _zone(name: str) -> ZoneInfo:
+    """The zone of the package, whatever the machine has."""
+    file = resources.files(tzdata).joinpath("zoneinfo", *name.split("/"))
+    return ZoneInfo.from_file(io.BytesIO(file.read_bytes()), key=name)
+
+
+@cache
 def _day_of_quarter(quarter: int, tz: str) -> date:
-    return datetime.fromtimestamp(quarter * QUARTER // 1000, ZoneInfo(tz)).date()
+    return datetime.fromtimestamp(quarter * QUARTER // 1000, _zone(tz)).date()
 
 
 @cache
@@ -119,7 +130,7 @@ def _change(midnight: int, offset: int, until: int, tz: str) -> int | None:
 @cache
 def _offset(quarter: int, tz: str) -> int:
     """How far local time is ahead of UTC, in ms."""
-    offset = datetime.fromtimestamp(quarter * QUARTER // 1000, ZoneInfo(tz)).utcoffset()
+    offset = datetime.fromtimestamp(quarter * QUARTER // 1000, _zone(tz)).utcoffset()
     assert offset is not None
     return offset // timedelta(milliseconds=1)
 
