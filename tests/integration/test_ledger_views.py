@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.ledger import CHUNKS, OUTCOMES, Columns
 from pipeline.worker.telemetry.ledger_watch import Look, look
-from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.clickhouse_parts import migrated_database
+from tests.support.harness.instants import at, seconds
 from tests.support.harness.store import EmbeddedStore
 
 Row = tuple[Any, ...]
@@ -24,23 +24,11 @@ REQUEST, ACTION = "usage.request.v1", "usage.recipe_action.v1"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def at(text: str) -> datetime:
-    """Read an instant of 2026: ``05-01 10:07``."""
-    return datetime.strptime(f"2026-{text}+0000", "%Y-%m-%d %H:%M%z")
-
-
-def seconds(text: str) -> int:
-    return int(at(text).timestamp())
-
-
 @pytest.fixture
 def migrated(store: EmbeddedStore) -> Iterator[Store]:
     """Provide the pipeline's tables and views, empty."""
-    connected = new_database(store.port)
-    migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
-    yield connected
-    connected.command(f"DROP DATABASE {connected.database}")
-    connected.close()
+    with migrated_database(store.port, USAGE_KEEP_MINUTE_ROWS="0") as connected:
+        yield connected
 
 
 def insert(store: Store, head: Head, token: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -93,26 +81,26 @@ def fill(store: Store) -> None:
     """Minutes on both sides of every bound of the windows that end at 10:07 on 1 May."""
     requests(
         store,
-        ("acme", "05-01 10:06", 1, 1),  # the last full minute
-        ("acme", "05-01 10:02", 10, 0),  # the first of five
-        ("acme", "05-01 10:01", 100, 1),  # before them, behind the last quarter hour
-        ("acme", "05-01 09:15", 1_000, 0),  # the first quarter hour that lies in the hour
-        ("acme", "05-01 09:07", 10_000, 1),  # the first of the hour
-        ("acme", "05-01 09:06", 100_000, 0),  # before it
-        ("acme", "05-01 00:00", 1_000_000, 0),  # the first of the month
-        ("acme", "04-30 23:59", 10_000_000, 0),  # the last of April
-        ("acme", "05-01 10:07", 100_000_000, 0),  # the running minute
-        ("past", "02-02 02:02", 7, 0),
-        ("future", "05-01 10:07", 7, 0),
+        ("acme", "2026-05-01 10:06", 1, 1),  # the last full minute
+        ("acme", "2026-05-01 10:02", 10, 0),  # the first of five
+        ("acme", "2026-05-01 10:01", 100, 1),  # before them, behind the last quarter hour
+        ("acme", "2026-05-01 09:15", 1_000, 0),  # the first quarter hour that lies in the hour
+        ("acme", "2026-05-01 09:07", 10_000, 1),  # the first of the hour
+        ("acme", "2026-05-01 09:06", 100_000, 0),  # before it
+        ("acme", "2026-05-01 00:00", 1_000_000, 0),  # the first of the month
+        ("acme", "2026-04-30 23:59", 10_000_000, 0),  # the last of April
+        ("acme", "2026-05-01 10:07", 100_000_000, 0),  # the running minute
+        ("past", "2026-02-02 02:02", 7, 0),
+        ("future", "2026-05-01 10:07", 7, 0),
     )
     actions(
         store,
-        ("acme", "05-01 10:06", 1),
-        ("acme", "05-01 10:06", 0),
-        ("recipes", "05-01 09:59", 1),
-        ("recipes", "05-01 09:14", 1),
-        ("recipes", "05-01 09:06", 1),
-        ("triggers", "05-01 10:05", 0),  # an action, and no task
+        ("acme", "2026-05-01 10:06", 1),
+        ("acme", "2026-05-01 10:06", 0),
+        ("recipes", "2026-05-01 09:59", 1),
+        ("recipes", "2026-05-01 09:14", 1),
+        ("recipes", "2026-05-01 09:06", 1),
+        ("triggers", "2026-05-01 10:05", 0),  # an action, and no task
     )
 
 
@@ -137,19 +125,19 @@ RECIPES = [
 def test_live_windows_end_at_as_of_whose_seconds_do_not_count(migrated: Store) -> None:
     fill(migrated)
     expected = [*ACME, *nothing("past"), *RECIPES, *nothing("triggers")]
-    assert windows(migrated, "05-01 10:07:00") == expected
-    assert windows(migrated, "05-01 10:07:59") == expected
-    assert windows(migrated, "05-01 10:07:30", "recipes") == RECIPES
-    assert windows(migrated, "05-01 10:07:00", "future") == []
+    assert windows(migrated, "2026-05-01 10:07:00") == expected
+    assert windows(migrated, "2026-05-01 10:07:59") == expected
+    assert windows(migrated, "2026-05-01 10:07:30", "recipes") == RECIPES
+    assert windows(migrated, "2026-05-01 10:07:00", "future") == []
     as_seconds = migrated.query(
-        f"SELECT * FROM live_windows(as_of = {seconds('05-01 10:07')}, tenant = 'acme')"
+        f"SELECT * FROM live_windows(as_of = {seconds('2026-05-01 10:07')}, tenant = 'acme')"
     )
     assert as_seconds == ACME
 
 
 def test_a_month_begins_empty(migrated: Store) -> None:
     fill(migrated)
-    assert windows(migrated, "05-01 00:00:00", "acme") == [
+    assert windows(migrated, "2026-05-01 00:00:00", "acme") == [
         ("acme", "1m", 1, 0, 10_000_000, 20_000_000, 0),
         ("acme", "5m", 1, 0, 10_000_000, 20_000_000, 0),
         ("acme", "1h", 1, 0, 10_000_000, 20_000_000, 0),
@@ -163,7 +151,7 @@ def test_expired_minutes_are_answered_by_the_quarter_hours_that_lie_in_the_windo
     fill(migrated)
     for table in ("requests_1m", "tasks_1m"):
         migrated.command(f"TRUNCATE TABLE {table}")
-    assert windows(migrated, "05-01 10:07:00", "acme") == [
+    assert windows(migrated, "2026-05-01 10:07:00", "acme") == [
         ("acme", "1m", 0, 0, 0, 0, 0),
         ("acme", "5m", 0, 0, 0, 0, 0),
         ("acme", "1h", 1, 0, 1_000, 2_000, 0),  # of 09:15 to 10:00
@@ -172,16 +160,16 @@ def test_expired_minutes_are_answered_by_the_quarter_hours_that_lie_in_the_windo
 
 
 OUTCOME_ROWS: list[Row] = [
-    (seconds("05-01 09:59"), "usage.requests", 0, "acme", REQUEST, "counted", "", 1),
-    (seconds("05-01 10:00"), "usage.requests", 0, "acme", REQUEST, "counted", "", 20),
-    (seconds("05-01 10:01"), "usage.requests", 0, "acme", REQUEST, "duplicate", "", 3),
-    (seconds("05-01 10:01"), "usage.requests", 0, "acme", REQUEST, "rejected", "too_late", 4),
-    (seconds("05-01 10:02"), "usage.requests", 0, "", "", "rejected", "malformed", 5),
-    (seconds("05-01 10:02"), "usage.requests", 1, "", "", "skipped", "", 6),
-    (seconds("05-01 10:02"), "usage.requests", 1, "", "", "rejected", "malformed", 8),
-    (seconds("05-01 10:03"), "usage.requests", 0, "acme", REQUEST, "counted", "", 100),
-    (seconds("05-01 10:00"), "usage.recipe-actions", 0, "beta", ACTION, "counted", "", 9),
-    (seconds("05-01 10:02"), "usage.recipe-actions", 2, "", "", "skipped", "", 2),
+    (seconds("2026-05-01 09:59"), "usage.requests", 0, "acme", REQUEST, "counted", "", 1),
+    (seconds("2026-05-01 10:00"), "usage.requests", 0, "acme", REQUEST, "counted", "", 20),
+    (seconds("2026-05-01 10:01"), "usage.requests", 0, "acme", REQUEST, "duplicate", "", 3),
+    (seconds("2026-05-01 10:01"), "usage.requests", 0, "acme", REQUEST, "rejected", "too_late", 4),
+    (seconds("2026-05-01 10:02"), "usage.requests", 0, "", "", "rejected", "malformed", 5),
+    (seconds("2026-05-01 10:02"), "usage.requests", 1, "", "", "skipped", "", 6),
+    (seconds("2026-05-01 10:02"), "usage.requests", 1, "", "", "rejected", "malformed", 8),
+    (seconds("2026-05-01 10:03"), "usage.requests", 0, "acme", REQUEST, "counted", "", 100),
+    (seconds("2026-05-01 10:00"), "usage.recipe-actions", 0, "beta", ACTION, "counted", "", 9),
+    (seconds("2026-05-01 10:02"), "usage.recipe-actions", 2, "", "", "skipped", "", 2),
 ]
 RANGE = "(since = '2026-05-01 10:00:40', until = '2026-05-01 10:03:20')"
 
@@ -267,12 +255,12 @@ def test_a_worker_sees_breaks_and_differences_among_the_newest_rows(migrated: St
 
 def test_as_of_is_the_newest_counted_event_and_arrival_of_each_type(migrated: Store) -> None:
     assert migrated.query("SELECT * FROM as_of") == []
-    requests(migrated, ("z", "05-01 10:06", 1, 0), ("a", "05-01 10:09", 1, 0))
-    actions(migrated, ("a", "03-01 10:06", 0))
+    requests(migrated, ("z", "2026-05-01 10:06", 1, 0), ("a", "2026-05-01 10:09", 1, 0))
+    actions(migrated, ("a", "2026-03-01 10:06", 0))
     plain(migrated, "outcomes_1m", OUTCOMES, OUTCOME_ROWS)
     assert migrated.query("SELECT * FROM as_of") == [
-        (ACTION, at("03-01 10:06"), at("05-01 10:00")),
-        (REQUEST, at("05-01 10:09"), at("05-01 10:03")),
+        (ACTION, at("2026-03-01 10:06"), at("2026-05-01 10:00")),
+        (REQUEST, at("2026-05-01 10:09"), at("2026-05-01 10:03")),
     ]
 
 

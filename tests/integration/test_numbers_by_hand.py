@@ -6,30 +6,21 @@ Nothing here computes what is expected.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from pipeline.clickhouse.client import Store
+from tests.support.contract.events import TYPES
 from tests.support.contract.views import VIEWS
+from tests.support.harness.instants import at
 from tests.support.harness.view_check import select
 from tests.support.harness.view_store import empty, fill
 from tests.support.oracle.log import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS, Entry
 
-TYPES = {
-    REQUESTS: "usage.request.v1",
-    RECIPE_ACTIONS: "usage.recipe_action.v1",
-    EVENTS: "usage.event.v1",
-    ENTITIES: "usage.entity.v1",
-}
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
-
-
-def at(text: str) -> datetime:
-    """Read a time in UTC: ``2026-05-01 10:07``."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class Story:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,15 +12,11 @@ from pipeline.clickhouse.client import Store
 from pipeline.errors import StoreRefused
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
+from tests.support.harness.instants import at
 from tests.support.harness.view_check import select
 from tests.support.harness.view_store import empty
 
 Row = tuple[Any, ...]
-
-
-def at(text: str) -> datetime:
-    """Read a time in UTC: ``2026-05-01 10:07`` and, where it matters, seconds."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class World:

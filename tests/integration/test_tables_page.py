@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.clickhouse.schema.page import Table, markdown, tables
-from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.clickhouse_parts import migrated_database
 from tests.support.harness.store import EmbeddedStore
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
@@ -17,11 +16,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 
 @pytest.fixture(scope="module")
 def found(store: EmbeddedStore) -> Iterator[list[Table]]:
-    connected = new_database(store.port)
-    migrate(connected, settings_for(store.port, connected.database))
-    yield tables(connected)
-    connected.command(f"DROP DATABASE {connected.database}")
-    connected.close()
+    with migrated_database(store.port) as connected:
+        yield tables(connected)
 
 
 def test_every_table_and_column_has_a_comment(found: list[Table]) -> None:

@@ -20,6 +20,7 @@ from pipeline.protocol.ledger import OUTCOMES
 from pipeline.views.call import call
 from tests.support.contract.views import VIEWS
 from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.instants import at, seconds
 from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.view_store import empty
 
@@ -27,15 +28,6 @@ Row = tuple[Any, ...]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 """In microseconds, as durations are kept."""
-
-
-def at(text: str) -> datetime:
-    """Read an instant in UTC: ``2026-05-01 10:07``."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def seconds(text: str) -> int:
-    return int(at(text).timestamp())
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import views
-from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.views.call import call
 from tests.support.contract.views import VIEWS
-from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.clickhouse_parts import migrated_database
 from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.view_check import cases
 from tests.support.harness.view_store import fill
@@ -44,13 +43,10 @@ OTHERS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def world(store: EmbeddedStore) -> Iterator[Store]:
     """Provide the tables and views, and a small world in them."""
-    connected = new_database(store.port)
-    migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
-    made = ViewWorld(11, 2, duplicates=0.05, last=FIRST + timedelta(days=90))
-    fill(connected, rows_in_memory(made.messages(1_500)))
-    yield connected
-    connected.command(f"DROP DATABASE {connected.database}")
-    connected.close()
+    with migrated_database(store.port, USAGE_KEEP_MINUTE_ROWS="0") as connected:
+        made = ViewWorld(11, 2, duplicates=0.05, last=FIRST + timedelta(days=90))
+        fill(connected, rows_in_memory(made.messages(1_500)))
+        yield connected
 
 
 def test_every_setting_of_the_views_is_tried() -> None:

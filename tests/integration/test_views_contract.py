@@ -15,7 +15,6 @@ import pytest
 
 from pipeline.cli.views import query_command, views_command
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.errors import UsageError
 from pipeline.facts import zones
 from pipeline.settings import Settings
@@ -24,7 +23,7 @@ from pipeline.views.catalogue import View
 from pipeline.views.page import markdown
 from pipeline.views.sources import shipped
 from tests.support.contract.views import TYPES, VIEWS
-from tests.support.harness.clickhouse_parts import new_database, settings_for
+from tests.support.harness.clickhouse_parts import migrated_database, settings_for
 from tests.support.harness.process import usage
 from tests.support.harness.store import EmbeddedStore, url_at
 
@@ -35,11 +34,8 @@ PAGE = ROOT / "docs" / "views.md"
 @pytest.fixture(scope="module")
 def deployed(store: EmbeddedStore) -> Iterator[Store]:
     """Provide a migrated database."""
-    connected = new_database(store.port)
-    migrate(connected, settings_for(store.port, connected.database))
-    yield connected
-    connected.command(f"DROP DATABASE {connected.database}")
-    connected.close()
+    with migrated_database(store.port) as connected:
+        yield connected
 
 
 @pytest.fixture(scope="module")

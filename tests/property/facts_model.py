@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+from tests.support.contract.events import TYPES
 from tests.support.json_text import data_of, members
 
 ZONES = {"UTC", "Asia/Kathmandu", "America/St_Johns", "US/Pacific"}  # that the strategies know
@@ -21,12 +22,6 @@ TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-TYPES = {
-    "usage.requests": "usage.request.v1",
-    "usage.recipe-actions": "usage.recipe_action.v1",
-    "usage.events": "usage.event.v1",
-    "usage.entities": "usage.entity.v1",
-}
 MEDIA_TYPES = ("application/cloudevents+json", "application/cloudevents-batch+json")
 PARTITION = 5
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BASH = shutil.which("bash") or "/bin/bash"
-OF_FAULTS = "maven prometheus procps curl kcat nodejs npm"
+OF_FAULTS = "maven prometheus procps curl kcat nodejs npm golang-go"
 POLICY = 'echo "apt-cache $@" >&2\ncase $2 in openjdk-{}-*) echo "  Candidate: 1" ;; esac\n'
 
 
@@ -53,7 +53,7 @@ def test_without_apt_get_it_says_one_command(machine: Machine) -> None:
     machine.has(python3="")
     done = machine.set_up("faults")
     assert done.returncode == 1
-    command = "\nbrew install openjdk@17 maven prometheus curl kcat node\n"
+    command = "\nbrew install openjdk@17 maven prometheus curl kcat node go\n"
     assert command in done.stderr
     assert f"packages of Debian: openjdk-17-jdk-headless {OF_FAULTS}" in done.stderr
 

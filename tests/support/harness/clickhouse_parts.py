@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.settings import Settings, load
 from tests.support.harness.store import url_at
 
@@ -30,6 +32,16 @@ def new_database(port: int) -> Store:
     store = Store.connect(settings_for(port, name))
     store.command(f"CREATE DATABASE {name}", in_database=False)
     return store
+
+
+@contextmanager
+def migrated_database(port: int, **more: str) -> Iterator[Store]:
+    """Provide a database of its own with the pipeline's tables and views, for the block."""
+    store = new_database(port)
+    migrate(store, settings_for(port, store.database, **more))
+    yield store
+    store.command(f"DROP DATABASE {store.database}")
+    store.close()
 
 
 class Chain:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.clickhouse.client import Store
-from tests.support.harness.contract import canonical_text
+from tests.support.contract.events import canonical_text
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.recount import (
     ENTITY_COLUMNS,

@@ -16,7 +16,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from tests.support.harness.contract import TYPES
+from tests.support.contract.events import TYPES
 from tests.support.harness.repeats import Repeats
 from tests.support.harness.things import entity, product_event
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from tests.support.harness.contract import (
+from tests.support.contract.events import (
     ATTRIBUTE_COLUMNS,
     EVENTS,
     RECIPE_ACTIONS,

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.clickhouse.client import Store
 from tests.support.contract.views import BUCKET
 from tests.support.contract.views import VIEWS as CONTRACT
+from tests.support.harness.instants import at
 from tests.support.harness.view_world import (
     ADMIN,
     CHANGES,
@@ -28,11 +29,6 @@ from tests.support.oracle.world import Row, Rows, World
 SHOWN = 6
 _DAY = timedelta(days=1)
 _STRIDE = 7  # from one range to the next: a few of them are of different kinds
-
-
-def at(text: str) -> datetime:
-    """Read an instant in UTC: ``2024-05-01 10:07``."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 RANGES = (

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from confluent_kafka import Producer
 
+from tests.support.contract.events import TYPES
 from tests.support.harness.produce import BATCH, STRUCTURED
 from tests.support.harness.recount import Log
 from tests.support.oracle.log import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS, Entry
@@ -57,12 +58,6 @@ LONG_AGO = tuple(
 )
 TENANTS = ("acme", 'o\'brien "&" söhne\\n', "Zeta", "alpha", "beta", "gamma", "delta", "eps")
 ADMIN, UNREGISTERED = "partner", "stranger"
-TYPES = {
-    REQUESTS: "usage.request.v1",
-    RECIPE_ACTIONS: "usage.recipe_action.v1",
-    EVENTS: "usage.event.v1",
-    ENTITIES: "usage.entity.v1",
-}
 MILLISECOND = timedelta(milliseconds=1)
 _OPERATIONS = ("chat", "chat", "text_completion", "generate_content", "embeddings", "rerank")
 _COSTS = (None, 0, 0.0125, "0.000123456", "1.5e-7", 3, "12.0000000005", "0.1234567895", "999999999")

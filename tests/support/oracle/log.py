@@ -1,7 +1,7 @@
 """From the log to what counts: which events are duplicates or off in time, what the others say.
 
 The events are expected to be valid but for their time: whether one is valid is a question of its
-own, which `tests/support/harness/contract.py` answers.
+own, which `tests/support/contract/events.py` answers.
 """
 
 from __future__ import annotations
