@@ -35,7 +35,7 @@ check: for-check $(VENV)/dev.stamp web/node_modules ## format, lint, types, impo
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory pages
 
-pages: $(VENV)/dev.stamp
+pages: for-check $(VENV)/dev.stamp web/node_modules
 	$(BIN)/usage docs settings | diff -u docs/settings.md - || { echo "docs/settings.md is stale: make docs"; exit 1; }
 	$(BIN)/usage docs metrics | diff -u docs/metrics.md - || { echo "docs/metrics.md is stale: make docs"; exit 1; }
 	$(BIN)/usage docs schemas --check

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BASH = shutil.which("bash") or "/bin/bash"
-OF_FAULTS = "maven prometheus procps curl kcat nodejs npm golang-go"
+OF_FAULTS = "maven prometheus procps curl chromium kcat nodejs npm golang-go"
 POLICY = 'echo "apt-cache $@" >&2\ncase $2 in openjdk-{}-*) echo "  Candidate: 1" ;; esac\n'
 
 
@@ -53,7 +53,7 @@ def test_without_apt_get_it_says_one_command(machine: Machine) -> None:
     machine.has(python3="")
     done = machine.set_up("faults")
     assert done.returncode == 1
-    command = "\nbrew install openjdk@17 maven prometheus curl kcat node go\n"
+    command = "\nbrew install openjdk@17 maven prometheus curl chromium kcat node go\n"
     assert command in done.stderr
     assert f"packages of Debian: openjdk-17-jdk-headless {OF_FAULTS}" in done.stderr
 
@@ -76,12 +76,12 @@ def test_a_user_who_may_not_install_is_told_the_command(machine: Machine) -> Non
     machine.has(sudo="exit 1", python3="")
     done = machine.set_up("test")
     assert done.returncode == 1
-    packages = "openjdk-17-jdk-headless maven prometheus procps curl"
+    packages = "openjdk-17-jdk-headless maven prometheus procps curl chromium"
     assert f"\nsudo apt-get install {packages}\n" in done.stderr
 
 
 def test_an_older_java_is_as_good_as_none(machine: Machine) -> None:
-    here = dict.fromkeys(("python3", "mvn", "prometheus", "promtool", "ps", "curl"), "")
+    here = dict.fromkeys(("python3", "mvn", "prometheus", "promtool", "ps", "curl", "chromium"), "")
     machine.has(**here, java="""echo 'openjdk version "11.0.2" 2019-01-15' >&2""")
     assert "\nbrew install openjdk@17\n" in machine.set_up("test").stderr
     machine.has(java="""echo 'openjdk version "21" 2023-09-19' >&2""")

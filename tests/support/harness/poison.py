@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from tests.support.harness.batches import NAME, batch_of, send_batch, with_names
 from tests.support.contract.events import Read
+from tests.support.harness.batches import NAME, batch_of, send_batch, with_names
 from tests.support.harness.produce import BATCH, REQUESTS, STRUCTURED, Event
 from tests.support.harness.recount import ODD_KEY
 from tests.support.harness.scene import Scene
