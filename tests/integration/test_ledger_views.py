@@ -74,7 +74,7 @@ def plain(store: Store, table: str, columns: Columns, rows: Sequence[Row]) -> No
 
 
 def windows(store: Store, as_of: str, tenant: str = "") -> list[Row]:
-    return store.query(f"SELECT * FROM live_windows(as_of = '2026-{as_of}', tenant = '{tenant}')")
+    return store.query(f"SELECT * FROM live_windows(as_of = '{as_of}', tenant = '{tenant}')")
 
 
 def fill(store: Store) -> None:
