@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import time
-from bisect import bisect_right
-from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
-from pipeline.clickhouse.schema.zones import changed_since, offsets
+from pipeline.clickhouse.schema.zones import changed_since, changes
 from pipeline.errors import StoreRefused
 from pipeline.facts import zones
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
 
 AHEAD_SECONDS = 2 * 365 * 86_400
-_STEP = 14 * 86_400
+_STEP = 7 * 86_400
 _YEAR = 365 * 86_400
 
 
@@ -69,7 +69,7 @@ def _version(store: Store) -> str:
 
 
 def _differs(store: Store, name: str, span: tuple[int, int]) -> bool:
-    instants = sorted(_instants(name, *span))
+    instants = _instants(name, *span)
     try:
         [(theirs,)] = store.query(
             f"SELECT arrayMap(t -> timezoneOffset(toDateTime(t, '{name}')), "
@@ -78,7 +78,8 @@ def _differs(store: Store, name: str, span: tuple[int, int]) -> bool:
         )
     except StoreRefused:  # it has no such zone
         return True
-    return [_offset(name, instant) for instant in instants] != list(theirs)
+    zone = ZoneInfo(name)
+    return [_offset(zone, instant) for instant in instants] != list(theirs)
 
 
 def _begin(version: str) -> int:
@@ -87,14 +88,13 @@ def _begin(version: str) -> int:
     return (int(year[0]) - 1970) * _YEAR if year else 0
 
 
-def _instants(name: str, begin: int, end: int) -> Iterator[int]:
-    """Every two weeks, and at both sides of each change."""
-    yield from range(begin, end, _STEP)
-    for zone, since, *_ in offsets():
-        if zone == name and begin < since < end:
-            yield from (since - 1, since)
+def _instants(name: str, begin: int, end: int) -> list[int]:
+    """Every week, and both sides of each change that the zone's file lists."""
+    listed = [since for since in changes(name) if begin < since < end]
+    return sorted({*range(begin, end, _STEP), *listed, *(since - 1 for since in listed)})
 
 
-def _offset(name: str, instant: int) -> int:
-    rows = [(since, offset) for zone, since, offset, _ in offsets() if zone == name]
-    return rows[bisect_right(rows, instant, key=lambda row: row[0]) - 1][1]
+def _offset(zone: ZoneInfo, instant: int) -> int:
+    offset = datetime.fromtimestamp(instant, zone).utcoffset()
+    assert offset is not None  # noqa: S101 - a ZoneInfo's never is
+    return round(offset.total_seconds())

@@ -98,6 +98,11 @@ def changed_since(instant: int) -> list[str]:
     return [name for name in sorted(zones.names()) if _parse(_content(name)).is_changed(instant)]
 
 
+def changes(name: str) -> list[int]:
+    """When a zone's offset changed, as far as its file lists it, in seconds since 1970."""
+    return [since for since, _ in _parse(_content(name)).changes]
+
+
 def _content(name: str) -> bytes:
     return resources.files(tzdata).joinpath("zoneinfo", *name.split("/")).read_bytes()
 
