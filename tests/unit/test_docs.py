@@ -64,3 +64,23 @@ def test_the_readme_of_tests_has_every_folder() -> None:
         for path in (ROOT / "tests").rglob("*.py")
     } - {".", "support"}
     assert [folder for folder in sorted(folders) if f"`{folder}/`" not in text] == []
+
+
+GENERATED = {"settings.md", "metrics.md", "views.md", "tables.md", "benchmarks.md"}
+
+
+def long_lines(text: str) -> list[str]:
+    """Lines of prose that are not wrapped; tables, code and headings are as long as they must."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [
+        line
+        for line in prose.splitlines()
+        if len(line) > LINES
+        and not line.lstrip().startswith(("|", "#"))
+        and " " in re.sub("`[^`]*`", "", line.strip())
+    ]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name not in GENERATED], ids=in_words)
+def test_prose_is_wrapped(page: Path) -> None:
+    assert long_lines(text_of(page)) == []
