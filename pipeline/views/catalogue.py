@@ -60,7 +60,7 @@ def names(store: Store) -> dict[str, View]:
 
 
 def sources(store: Store) -> dict[str, tuple[View, str]]:
-    """The same, each with its SELECT as the database has it."""
+    """The views, each with its SELECT as the database has it."""
     rows = store.query(
         "SELECT name, as_select, comment FROM system.tables "
         "WHERE database = {database:String} AND engine = 'View' AND NOT startsWith(name, '_') "
