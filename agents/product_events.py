@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.kafka import topics
+from schemas.product_event import TOPIC
 
 if TYPE_CHECKING:
     from pipeline.protocol.fetched import Fetched
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def register(app: UsageApp) -> None:
     """Read the topic with this app."""
 
-    @app.reads(topics.EVENTS)
+    @app.reads(TOPIC)
     async def product_events(batch: Fetched) -> None:
         async for chunk, piece in app.work.pieces(batch):  # when there is room for it
             chunk.add(piece)  # decode, drop repeats, one row each

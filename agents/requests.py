@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.kafka import topics
+from schemas.request import TOPIC
 
 if TYPE_CHECKING:
     from pipeline.protocol.fetched import Fetched
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def register(app: UsageApp) -> None:
     """Read the topic with this app."""
 
-    @app.reads(topics.REQUESTS)
+    @app.reads(TOPIC)
     async def requests(batch: Fetched) -> None:
         async for chunk, piece in app.work.pieces(batch):  # when there is room for it
             chunk.add(piece)  # decode, drop repeats, one row each

@@ -82,13 +82,14 @@ def check(files: tuple[Path, ...], topic: str, type_: str, at: int | None, as_js
 
 
 def _checker(topic: str, type_: str, at: int | None) -> Checker:
-    from pipeline.facts.judge import ROWS, TOPIC_OF, Judge
+    from pipeline.facts.judge import TOPIC_OF, Judge
     from pipeline.facts.rules import rules_of
+    from pipeline.facts.types import TYPES
     from pipeline.operate.check import Checker
 
     settings = load()
     topic = settings.topic_name(topic)
-    for name, value, known in (("--topic", topic, ROWS), ("--type", type_, TOPIC_OF)):
+    for name, value, known in (("--topic", topic, TYPES), ("--type", type_, TOPIC_OF)):
         if value and value not in known:
             raise click.UsageError(f"{name} is {value!r}; allowed: {', '.join(known)}")
     now_ms = time.time_ns() // 1_000_000 if at is None else at

@@ -1,9 +1,9 @@
 """Events to columns: pure, without I/O; the hot path.
 
-``interface`` is what the rest of the pipeline sees. A record takes the path
-``forms`` → ``json_values`` → ``envelope`` → the type's module (``requests``, ``recipe_actions``,
-``product_events``, ``entities``) → a row; ``decide`` is that path, by the contract's letter, and
-``reader`` adds it all up.
+``interface`` is what the rest of the pipeline sees, ``types`` the registry of event types. A record
+takes the path ``forms`` → ``json_values`` → ``envelope`` → the type's module (``requests``,
+``recipe_actions``, ``product_events``, ``entities``) → a row; ``decide`` is that path, by the
+contract's letter, and ``reader`` adds it all up.
 """
 
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.facts import Rejection, Rules
-from pipeline.facts.exact.decide import ROWS, Counted, Decider, Verdict
+from pipeline.facts.exact.decide import Counted, Decider, Verdict
+from pipeline.facts.types import TYPES
 
-TOPIC_OF = {type_: topic for topic, types in ROWS.items() for type_ in types}
+TOPIC_OF = {one.type: one.topic for one in TYPES.values()}
 """The topic of each event type; both without a prefix."""
 
 _PARTS = re.compile(
@@ -46,7 +47,8 @@ class Judge:
         """One for each of a record's events; ``topic`` is without its prefix. Raises KeyError."""
         decider = self._deciders.get((topic, partition))
         if decider is None:
-            decider = self._deciders[topic, partition] = Decider(topic, self._rules, partition)
+            decider = Decider(TYPES[topic], self._rules, partition)
+            self._deciders[topic, partition] = decider
         # A header may be null, in spite of the type that the client gives them.
         record = OneRecord(offset, timestamp, headers, value)  # type: ignore[arg-type]
         return decider.decide(record, value)
@@ -58,4 +60,4 @@ def parts(message: str) -> dict[str, str]:
     return match.groupdict() if match else {}
 
 
-__all__ = ["ROWS", "TOPIC_OF", "Counted", "Judge", "OneRecord", "Rejection", "Verdict", "parts"]
+__all__ = ["TOPIC_OF", "Counted", "Judge", "OneRecord", "Rejection", "Verdict", "parts"]

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from pipeline.facts import Facts
 from pipeline.facts.columns import Numbers, Texts
+from pipeline.facts.event_type import LiveSums
+from pipeline.facts.types import live_sums
 
-MEASURES = ("requests", "failed", "input_tokens", "output_tokens", "tasks")
+MEASURES = LiveSums._fields
 """What is summed, in the order of `Sums`."""
 
 Sums = list[int]
@@ -19,12 +21,6 @@ Sums = list[int]
 
 Minutes = dict[tuple[int, str], Sums]
 """By minute (epoch seconds, of event time) and tenant."""
-
-_SOURCES: dict[str, tuple[str | int, ...]] = {
-    "requests_in": (1, "failed", "input_tokens", "output_tokens", 0),
-    "actions_in": (0, 0, 0, 0, "task"),
-}
-"""By head: the column that each measure is the sum of, or what every row adds to it."""
 
 _EXACT = 2**53
 """Doubles add integers exactly below this."""
@@ -38,7 +34,7 @@ class ChunkMinutes:
             name: column
             for (name, _), column in zip(facts.head.columns, facts.columns, strict=True)
         }
-        self._sources = _SOURCES.get(facts.head.table)
+        self._sources = live_sums(facts.head)
         self._upto = 0
         self._minutes: Minutes = {}
 

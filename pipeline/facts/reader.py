@@ -5,24 +5,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.facts import heads
-from pipeline.facts.bulk.columns import BULKS
 from pipeline.facts.bulk.path import Common, FastPath, nothing
 from pipeline.facts.bulk.times import Instants
-from pipeline.facts.exact.decide import ROWS, Counted, Decider, Verdict
+from pipeline.facts.exact.decide import Counted, Decider, Verdict
 from pipeline.facts.exact.times import arrival_minute
-from pipeline.facts.interface import Facts, Head, Reader, Record, origin, widened
+from pipeline.facts.interface import Facts, Reader, Record, origin, widened
 from pipeline.facts.repeats.seen import CONFLICT, NONE, Alone, Repeated, Seen
 from pipeline.facts.repeats.window import Repeats
 from pipeline.facts.rules import Rules
-
-HEADS = {
-    "usage.requests": heads.REQUESTS,
-    "usage.recipe-actions": heads.RECIPE_ACTIONS,
-    "usage.events": heads.PRODUCT_EVENTS,
-    "usage.entities": heads.ENTITIES,
-}
-"""By topic, without its prefix."""
+from pipeline.facts.types import TYPES
 
 AT_ONCE = 2048
 """Records read together: a pass over few costs some 0.2 ms whatever their number, and many do not
@@ -38,12 +29,14 @@ class PythonReader:
     """The reference: the contract in Python."""
 
     def __init__(self, topic: str, rules: Rules, partition: int) -> None:
-        self.head: Head = HEADS[topic]
-        self._decider = Decider(topic, rules, partition)
+        known = TYPES[topic]
+        self.head = known.head
+        self._decider = Decider(known, rules, partition)
         self._seen = Seen(rules.duplicate_window) if rules.duplicate_window else None
-        (event_type,) = ROWS[topic]
-        self._type = event_type
-        self._fast = FastPath(topic, self.head, event_type, rules) if topic in BULKS else None
+        self._type = known.type
+        self._fast = None
+        if known.bulk is not None:
+            self._fast = FastPath(known.head, known.type, known.bulk, rules)
 
     def read(self, records: Sequence[Record], into: Facts) -> None:
         """See ``Reader``."""
@@ -99,7 +92,7 @@ class PythonReader:
         *,
         with_columns: bool,
     ) -> Common:
-        if self._fast is None:  # entities: they are few
+        if self._fast is None:
             return nothing(self.head, len(records))
         try:
             return self._fast.read(records, values, arrivals, with_columns=with_columns)

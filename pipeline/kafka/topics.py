@@ -14,9 +14,11 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from pipeline.errors import BrokerError, Halted
+from pipeline.facts.types import TYPES
 from pipeline.kafka.entry import admin
 from pipeline.kafka.faults import translate
 from pipeline.settings import Settings
+from schemas.catalogue import DEAD_LETTER_TOPIC
 
 RUN_PREFIX = "__run."
 """The in-process broker has no topic ids; the rest of a topic's name is its run's id."""
@@ -49,13 +51,9 @@ class TopicSpec:
         }
 
 
-REQUESTS = TopicSpec("usage.requests")
-RECIPE_ACTIONS = TopicSpec("usage.recipe-actions")
-EVENTS = TopicSpec("usage.events")
-ENTITIES = TopicSpec("usage.entities")
-DEAD_LETTER = TopicSpec("usage.dead-letter", max_message_bytes=4 * _MIB, compacted=True)
+DEAD_LETTER = TopicSpec(DEAD_LETTER_TOPIC, max_message_bytes=4 * _MIB, compacted=True)
 
-COUNTED = (REQUESTS, RECIPE_ACTIONS, EVENTS, ENTITIES)
+COUNTED = tuple(map(TopicSpec, TYPES))
 """The topics that workers read."""
 
 ALL = (*COUNTED, DEAD_LETTER)

@@ -19,17 +19,15 @@ from pipeline.simulate.product_events import ProductEvents
 from pipeline.simulate.recipes import Jobs, Recipe
 from pipeline.simulate.requests import Requests
 from pipeline.simulate.world import Tenant, World, seeded
+from schemas import entity, product_event, recipe_action, request
 
 MAX_BLOCK = 1000
 RUNNING_JOBS = 24
 RECENT = 512  # events that may be sent again: far fewer than the duplicate window
 REWEIGH_MS = 300_000
 
-REQUESTS = "usage.requests"
-RECIPE_ACTIONS = "usage.recipe-actions"
-EVENTS = "usage.events"
-ENTITIES = "usage.entities"
-TOPICS = (ENTITIES, REQUESTS, RECIPE_ACTIONS, EVENTS)
+ENTITIES = entity.TOPIC
+TOPICS = (ENTITIES, request.TOPIC, recipe_action.TOPIC, product_event.TOPIC)
 ANNOUNCED = "announced"
 KINDS = (ANNOUNCED, "new", "late", "duplicate", "malformed")
 """Of messages; announced is the world as it is at first, the others are the stream."""
@@ -112,7 +110,7 @@ class _Stream:
 
     def _announcement(self, at_ms: int, thing: entities.Thing) -> Message:
         self._number += 1
-        text = self._text("entities", "entity", thing.tenant, at_ms, thing.data())
+        text = self._text("entities", entity.TYPE, thing.tenant, at_ms, thing.data())
         return Message(at_ms, ENTITIES, thing.tenant.encode(), text.encode(), ANNOUNCED)
 
     def _times(self, count: int, per_ms: float) -> Iterator[int]:
@@ -172,26 +170,29 @@ class _Stream:
         dice = self._rng.random()
         if dice < options.actions:
             tenant, data = self._next_action()
-            text = self._text("recipes", "recipe_action", tenant.id, time_ms, data)
-            return RECIPE_ACTIONS, tenant.key, text
+            text = self._text("recipes", recipe_action.TYPE, tenant.id, time_ms, data)
+            return recipe_action.TOPIC, tenant.key, text
         dice -= options.actions
         rank = self._rank()
         tenant = self._world.tenants[rank - 1]
         if dice < options.changes:
             data = self._changes.next(rank).data()
-            return ENTITIES, tenant.key, self._text("entities", "entity", tenant.id, time_ms, data)
+            text = self._text("entities", entity.TYPE, tenant.id, time_ms, data)
+            return ENTITIES, tenant.key, text
         weights = tenant.caller_weights
         caller = tenant.callers[bisect(weights, self._rng.random() * weights[-1])]
         if dice < options.changes + options.events:
             data = self._product_events.data(tenant, caller.user)
-            return EVENTS, tenant.key, self._text("product", "event", tenant.id, time_ms, data)
+            text = self._text("product", product_event.TYPE, tenant.id, time_ms, data)
+            return product_event.TOPIC, tenant.key, text
         data = self._requests.data(tenant, caller)
-        return REQUESTS, tenant.key, self._text("gateway", "request", tenant.id, time_ms, data)
+        text = self._text("gateway", request.TYPE, tenant.id, time_ms, data)
+        return request.TOPIC, tenant.key, text
 
-    def _text(self, source: str, kind: str, tenant: str, time_ms: int, data: str) -> str:
+    def _text(self, source: str, type_: str, tenant: str, time_ms: int, data: str) -> str:
         return (
             f'{{"specversion":"1.0","id":"{self._run}-{self._number}",'
-            f'"source":"/simulator/{source}","type":"usage.{kind}.v1","subject":"{tenant}",'
+            f'"source":"/simulator/{source}","type":"{type_}","subject":"{tenant}",'
             f'"time":"{_rfc3339(time_ms)}","data":{data}}}'
         )
 

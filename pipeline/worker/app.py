@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import faust
 from faust.types import TP
 
+from pipeline.facts.types import TYPES
 from pipeline.protocol.chunks import Lease, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport import (
@@ -24,7 +25,6 @@ from pipeline.worker.transport import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.kafka.topics import TopicSpec
     from pipeline.settings import Settings
     from pipeline.worker.transport import BatchConsumer, ConsumerThread
     from pipeline.worker.work import Work
@@ -37,15 +37,6 @@ class Step(Protocol):
 
     def __call__(self, batch: Fetched) -> Awaitable[None]:
         """Take a fetch, to its end."""
-
-
-AGENTS = (
-    "agents.requests",
-    "agents.recipe_actions",
-    "agents.product_events",
-    "agents.entities",
-)
-"""One module for each source topic; each has ``register(app)``."""
 
 
 class UsageApp(faust.App):
@@ -75,19 +66,19 @@ class UsageApp(faust.App):
             autodiscover=False,
         )
 
-    def source(self, spec: TopicSpec) -> Any:
-        """Return the channel of a source topic's batches.
+    def source(self, topic: str) -> Any:
+        """Return the channel of a source topic's batches; ``topic`` is without its prefix.
 
         Its acknowledgements are off: with one acknowledging channel on a topic, Faust would commit
         offsets of its own for it.
         """
-        return self.topic(self.usage.topic(spec.name), schema=BatchSchema(), acks=False)
+        return self.topic(self.usage.topic(topic), schema=BatchSchema(), acks=False)
 
-    def reads(self, spec: TopicSpec) -> Callable[[Step], Step]:
-        """Make an agent of a function that takes one batch of a topic."""
+    def reads(self, topic: str) -> Callable[[Step], Step]:
+        """Make an agent of a function that takes one batch of a topic, named without prefix."""
 
         def registered(step: Step) -> Step:
-            @self.agent(self.source(spec), name=step.__name__)
+            @self.agent(self.source(topic), name=step.__name__)
             async def agent(batches: Any) -> None:
                 async for batch in batches:
                     await self.work.run(batch, step)
@@ -97,9 +88,9 @@ class UsageApp(faust.App):
         return registered
 
     def register_agents(self) -> list[str]:
-        """Load the agents; returns the full names of the topics that they read."""
-        for name in AGENTS:
-            importlib.import_module(name).register(self)
+        """Load each type's agent; returns the full names of the topics that they read."""
+        for one in TYPES.values():
+            importlib.import_module(f"agents.{one.name}").register(self)
         return sorted(t for agent in self.agents.values() for t in agent.channel.topics)
 
     @property

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.facts import REQUESTS, Facts, Rules, reader
-from pipeline.facts.bulk.decode import DECODERS
+from pipeline.facts.bulk.decode import CommonRequest, decoders
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 FETCH = 4000  # records handed over at a time
@@ -151,7 +151,7 @@ def main() -> None:
     options = parser.parse_args()
     count, rounds = options.events, options.rounds
     batch = records(count, 10_000, unchanged)
-    event, data = DECODERS["usage.requests"]
+    event, data = decoders("usage.request.v1", CommonRequest)
     decode = least(rounds, lambda: [data.decode(event.decode(r.value).data) for r in batch])
     show("decoding alone", decode, count)
     for name, change in {

@@ -19,6 +19,7 @@ from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.waiting import until
 
 RUN = "0123456789abcdef"
+REQUESTS = topics.TopicSpec("usage.requests")
 
 
 @pytest.fixture
@@ -66,14 +67,14 @@ def test_missing_topics_are_found(either: Settings) -> None:
 
 
 def test_only_the_missing_one_is_made(either: Settings) -> None:
-    topics.create(either, [topics.REQUESTS])
+    topics.create(either, [REQUESTS])
     made = {o.topic for o in topics.create(either) if o.made}
-    assert made == {either.topic(spec.name) for spec in topics.ALL if spec != topics.REQUESTS}
+    assert made == {either.topic(spec.name) for spec in topics.ALL if spec != REQUESTS}
 
 
 def test_a_topic_made_by_hand_is_measured_against_what_it_must_be(real: Settings) -> None:
-    name = real.topic(topics.REQUESTS.name)
-    topics.create(real, [topics.REQUESTS])
+    name = real.topic(REQUESTS.name)
+    topics.create(real, [REQUESTS])
     wrong = {
         "cleanup.policy": "compact",
         "max.message.bytes": "1000",
@@ -81,7 +82,7 @@ def test_a_topic_made_by_hand_is_measured_against_what_it_must_be(real: Settings
         "retention.bytes": "1000000",
     }
     _alter(real, name, wrong)
-    until(lambda: topics.check(real, [topics.REQUESTS])[0].problems, within=20, what="the change")
+    until(lambda: topics.check(real, [REQUESTS])[0].problems, within=20, what="the change")
     more = load(
         {
             "USAGE_KAFKA": real.kafka,
@@ -89,7 +90,7 @@ def test_a_topic_made_by_hand_is_measured_against_what_it_must_be(real: Settings
             "USAGE_PARTITIONS": "4",
         }
     )
-    (outcome,) = topics.create(more, [topics.REQUESTS])
+    (outcome,) = topics.create(more, [REQUESTS])
     assert not outcome.made
     said = "; ".join(outcome.problems)
     assert "has 3 partitions; USAGE_PARTITIONS asks for 4" in said
@@ -108,8 +109,8 @@ def test_dead_letters_are_compacted_and_larger(real: Settings) -> None:
 
 
 def test_a_recreated_topic_is_another_incarnation(real: Settings, kafka: KafkaBroker) -> None:
-    name = real.topic(topics.REQUESTS.name)
-    topics.create(real, [topics.REQUESTS])
+    name = real.topic(REQUESTS.name)
+    topics.create(real, [REQUESTS])
     first = topics.incarnations(real, [name])
     assert topics.incarnations(real, [name]) == first
     assert len(first[name]) == 22
@@ -119,7 +120,7 @@ def test_a_recreated_topic_is_another_incarnation(real: Settings, kafka: KafkaBr
         within=30,
         what="the topic's end",
     )
-    topics.create(real, [topics.REQUESTS])
+    topics.create(real, [REQUESTS])
     assert topics.incarnations(real, [name])[name] != first[name]
 
 

@@ -19,7 +19,7 @@ from pipeline.facts import (
     Rules,
     reader,
 )
-from pipeline.facts.bulk.columns import BULKS
+from pipeline.facts.types import TYPES
 from tests.property import facts_strategies as make
 from tests.property.facts_model import PARTITION, Out, Rec, model
 from tests.support.harness.examples import examples
@@ -128,7 +128,7 @@ def plain(event: dict[str, object]) -> Rec:
 tombstones = st.builds(Rec, st.just(0), st.just(make.NOW), st.just(()), st.none())
 
 
-@pytest.mark.parametrize("topic", BULKS)
+@pytest.mark.parametrize("topic", [one.topic for one in TYPES.values() if one.bulk])
 def test_the_fast_path_gives_what_the_slow_one_gives(
     topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

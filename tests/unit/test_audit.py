@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.facts.types import all_rollups
 from pipeline.kafka.group import Bounds
 from pipeline.operate.audit import match as matching
 from pipeline.operate.audit import offsets, tiling
@@ -17,7 +18,7 @@ from pipeline.operate.audit.ledger import Counts, Log, LogTotals, Row
 from pipeline.operate.audit.looks import Look
 from pipeline.operate.audit.offsets import Seen
 from pipeline.operate.audit.report import Check, Finding, Report
-from pipeline.operate.audit.sums import ROLLUPS, Cell, Kept, Sums
+from pipeline.operate.audit.sums import Cell, Kept, Sums
 from pipeline.protocol.chunks import Intent, Offset, Range, commit_metadata, intent_metadata
 
 LOG = Log("usage.requests", 0, "one")
@@ -40,8 +41,8 @@ def look(
 ) -> Look:
     sums = Sums(
         outcomes={("usage.requests", 0, "counted"): stored},
-        events={rollup.kind: 0 for rollup in ROLLUPS} | {"usage.requests": stored},
-        cells={rollup.kind: {} for rollup in ROLLUPS} | {"usage.requests": dict(cells or {})},
+        events={rollup.kind: 0 for rollup in all_rollups()} | {"usage.requests": stored},
+        cells={rollup.kind: {} for rollup in all_rollups()} | {"usage.requests": dict(cells or {})},
     )
     way = {LOG: Counts(under_way, under_way)} if under_way else {}
     return Look({LOG: totals(counted)}, sums, way, {LOG: 100} if is_open else {})

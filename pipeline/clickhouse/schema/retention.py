@@ -6,13 +6,22 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.client import Store
+from pipeline.facts.types import all_rollups
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-MINUTE_TABLES = ("requests_1m", "latency_1m", "tasks_1m", "events_1m")
-QUARTER_HOUR_TABLES = ("requests_15m", "latency_15m", "tasks_15m", "events_15m", "totals_15m")
-DAY_TABLES = {"users_1d": ("day", 1), "users_1mo": ("month", 31)}
+_EXPIRING = [rollup for rollup in all_rollups() if rollup.minutes]
+_DAYS = {"day": 1, "month": 31}
+
+MINUTE_TABLES = tuple(table for rollup in _EXPIRING for table in rollup.minute_tables())
+QUARTER_HOUR_TABLES = tuple(table for rollup in _EXPIRING for table in rollup.quarter_tables())
+DAY_TABLES = {
+    one.table: (one.at, _DAYS[one.at])
+    for rollup in _EXPIRING
+    for one in rollup.coarser
+    if one.at in _DAYS
+}
 """The column of the bucket, and its days: rows are kept until its last quarter hour goes."""
 
 _TTL = re.compile(r"\bTTL (\w+) \+ toIntervalDay\((\d+)\)")

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.facts.bulk.costs import costs
 from pipeline.facts.bulk.decimals import scaled
+from pipeline.facts.bulk.decode import CommonProductEvent, CommonRecipeAction, CommonRequest
 from pipeline.facts.exact.json_values import within_depth
 from pipeline.facts.exact.recipe_actions import is_task
 from pipeline.facts.exact.requests import is_currency
@@ -22,18 +24,22 @@ Values = list[Any] | NDArray[Any]
 class Bulk(Protocol):
     """Many events of one type, as columns."""
 
+    form: ClassVar[type[Struct]]
+    """The common form: what their data is decoded to."""
     odd: set[int]
     """The places that must be decided one by one after all."""
 
     def __init__(self, data: Sequence[Any]) -> None:
-        """``data``: what the type's decoder makes of them."""
+        """``data``: each of ``form``."""
 
-    def columns(self, rule_set: int) -> list[Values]:
-        """The head's but for the first two, minute and tenant; where there is nothing odd."""
+    def columns(self, rule_set: int) -> dict[str, Values]:
+        """The head's by name, in its order, after ``minute`` and ``tenant``; if nothing is odd."""
 
 
 class Requests:
-    """Columns of requests in the common form (``CommonRequest``)."""
+    """Columns of requests in the common form."""
+
+    form: ClassVar[type[Struct]] = CommonRequest
 
     def __init__(self, data: Sequence[Any]) -> None:
         self._data = data
@@ -42,53 +48,57 @@ class Requests:
         self.odd = {*unclear, *odd_costs}
         self._currencies = _currencies([d.currency for d in data], unpriced, self.odd)
 
-    def columns(self, rule_set: int) -> list[Values]:  # noqa: ARG002 - as for all types
+    def columns(self, rule_set: int) -> dict[str, Values]:  # noqa: ARG002 - as for all types
         """See ``Bulk``."""
         data = self._data
         read = [d.input_tokens for d in data]
         written = [d.output_tokens for d in data]
-        return [
-            [d.team_id or "" for d in data],
-            [d.agent_id or "" for d in data],
-            [d.token_id or "" for d in data],
-            [d.user_id or "" for d in data],
-            [d.model for d in data],
-            [d.operation for d in data],
-            [1 if d.status_code >= 400 else 0 for d in data],
-            self._durations,
-            [n or 0 for n in read],
-            [n or 0 for n in written],
-            [d.cache_read_input_tokens or 0 for d in data],
-            [d.cache_creation_input_tokens or 0 for d in data],
-            [d.reasoning_output_tokens or 0 for d in data],
-            _unmetered(read, written),
-            self._nanos,
-            self._currencies,
-        ]
+        return {
+            "team_id": [d.team_id or "" for d in data],
+            "agent_id": [d.agent_id or "" for d in data],
+            "token_id": [d.token_id or "" for d in data],
+            "user_id": [d.user_id or "" for d in data],
+            "model": [d.model for d in data],
+            "operation": [d.operation for d in data],
+            "failed": [1 if d.status_code >= 400 else 0 for d in data],
+            "duration_us": self._durations,
+            "input_tokens": [n or 0 for n in read],
+            "output_tokens": [n or 0 for n in written],
+            "cache_read_input_tokens": [d.cache_read_input_tokens or 0 for d in data],
+            "cache_creation_input_tokens": [d.cache_creation_input_tokens or 0 for d in data],
+            "reasoning_output_tokens": [d.reasoning_output_tokens or 0 for d in data],
+            "unmetered": _unmetered(read, written),
+            "cost_nanos": self._nanos,
+            "currency": self._currencies,
+        }
 
 
 class RecipeActions:
-    """Columns of recipe actions in the common form (``CommonRecipeAction``)."""
+    """Columns of recipe actions in the common form."""
+
+    form: ClassVar[type[Struct]] = CommonRecipeAction
 
     def __init__(self, data: Sequence[Any]) -> None:
         self._data = data
         durations = [0.0 if d.duration_ms is None else d.duration_ms for d in data]
         self.odd = set(scaled(durations, 1000.0).unclear)
 
-    def columns(self, rule_set: int) -> list[Values]:
+    def columns(self, rule_set: int) -> dict[str, Values]:
         """See ``Bulk``."""
         data, tasks = self._data, _tasks(rule_set)
-        return [
-            [d.recipe_id for d in data],
-            [d.app or "" for d in data],
-            [rule_set] * len(data),
-            [tasks[d.kind, d.outcome] for d in data],
-            [1 if d.outcome == "failed" else 0 for d in data],
-        ]
+        return {
+            "recipe_id": [d.recipe_id for d in data],
+            "app": [d.app or "" for d in data],
+            "rule_set": [rule_set] * len(data),
+            "task": [tasks[d.kind, d.outcome] for d in data],
+            "failed": [1 if d.outcome == "failed" else 0 for d in data],
+        }
 
 
 class ProductEvents:
-    """Columns of product events in the common form (``CommonProductEvent``)."""
+    """Columns of product events in the common form."""
+
+    form: ClassVar[type[Struct]] = CommonProductEvent
 
     def __init__(self, data: Sequence[Any]) -> None:
         self._data = data
@@ -98,9 +108,12 @@ class ProductEvents:
             if d.properties and not _is_shallow(bytes(d.properties))
         }
 
-    def columns(self, rule_set: int) -> list[Values]:  # noqa: ARG002 - as for all types
+    def columns(self, rule_set: int) -> dict[str, Values]:  # noqa: ARG002 - as for all types
         """See ``Bulk``."""
-        return [[d.user_id or "" for d in self._data], [d.name for d in self._data]]
+        return {
+            "user_id": [d.user_id or "" for d in self._data],
+            "name": [d.name for d in self._data],
+        }
 
 
 def _is_shallow(properties: bytes) -> bool:
@@ -136,11 +149,3 @@ def _currencies(found: list[str | None], unpriced: list[int], odd: set[int]) -> 
     for place in unpriced:
         currencies[place] = ""
     return currencies
-
-
-BULKS: Mapping[str, type[Bulk]] = {
-    "usage.requests": Requests,
-    "usage.recipe-actions": RecipeActions,
-    "usage.events": ProductEvents,
-}
-"""By topic."""

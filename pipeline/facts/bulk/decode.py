@@ -6,6 +6,7 @@ of ``decide``, which says what it comes to.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -111,21 +112,13 @@ class Decoded(NamedTuple):
 
 Decoder = msgspec.json.Decoder[Any]
 
-DECODERS: dict[str, tuple[Decoder, Decoder]] = {
-    "usage.requests": (
-        Decoder(CommonEvent[Literal["usage.request.v1"]]),
-        Decoder(CommonRequest),
-    ),
-    "usage.recipe-actions": (
-        Decoder(CommonEvent[Literal["usage.recipe_action.v1"]]),
-        Decoder(CommonRecipeAction),
-    ),
-    "usage.events": (
-        Decoder(CommonEvent[Literal["usage.event.v1"]]),
-        Decoder(CommonProductEvent),
-    ),
-}
-"""By topic: of events, and of their data."""
+
+@cache
+def decoders(type_: str, form: type[Struct]) -> tuple[Decoder, Decoder]:
+    """The decoders of a type's events, and of their data in the common form."""
+    event: Any = CommonEvent[Literal[type_]]  # type: ignore[valid-type]
+    return Decoder(event), Decoder(form)
+
 
 _STRUCTURED = ("content-type", b"application/cloudevents+json")
 _ORDINARY_CONTAINERS = 2  # the event and its data
@@ -139,8 +132,8 @@ _LONG_NUMBER = re.compile(rb"[0-9.eE+-]{8}")
 class CommonForm:
     """Decodes the records of one topic that are of the common form."""
 
-    def __init__(self, topic: str, rules: Rules) -> None:
-        self._envelope, self._data = DECODERS[topic]
+    def __init__(self, type_: str, form: type[Struct], rules: Rules) -> None:
+        self._envelope, self._data = decoders(type_, form)
         self._rules = rules
 
     def decode(self, records: Sequence[Record], values: Sequence[bytes]) -> Decoded:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.facts.bulk.columns import BULKS, Values
+from pipeline.facts.bulk.columns import Bulk, Values
 from pipeline.facts.bulk.decode import CommonForm, Decoded
 from pipeline.facts.bulk.times import Instants, instants
 from pipeline.facts.contents import Contents, content
@@ -107,12 +107,12 @@ def nothing(head: Head, count: int) -> Common:
 class FastPath:
     """Reads the records of one topic."""
 
-    def __init__(self, topic: str, head: Head, event_type: str, rules: Rules) -> None:
+    def __init__(self, head: Head, type_: str, bulk: type[Bulk], rules: Rules) -> None:
         self._head = head
-        self._type = event_type
+        self._type = type_
         self._rules = rules
-        self._form = CommonForm(topic, rules)
-        self._bulk = BULKS[topic]
+        self._form = CommonForm(type_, bulk.form, rules)
+        self._bulk = bulk
 
     def read(
         self,
@@ -162,7 +162,7 @@ class FastPath:
             contents = np.fromiter(map(content, map(_data_of, found)), np.uint32, len(found))
         if with_columns and not odd:
             minutes = times // 60_000 * 60
-            columns = [minutes, tenants, *bulk.columns(self._rules.task_rule_set)]
+            columns = [minutes, tenants, *bulk.columns(self._rules.task_rule_set).values()]
         common = Common(
             columns,
             tenants,

@@ -10,18 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from pipeline.facts.contents import content, content_of
-from pipeline.facts.exact import (
-    entities,
-    envelope,
-    forms,
-    json_values,
-    product_events,
-    recipe_actions,
-    requests,
-    times,
-)
+from pipeline.facts.event_type import EventType
+from pipeline.facts.exact import envelope, forms, json_values, times
 from pipeline.facts.exact.envelope import Envelope
-from pipeline.facts.exact.fields import Data
 from pipeline.facts.exact.json_values import NotJSON
 from pipeline.facts.exact.origin import Origin
 from pipeline.facts.exact.reasons import (
@@ -37,19 +28,8 @@ from pipeline.facts.exact.reasons import (
 )
 from pipeline.facts.interface import Record, Rejection
 from pipeline.facts.rules import Rules
-from schemas import entity, product_event, recipe_action, request
 
 T = TypeVar("T")
-
-Row = Callable[[Data, Origin], tuple[Any, ...]]
-
-ROWS: Mapping[str, Mapping[str, Row]] = {
-    "usage.requests": {request.TYPE: requests.row},
-    "usage.recipe-actions": {recipe_action.TYPE: recipe_actions.row},
-    "usage.events": {product_event.TYPE: product_events.row},
-    "usage.entities": {entity.TYPE: entities.row},
-}
-"""By topic: the types that are known on it, and how their data becomes a row."""
 
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -73,11 +53,10 @@ Verdict = Counted | Rejection
 
 
 class Decider:
-    """Decides about the records of one partition of a topic."""
+    """Decides about the records of one partition of a type's topic."""
 
-    def __init__(self, topic: str, rules: Rules, partition: int) -> None:
-        self._rows = ROWS[topic]
-        self._topic = topic
+    def __init__(self, known: EventType, rules: Rules, partition: int) -> None:
+        self._known = known
         self._partition = partition
         self._rules = rules
 
@@ -165,11 +144,10 @@ class Decider:
         self, record: Record, index: int | None, event: Envelope, hashed: Callable[[], int]
     ) -> Counted:
         try:
-            make_row = self._rows.get(event.type)
-            if make_row is None:
+            if event.type != self._known.type:
                 raise self._unknown(event.type)
             time = record.timestamp if event.time is None else event.time
-            row = make_row(event.data, self._origin(record, index, event.tenant, time))
+            row = self._known.row(event.data, self._origin(record, index, event.tenant, time))
             check_time(time, record.timestamp, self._rules)
         except Refused as refused:
             refused.tenant, refused.type = event.tenant, event.type
@@ -188,10 +166,10 @@ class Decider:
         )
 
     def _unknown(self, type_: str) -> Refused:
-        known = ", ".join(self._rows)
         return Refused(
             UNKNOWN_TYPE,
-            f"type: found {type_[:60]!r}, expected one that {self._topic} knows ({known}).",
+            f"type: found {type_[:60]!r}, expected one that {self._known.topic} knows "
+            f"({self._known.type}).",
         )
 
 

@@ -12,11 +12,11 @@ from schemas.entity import ATTRIBUTES, LAST_ANCHOR_DAY, OF_NO_TENANT
 from schemas.envelope import NOBODY
 
 _ENTITIES = tuple(ATTRIBUTES)
-_NAMES = [name for name, _ in heads.ENTITIES.columns]
+_NAMES = heads.Entity._fields
 _READ_OUT = _NAMES[_NAMES.index("attributes") + 1 :]
 
 
-def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
+def row(data: fields.Data, origin: Origin) -> heads.Entity:
     """The row of a valid entity. Raises Refused."""
     entity = fields.choice(data, "entity", _ENTITIES)
     entity_id = fields.required_text(data, "entity_id")
@@ -27,18 +27,18 @@ def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
     if entity == "tenant":
         _check_tenant(attributes)
     known = ATTRIBUTES[entity]
-    return (
-        origin.tenant,
-        entity,
-        entity_id,
-        origin.time,
-        origin.arrival,
-        origin.partition,
-        origin.offset,
-        origin.element,
-        int(deleted),
-        compact(attributes),
-        *(_read_out(name, attributes if name in known else {}) for name in _READ_OUT),
+    return heads.Entity(
+        tenant=origin.tenant,
+        entity=entity,
+        entity_id=entity_id,
+        time=origin.time,
+        arrival=origin.arrival,
+        partition=origin.partition,
+        offset=origin.offset,
+        element=origin.element,
+        deleted=int(deleted),
+        attributes=compact(attributes),
+        **{name: _read_out(name, attributes if name in known else {}) for name in _READ_OUT},
     )
 
 

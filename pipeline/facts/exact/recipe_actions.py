@@ -1,7 +1,6 @@
 """``usage.recipe_action.v1``: checked data to a row of ``actions_in``."""
 
-from typing import Any
-
+from pipeline.facts import heads
 from pipeline.facts.exact import fields
 from pipeline.facts.exact.origin import Origin
 from schemas.fields import MAX_INTEGER
@@ -26,7 +25,7 @@ def is_task(rule_set: int, kind: str, outcome: str) -> bool:
     return (kind, outcome) in TASK_RULES[rule_set]
 
 
-def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
+def row(data: fields.Data, origin: Origin) -> heads.RecipeAction:
     """The row of a valid recipe action. Raises Refused."""
     recipe_id = fields.required_text(data, "recipe_id")
     fields.required_text(data, "job_id")
@@ -40,8 +39,15 @@ def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
     fields.optional_boolean(data, "rerun")
     if data.get("duration_ms") is not None:
         fields.duration_us(data, "duration_ms")
-    task, failed = int(is_task(origin.rule_set, kind, outcome)), int(outcome == "failed")
-    return origin.minute, origin.tenant, recipe_id, app, origin.rule_set, task, failed
+    return heads.RecipeAction(
+        minute=origin.minute,
+        tenant=origin.tenant,
+        recipe_id=recipe_id,
+        app=app,
+        rule_set=origin.rule_set,
+        task=int(is_task(origin.rule_set, kind, outcome)),
+        failed=int(outcome == "failed"),
+    )
 
 
 def _check_step(data: fields.Data) -> None:

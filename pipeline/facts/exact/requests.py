@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from pipeline.facts import heads
 from pipeline.facts.exact import fields
 from pipeline.facts.exact.decimals import Unfit, scaled
 from pipeline.facts.exact.origin import Origin
@@ -18,7 +19,7 @@ COST_DIGITS = 9
 """A cost is below 10 to this."""
 
 
-def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
+def row(data: fields.Data, origin: Origin) -> heads.Request:
     """The row of a valid request. Raises Refused."""
     operation = fields.required_text(data, "operation")
     model = fields.required_text(data, "model")
@@ -27,25 +28,25 @@ def row(data: fields.Data, origin: Origin) -> tuple[Any, ...]:
     for name in ("provider", "response_model", "error_type"):
         fields.optional_text(data, name)
     nanos, currency = _price(data)
-    return (
-        origin.minute,
-        origin.tenant,
-        fields.optional_text(data, "team_id"),
-        fields.optional_text(data, "agent_id"),
-        fields.optional_text(data, "token_id"),
-        fields.optional_text(data, "user_id"),
-        model,
-        operation,
-        int(status_code >= 400),
-        duration,
-        fields.tokens(data, "input_tokens"),
-        fields.tokens(data, "output_tokens"),
-        fields.tokens(data, "cache_read_input_tokens"),
-        fields.tokens(data, "cache_creation_input_tokens"),
-        fields.tokens(data, "reasoning_output_tokens"),
-        int(data.get("input_tokens") is None and data.get("output_tokens") is None),
-        nanos,
-        currency,
+    return heads.Request(
+        minute=origin.minute,
+        tenant=origin.tenant,
+        team_id=fields.optional_text(data, "team_id"),
+        agent_id=fields.optional_text(data, "agent_id"),
+        token_id=fields.optional_text(data, "token_id"),
+        user_id=fields.optional_text(data, "user_id"),
+        model=model,
+        operation=operation,
+        failed=int(status_code >= 400),
+        duration_us=duration,
+        input_tokens=fields.tokens(data, "input_tokens"),
+        output_tokens=fields.tokens(data, "output_tokens"),
+        cache_read_input_tokens=fields.tokens(data, "cache_read_input_tokens"),
+        cache_creation_input_tokens=fields.tokens(data, "cache_creation_input_tokens"),
+        reasoning_output_tokens=fields.tokens(data, "reasoning_output_tokens"),
+        unmetered=int(data.get("input_tokens") is None and data.get("output_tokens") is None),
+        cost_nanos=nanos,
+        currency=currency,
     )
 
 

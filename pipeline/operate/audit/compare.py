@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipeline.facts.rollups import Rollup
+from pipeline.facts.types import all_rollups
 from pipeline.operate.audit.bounds import Interval, Narrowing, Number
 from pipeline.operate.audit.ledger import OUTCOMES, Counts, Log
 from pipeline.operate.audit.looks import Look
 from pipeline.operate.audit.report import Check, Finding
-from pipeline.operate.audit.sums import ROLLUPS, Cell, Kept, Rollup
+from pipeline.operate.audit.sums import Cell, Kept
 
 SHOWN = 50
 """Findings of one comparison that are listed."""
@@ -43,10 +45,10 @@ class Comparison:
         """Add one look at store and ledger to what is compared."""
         self._look = look
         self._outcomes.add(dict(_outcome_differences(look)))
-        self._rollups.add({r.kind: _rollup_difference(look, r) for r in ROLLUPS})
+        self._rollups.add({r.kind: _rollup_difference(look, r) for r in all_rollups()})
         seen: dict[Cell, Interval] = {}
         widest: Number = 0
-        for rollup in ROLLUPS:
+        for rollup in all_rollups():
             way = _Way(_counted_under_way(look, rollup))
             widest = max(widest, way.events)
             for cell, (events, _) in look.sums.cells[rollup.kind].items():
@@ -94,11 +96,11 @@ class Comparison:
         return check
 
     def _rollup_check(self) -> Check:
-        compared = ", ".join(f"{r.quarters} ({r.events})" for r in ROLLUPS)
+        compared = ", ".join(f"{r.quarters} ({r.events})" for r in all_rollups())
         if self._span.quarters is not None:
             compared += f" since {_time(self._span.quarters)}"
         check = Check("rollups", f"counted events: {compared} = ledger")
-        for rollup in ROLLUPS:
+        for rollup in all_rollups():
             by = self._rollups.differences().get(rollup.kind)
             if by is not None:
                 message = f"{rollup.quarters} has {_words(by)} {rollup.events} {_THAN_LEDGER}"

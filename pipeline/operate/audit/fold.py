@@ -11,11 +11,13 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline import facts
 from pipeline.facts.interface import remembered_from
+from pipeline.facts.rollups import Rollup
 from pipeline.facts.rules import rules_of
+from pipeline.facts.types import all_rollups
 from pipeline.kafka.faults import translate, unanswered
 from pipeline.kafka.group import log_consumer
 from pipeline.operate.audit.ledger import Counts, Log, Row
-from pipeline.operate.audit.sums import QUARTER_SECONDS, ROLLUPS, Rollup
+from pipeline.operate.audit.sums import QUARTER_SECONDS
 
 if TYPE_CHECKING:
     from pipeline.errors import BrokerError
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 BATCH = 5_000
 CONSUME_SECONDS = 0.1
 SILENCE_SECONDS = 30.0
-NANOS = "cost_nanos"
 
 Key = tuple[Any, ...]
 
@@ -157,7 +158,7 @@ class Folded:
         for (minute, *key), events in one.outcomes.items():
             at = (minute, row.log.topic, row.log.partition, *key)
             self.outcomes.setdefault(at, [0])[0] += events
-        for rollup in ROLLUPS:
+        for rollup in all_rollups():
             if row.log.topic.endswith(rollup.kind):
                 _add_rows(self.sums.setdefault(rollup.kind, {}), rollup, one)
 
@@ -182,7 +183,7 @@ def _add_rows(into: dict[Key, list[int]], rollup: Rollup, one: facts.Facts) -> N
     columns = {
         name: column for (name, _), column in zip(one.head.columns, one.columns, strict=True)
     }
-    names = (*rollup.key, *head_measures(rollup))
+    names = (*rollup.key, *rollup.sources())
     width = len(rollup.key)
     seconds = columns["minute"] if "minute" in columns else _seconds(columns["time"])
     for second, *values in zip(seconds, *(columns[name] for name in names), strict=True):
@@ -195,9 +196,3 @@ def _add_rows(into: dict[Key, list[int]], rollup: Rollup, one: facts.Facts) -> N
 
 def _seconds(milliseconds: Iterable[Any]) -> Iterator[int]:
     return (one // 1000 for one in milliseconds)
-
-
-def head_measures(rollup: Rollup) -> list[str]:
-    """The head's columns that the rollup's measures are sums of."""
-    renamed = {"tasks": "task", "cost * 1000000000": NANOS}
-    return [renamed.get(name, name) for name in rollup.measures]

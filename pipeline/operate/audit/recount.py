@@ -22,6 +22,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SettingsError
+from pipeline.facts.types import all_rollups
 from pipeline.kafka.group import bounds
 from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit.fold import Folded, Folder, counts_of
@@ -31,7 +32,7 @@ from pipeline.operate.audit.match import Matched, match
 from pipeline.operate.audit.report import Check, Finding
 from pipeline.operate.audit.selection import ChunkSelection
 from pipeline.operate.audit.stored import Outside, outside, stored_outcomes, stored_quarters
-from pipeline.operate.audit.sums import ROLLUPS, kept
+from pipeline.operate.audit.sums import kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,10 +164,12 @@ class _Work:
     def _compare(self) -> Outside:
         outcomes = stored_outcomes(self._store, self.folded)
         span = kept(self._store)
-        found = {r.quarters: stored_quarters(self._store, r, self.folded, span) for r in ROLLUPS}
+        found = {
+            r.quarters: stored_quarters(self._store, r, self.folded, span) for r in all_rollups()
+        }
         around = outside(self._store, self.folded.ranges(), self._ends)
         self.outcomes = match(self.folded.outcomes, outcomes, around.outcome_is_exact)
-        for rollup in ROLLUPS:
+        for rollup in all_rollups():
             due = self.folded.sums.get(rollup.kind, {})
             held = {key: sums for key, sums in due.items() if key[0] >= (span.quarters or 0)}
             self.sums[rollup.quarters] = match(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.quoting import quoted
+from pipeline.facts.rollups import Rollup
 from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit.ledger import Log, key_is
-from pipeline.operate.audit.sums import Kept, Rollup
+from pipeline.operate.audit.sums import Kept
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.schema import views
-from pipeline.clickhouse.schema.retention import current
+from pipeline.clickhouse.schema.retention import MINUTE_TABLES, QUARTER_HOUR_TABLES, current
+from pipeline.facts.rollups import Coarser, Rollup
+from pipeline.facts.types import all_rollups
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -19,113 +22,7 @@ EXPIRY_MARGIN_SECONDS = 3600
 """Rows this close to their expiry are not compared: some may go while we look."""
 MOST_DIFFERENCES = 100_000
 
-
-class Coarser(NamedTuple):
-    """A table that sums the same events up by fewer columns."""
-
-    table: str
-    at: str
-    """Its time: ``quarter``, ``day`` or ``month``."""
-    measures: tuple[tuple[str, str], ...]
-    """Besides the events: each sum in it, and what that is in the 15-minute rows."""
-
-
-_COST = "cost * 1000000000"
-_TOKENS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "reasoning_output_tokens",
-)
-_COMPLETION = views.written_out("_is_completion()")
-_EMBEDDING = views.written_out("_is_embedding()")
-
-
-def _same(*names: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, name) for name in names)
-
-
-@dataclass(frozen=True, slots=True)
-class Rollup:
-    """The tables that the events of one topic are summed in, or kept in one by one."""
-
-    kind: str
-    """The topic, without prefix: those of every prefix come into the same tables."""
-    quarters: str
-    minutes: str
-    """Empty where there are none."""
-    events: str
-    """The column that counts them."""
-    measures: tuple[str, ...]
-    """The other sums, as whole numbers."""
-    key: tuple[str, ...]
-    """The finest key, but for the time."""
-    latency: tuple[tuple[str, bool], ...] = ()
-    """Histograms: table, and whether it is by the minute."""
-    coarser: tuple[Coarser, ...] = ()
-    """Tables of a coarser key, or of days."""
-
-
-ROLLUPS = (
-    Rollup(
-        "usage.requests",
-        "requests_15m",
-        "requests_1m",
-        "requests",
-        ("failed", "duration_us", *_TOKENS, "unmetered", _COST),
-        (
-            "tenant",
-            "team_id",
-            "agent_id",
-            "token_id",
-            "user_id",
-            "model",
-            "operation",
-            "currency",
-        ),
-        (("latency_15m", False), ("latency_1m", True)),
-        (
-            Coarser(
-                "totals_15m",
-                "quarter",
-                (
-                    *_same("failed", *_TOKENS, "unmetered", _COST),
-                    ("completions", f"if({_COMPLETION}, requests, 0)"),
-                    ("completions_us", f"if({_COMPLETION}, duration_us, 0)"),
-                    ("embeddings", f"if({_EMBEDDING}, requests, 0)"),
-                    ("embeddings_us", f"if({_EMBEDDING}, duration_us, 0)"),
-                ),
-            ),
-            Coarser("users_1d", "day", _same("input_tokens", "output_tokens", _COST)),
-            Coarser("users_1mo", "month", _same("input_tokens", "output_tokens", _COST)),
-        ),
-    ),
-    Rollup(
-        "usage.recipe-actions",
-        "tasks_15m",
-        "tasks_1m",
-        "actions",
-        ("tasks", "failed"),
-        ("tenant", "recipe_id", "app", "rule_set"),
-    ),
-    Rollup(
-        "usage.events",
-        "events_15m",
-        "events_1m",
-        "events",
-        (),
-        ("tenant", "user_id", "name"),
-    ),
-    Rollup(
-        "usage.entities",
-        "entities",
-        "",
-        "changes",
-        ("deleted",),
-        ("tenant", "entity", "entity_id", "partition", "offset", "element", "attributes"),
-    ),
-)
+_written_out = cache(views.written_out)
 
 
 class Kept(NamedTuple):
@@ -170,9 +67,8 @@ def kept(store: Store) -> Kept:
             {"database": store.database},
         )
     )
-    minutes = [rollup.minutes for rollup in ROLLUPS if rollup.minutes] + ["latency_1m"]
-    quarters = [rollup.quarters for rollup in ROLLUPS] + ["latency_15m"]
-    return Kept(_from(now, engines, minutes), _from(now, engines, quarters))
+    quarters = {*QUARTER_HOUR_TABLES, *(rollup.quarters for rollup in all_rollups())}
+    return Kept(_from(now, engines, MINUTE_TABLES), _from(now, engines, quarters))
 
 
 def _from(now: int, engines: dict[str, str], tables: Iterable[str]) -> int | None:
@@ -186,7 +82,7 @@ def _from(now: int, engines: dict[str, str], tables: Iterable[str]) -> int | Non
 def read(store: Store, span: Kept) -> Sums:
     """Read the sums of all tables once."""
     sums = Sums(outcomes=_outcomes(store))
-    for rollup in ROLLUPS:
+    for rollup in all_rollups():
         [(events,)] = store.query(
             f"SELECT sum({rollup.events}) FROM {rollup.quarters} "  # noqa: S608
             f"WHERE quarter >= toDateTime({span.quarters or 0:d}, 'UTC')"
@@ -262,7 +158,7 @@ def _quarters(table: str, measures: Sequence[str], since: int) -> _Side:
 
 def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side]:
     mine = [rollup.events, *(left for left, _ in coarser.measures)]
-    theirs = [rollup.events, *(right for _, right in coarser.measures)]
+    theirs = [rollup.events, *(_written_out(right) for _, right in coarser.measures)]
     if coarser.at == "quarter":
         return _quarters(coarser.table, mine, since), _quarters(rollup.quarters, theirs, since)
     since = math.ceil(since / DAY_SECONDS) * DAY_SECONDS

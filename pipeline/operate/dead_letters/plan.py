@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.facts.exact.decide import Verdict
-from pipeline.facts.judge import ROWS, Judge, Rejection
+from pipeline.facts.judge import Judge, Rejection
+from pipeline.facts.types import TYPES
 from pipeline.operate.dead_letters import events
 from pipeline.operate.dead_letters.exchange import Correction
 from pipeline.operate.dead_letters.letter import RETRY_OF, DeadLetter, Mark
@@ -53,7 +54,7 @@ class Planner:
         topic = self.settings.topic_name(letter.source.topic)
         verdicts = (
             self.judge.verdicts(topic, value, headers, now_ms, partition=letter.source.partition)
-            if topic in ROWS
+            if topic in TYPES
             else []
         )
         problem = self._problem(letter, correction, verdicts, topic, value, headers)
@@ -71,7 +72,7 @@ class Planner:
         value: bytes,
         headers: HeaderList,
     ) -> str:
-        if topic not in ROWS:
+        if topic not in TYPES:
             return f"no worker of USAGE_TOPIC_PREFIX {self.settings.topic_prefix!r} reads its topic"
         if letter.is_cut and correction is None:
             return (

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.errors import UsageError
-from pipeline.facts.judge import ROWS, Judge
+from pipeline.facts.judge import Judge
 from pipeline.facts.rules import rules_of
+from pipeline.facts.types import TYPES
 from pipeline.kafka.faults import translate
 from pipeline.kafka.group import bounds_of, log_consumer, partitions
 from pipeline.operate.tail import screen
@@ -77,9 +78,9 @@ def main(settings: Settings, tail: Tail) -> None:
 def _topic_names(settings: Settings, asked: Sequence[str]) -> Sequence[str]:
     names = [settings.topic_name(topic) for topic in asked]
     for name in names:
-        if name not in ROWS:
-            raise UsageError(f"{name} carries no events; allowed: {', '.join(ROWS)}")
-    return names or tuple(ROWS)
+        if name not in TYPES:
+            raise UsageError(f"{name} carries no events; allowed: {', '.join(TYPES)}")
+    return names or tuple(TYPES)
 
 
 def _starts(
