@@ -67,7 +67,7 @@ def requests(count: int, seed: int) -> list[list[Any]]:
     names = [[f"{name}-{ids[i * step % 1_000]}" for i in range(count)]
              for step, name in enumerate("tgakumo", 1)]  # fmt: skip
     counts = [[i % 7 for i in range(count)] for _ in range(6)]
-    return [minutes, *names, [i % 2 for i in range(count)], *counts,
+    return [minutes, *names, [i % 2 for i in range(count)], *counts, [0] * count,
             [i * 1_000_003 for i in range(count)], ["USD"] * count]  # fmt: skip
 
 
