@@ -40,10 +40,10 @@ def test_a_broker_that_is_away_is_said_now_and_then(scene: Scene) -> None:
     worker = scene.worker(USAGE_LOG_FORMAT="json")
     scene.send(500)
     scene.settle()
-    lines = len(worker.output().splitlines())
+    lines = len(worker.said())
     scene.kafka.kill9()
     time.sleep(10)  # it is away; nothing is to happen
-    said = worker.output().splitlines()[lines:]
+    said = worker.said()[lines:]
     scene.kafka.start()
     assert 0 < len(said) < 20, worker.tail()
     assert all(json.loads(line)["logger"] for line in said)

@@ -139,4 +139,4 @@ def test_no_store_at_the_start(scene: Scene) -> None:
         proxy.set(Mode.REFUSE)
         worker = scene.worker(USAGE_CLICKHOUSE=scene.store_url(proxy.port))
         scene.await_end(worker, UNAVAILABLE)
-        assert len(worker.output().splitlines()) == 1, worker.tail()
+        assert len(worker.said()) == 1, worker.tail()

@@ -144,7 +144,7 @@ def test_a_missing_topic_is_said_in_one_line(scene: Scene) -> None:
         worker = scene.worker()
         scene.await_end(worker, 75)
         assert scene.topic(missing) in worker.output()
-        assert len(worker.output().splitlines()) == 1, worker.tail()
+        assert len(worker.said()) == 1, worker.tail()
         if missing == RECIPE_ACTIONS:
             scene.create_topics()
 
@@ -155,4 +155,4 @@ def test_unmigrated_store_is_said_in_one_line(scene: Scene) -> None:
     worker = scene.worker()
     scene.await_end(worker, 78)
     assert "usage migrate" in worker.output()
-    assert len(worker.output().splitlines()) == 1, worker.tail()
+    assert len(worker.said()) == 1, worker.tail()
