@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import confluent_kafka
 from aiokafka import structs
@@ -148,8 +148,8 @@ def bounds_of(consumer: Consumer, settings: Settings, source: Source) -> Bounds:
         raise translate(error, settings) from error
 
 
-def log_consumer(settings: Settings, **config: Any) -> Consumer:
-    """A consumer that reads what is assigned to it; it never joins the group and never commits.
+def log_consumer(settings: Settings) -> Consumer:
+    """A consumer that is asked for topics and their bounds; records are read by `LogReader`.
 
     Raises:
         BrokerError: Kafka does not let us in.
@@ -162,7 +162,7 @@ def log_consumer(settings: Settings, **config: Any) -> Consumer:
         "isolation.level": "read_committed",
         "log_level": 2,
     }
-    return Consumer(confluent_config(settings) | own | config)
+    return Consumer(confluent_config(settings) | own)
 
 
 def group(settings: Settings) -> Group:

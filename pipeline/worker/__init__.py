@@ -2,8 +2,8 @@
 
 The way of a batch, step by step (the numbers are those of `pipeline.protocol.chunks`):
 
-- `transport.thread` fetches it, in a thread of its own; `transport.lenient` parses what aiokafka
-  does not; `transport.batches` hands it on whole, one for each partition and fetch.
+- `transport.thread` fetches it, in a thread of its own; `pipeline.kafka.lenient` parses
+  what aiokafka does not; `transport.batches` hands it on whole, one for each partition and fetch.
 - An agent (``agents/``, one for each topic) takes it by `work.Work.pieces`, which waits while
   `pressure.Pressure` says so.
 - (1) `protocol.partition.Partition.add` folds it into the open chunk: `facts.reader` decodes its

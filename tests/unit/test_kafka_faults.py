@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
@@ -13,6 +14,7 @@ from pipeline.errors import BrokerError
 from pipeline.kafka import group as audit_kafka
 from pipeline.kafka import topics
 from pipeline.kafka.faults import translate
+from pipeline.kafka.reading import LogReader
 from pipeline.operate import rewind
 from pipeline.operate.audit import fold
 from pipeline.operate.audit.ledger import Log
@@ -73,11 +75,8 @@ def _dead_letters(settings: Settings) -> None:
 
 def _records(settings: Settings) -> None:
     log = Log("usage.requests", 0, "x")
-    consumer = audit_kafka.log_consumer(settings)
-    try:
-        list(fold._Records(settings, consumer, log, 0).until(1))
-    finally:
-        consumer.close()
+    with closing(LogReader(settings)) as reader:
+        list(fold._Records(settings, reader, log, 0).until(1))
 
 
 def _rewind(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.worker.transport.lenient import LenientRecords, records_of
+from pipeline.kafka.lenient import LenientRecords, records_of
 from tests.support.harness.batches import NAME, batch_of, with_names
 
 CODECS = (0, 1, 3, 4)

@@ -5,38 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from typing import TYPE_CHECKING, Any
 
 from pipeline import facts
 from pipeline.facts.interface import remembered_from
 from pipeline.facts.rollups import Rollup
 from pipeline.facts.rules import rules_of
 from pipeline.facts.types import all_rollups
-from pipeline.kafka.faults import translate, unanswered
-from pipeline.kafka.group import log_consumer
+from pipeline.kafka.faults import unanswered
+from pipeline.kafka.reading import LogReader, LogRecord
 from pipeline.operate.audit.ledger import Counts, Log, Row
 from pipeline.operate.audit.sums import QUARTER_SECONDS
 
 if TYPE_CHECKING:
-    from pipeline.errors import BrokerError
     from pipeline.settings import Settings
 
 BATCH = 5_000
-CONSUME_SECONDS = 0.1
+READ_SECONDS = 0.1
 SILENCE_SECONDS = 30.0
 
 Key = tuple[Any, ...]
-
-
-class LogRecord(NamedTuple):
-    """A record as `pipeline.facts` reads it."""
-
-    offset: int
-    timestamp: int
-    headers: Sequence[tuple[str, bytes]]
-    value: bytes | None
 
 
 class Folder:
@@ -46,13 +34,13 @@ class Folder:
         self._settings = settings
         self._rules = rules_of(settings)
         self.digest = self._rules.digest()
-        self._consumer = log_consumer(settings, **{"enable.partition.eof": True})
+        self._log_reader = LogReader(settings)
         self._readers: dict[Log, tuple[facts.Reader, int]] = {}
         """How far each log was read, and by which reader."""
 
     def close(self) -> None:
         """Close the connection to Kafka."""
-        self._consumer.close()
+        self._log_reader.close()
 
     def fold(self, log: Log, rows: Sequence[Row], first: int) -> Iterator[tuple[Row, facts.Facts]]:
         """Read the log over these rows, in order, and yield what each comes to.
@@ -67,7 +55,7 @@ class Folder:
                 reader, at, records = self._reader(log), 0, None
             begin = max(at, first, remembered_from(row.a, self._rules.duplicate_window))
             if records is None or begin > at:
-                records = _Records(self._settings, self._consumer, log, begin)
+                records = _Records(self._settings, self._log_reader, log, begin)
             for some in records.until(row.a):
                 reader.remember(some)
             into = facts.Facts(reader.head)
@@ -89,54 +77,36 @@ class Folder:
 class _Records:
     """One partition's records from an offset on."""
 
-    def __init__(self, settings: Settings, consumer: Any, log: Log, start: int) -> None:
+    def __init__(self, settings: Settings, reader: LogReader, log: Log, start: int) -> None:
         self._settings = settings
-        self._consumer = consumer
+        self._reader = reader
         self._log = log
         self._held: list[LogRecord] = []
-        self._ended = False
-        consumer.assign([TopicPartition(log.topic, log.partition, start)])
+        reader.start({log.source: start})
+        self._end = reader.ends()[log.source]
 
     def until(self, end: int) -> Iterator[list[LogRecord]]:
         """Yield all records before ``end``, some at a time. Raises BrokerError when none come."""
+        due_to = min(end, self._end)
         while True:
             due = [record for record in self._held if record.offset < end]
             if due:
                 self._held = self._held[len(due) :]
                 yield due
-            if self._held or self._ended:
+            if self._held or self._reader.position(self._log.source) >= due_to:
                 return
-            self._fetch()
+            self._fetch(due_to)
 
-    def _fetch(self) -> None:
+    def _fetch(self, due_to: int) -> None:
         end = time.monotonic() + SILENCE_SECONDS
-        while not (messages := self._consume()):
+        while not (found := self._reader.read(BATCH, READ_SECONDS)):
+            if self._reader.position(self._log.source) >= due_to:
+                return  # what is left is no record: the marks of transactions
             if time.monotonic() >= end:
                 raise unanswered(
                     self._settings, f"nothing comes of {self._log} for {SILENCE_SECONDS:g} s"
                 )
-        for message in messages:
-            self._take(message)
-
-    def _consume(self) -> list[Any]:
-        try:
-            return list(self._consumer.consume(BATCH, CONSUME_SECONDS))
-        except KafkaException as error:
-            raise self._unread(error) from error
-
-    def _take(self, message: Any) -> None:
-        error = message.error()
-        if error is None:
-            headers = message.headers() or []
-            stamp = message.timestamp()[1]
-            self._held.append(LogRecord(message.offset(), stamp, headers, message.value()))
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - it is public in all but name
-            self._ended = True
-        else:
-            raise self._unread(KafkaException(error))
-
-    def _unread(self, error: KafkaException) -> BrokerError:
-        return translate(error, self._settings, f"{self._log} cannot be read")
+        self._held += found
 
 
 @dataclass

@@ -6,37 +6,32 @@ of each key holds; a tombstone takes the dead letter away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
-
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.kafka.faults import translate, unanswered
-from pipeline.kafka.group import bounds_of, log_consumer, partitions
+from pipeline.kafka.faults import unanswered
+from pipeline.kafka.group import bounds
+from pipeline.kafka.reading import LogReader, LogRecord
 from pipeline.kafka.topics import DEAD_LETTER
 from pipeline.operate.dead_letters.letter import (
     MARK_SUFFIX,
     DeadLetter,
-    Headers,
     Mark,
     parse,
     parse_mark,
 )
-from pipeline.protocol.chunks import Source
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
-
     from pipeline.operate.dead_letters.selection import LetterSelection
+    from pipeline.protocol.chunks import Source
     from pipeline.settings import Settings
 
 AT_ONCE = 500
 SILENCE_SECONDS = 30.0
 POLL_SECONDS = 0.1
-"""`consume` waits so long for a full lot, whatever it has."""
-
-_TO_THE_END = {"enable.partition.eof": True, "fetch.wait.max.ms": 50}
 
 
 class Found(NamedTuple):
@@ -55,19 +50,13 @@ def read(settings: Settings, selection: LetterSelection, *, values: bool = True)
         BrokerError: Kafka could not be reached, has no such topic, or stopped answering.
     """
     topic = settings.topic(DEAD_LETTER.name)
-    consumer = log_consumer(settings, **_TO_THE_END)
     shelf = _Shelf(selection, values)
-    try:
-        sources = partitions(consumer, settings, topic)
-        starts = [_start(consumer, settings, source) for source in sources]
-        consumer.assign([start for start in starts if start is not None])
-        waiting = sum(start is not None for start in starts)
-        for message in _to_the_end(consumer, settings, waiting):
-            shelf.add(message)
-    except KafkaException as error:
-        raise translate(error, settings) from error
-    finally:
-        consumer.close()
+    starts = {
+        source: at.first for source, at in bounds(settings, [topic]).items() if at.first < at.last
+    }
+    if starts:
+        for record in _to_the_end(settings, starts):
+            shelf.add(record)
     return shelf.found()
 
 
@@ -94,27 +83,20 @@ def newest(letters: Sequence[DeadLetter], limit: int) -> Sequence[DeadLetter]:
     return letters[-limit:] if limit else letters
 
 
-def _start(consumer: Consumer, settings: Settings, source: Source) -> TopicPartition | None:
-    """Where to begin; None if there is nothing to read."""
-    bounds = bounds_of(consumer, settings, source)
-    return TopicPartition(*source, bounds.first) if bounds.first < bounds.last else None
-
-
-def _to_the_end(consumer: Consumer, settings: Settings, waiting: int) -> Iterator[Message]:
-    silent = 0.0
-    while waiting:
-        heard = consumer.consume(AT_ONCE, POLL_SECONDS)
-        silent = 0.0 if heard else silent + POLL_SECONDS
-        if silent > SILENCE_SECONDS:
-            raise unanswered(settings, f"nothing comes for {SILENCE_SECONDS:g} s")
-        for message in heard:
-            error = message.error()
-            if error is None:
-                yield message
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                waiting -= 1
-            else:
-                raise KafkaException(error)
+def _to_the_end(settings: Settings, starts: Mapping[Source, int]) -> Iterator[LogRecord]:
+    """Yield what there is by now; what comes meanwhile may be among it."""
+    silent_since = time.monotonic()
+    with closing(LogReader(settings, skips_deleted=True)) as reader:
+        reader.start(starts)
+        waiting = reader.ends()
+        while waiting:
+            found = reader.read(AT_ONCE, POLL_SECONDS)
+            yield from found
+            waiting = {at: end for at, end in waiting.items() if reader.position(at) < end}
+            if found:
+                silent_since = time.monotonic()
+            elif time.monotonic() - silent_since > SILENCE_SECONDS:
+                raise unanswered(settings, f"nothing comes for {SILENCE_SECONDS:g} s")
 
 
 class _Shelf:
@@ -127,18 +109,16 @@ class _Shelf:
         self._marks: dict[str, Mark] = {}
         self._strangers = 0
 
-    def add(self, message: Message) -> None:
-        key = (message.key() or b"").decode("utf-8", "replace")
-        headers = cast("Headers", message.headers() or [])
-        value = message.value()
+    def add(self, record: LogRecord) -> None:
+        key = (record.key or b"").decode("utf-8", "replace")
+        headers, value = record.headers, record.value
         if key.endswith(MARK_SUFFIX):
             self._mark(key.removesuffix(MARK_SUFFIX), parse_mark(headers) if value else None)
             return
         self._letters.pop(key, None)
         if value is None:  # a tombstone
             return
-        at = Source(str(message.topic()), int(message.partition() or 0))
-        letter = parse(key, headers, value, at)
+        letter = parse(key, headers, value, record.source)
         if letter is None:
             self._strangers += 1
         elif self._selection.takes(letter):

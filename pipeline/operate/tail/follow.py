@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException
 
 from pipeline.errors import UsageError
 from pipeline.facts.judge import Judge
@@ -16,6 +18,7 @@ from pipeline.facts.rules import rules_of
 from pipeline.facts.types import TYPES
 from pipeline.kafka.faults import translate
 from pipeline.kafka.group import bounds_of, log_consumer, partitions
+from pipeline.kafka.reading import LogReader, LogRecord
 from pipeline.operate.tail import screen
 from pipeline.operate.tail.passing import Filter, Passing, SourceRecord, events
 from pipeline.process import terminal
@@ -23,13 +26,13 @@ from pipeline.process.interrupts import Interrupts
 from pipeline.process.printable import printable
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
-
+    from pipeline.protocol.chunks import Source
     from pipeline.settings import Settings
 
 AT_ONCE = 200
 POLL_SECONDS = 0.1
 PROBE_SECONDS = 1.0
+"""How long an answer is waited for, and how long nothing may come before it is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +57,25 @@ def main(settings: Settings, tail: Tail) -> None:
     """
     stop = Interrupts()
     names = {settings.topic(name): name for name in _topic_names(settings, tail.topics)}
-    watch = _Watch(settings, next(iter(names)))
-    consumer = log_consumer(settings, error_cb=watch.suspect)
-    try:
-        consumer.assign(_starts(consumer, settings, list(names), tail.from_beginning))
-        if not tail.as_json:
-            print(f"following {', '.join(names)}; Ctrl-C ends it", file=sys.stderr, flush=True)
-        judge = Judge(rules_of(settings))
-        passing = (
-            event
-            for message in _messages(consumer, stop, watch)
-            for event in events(judge, _record(message, names))
-        )
-        _show((event for event in passing if tail.filter.takes(event)), tail)
-    except KafkaException as error:
-        raise translate(error, settings) from error
-    except BrokenPipeError:  # who read our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    finally:
-        consumer.close()
+    with closing(log_consumer(settings)) as asking:
+        starts = _starts(asking, settings, list(names), tail.from_beginning)
+        watch = _Watch(asking, settings, next(iter(names)))
+        with closing(LogReader(settings, skips_deleted=True)) as reader:
+            reader.start(starts)
+            if not tail.as_json:
+                print(f"following {', '.join(names)}; Ctrl-C ends it", file=sys.stderr, flush=True)
+            try:
+                _follow(_records(reader, stop, watch), settings, tail, names)
+            except BrokenPipeError:  # who read our output has enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _follow(
+    records: Iterator[LogRecord], settings: Settings, tail: Tail, names: Mapping[str, str]
+) -> None:
+    judge = Judge(rules_of(settings))
+    passing = (event for one in records for event in events(judge, _record(one, names)))
+    _show((event for event in passing if tail.filter.takes(event)), tail)
 
 
 def _topic_names(settings: Settings, asked: Sequence[str]) -> Sequence[str]:
@@ -85,28 +88,22 @@ def _topic_names(settings: Settings, asked: Sequence[str]) -> Sequence[str]:
 
 def _starts(
     consumer: Consumer, settings: Settings, names: Sequence[str], from_beginning: bool
-) -> list[TopicPartition]:
+) -> dict[Source, int]:
     """Where to begin: asked for now, so that nothing that comes later is missed."""
-    starts = []
+    starts = {}
     for name in names:
         for source in partitions(consumer, settings, name):
             bounds = bounds_of(consumer, settings, source)
-            at = bounds.first if from_beginning else bounds.last
-            starts.append(TopicPartition(*source, at))
+            starts[source] = bounds.first if from_beginning else bounds.last
     return starts
 
 
-def _messages(consumer: Consumer, stop: Interrupts, watch: _Watch) -> Iterator[Message]:
+def _records(reader: LogReader, stop: Interrupts, watch: _Watch) -> Iterator[LogRecord]:
     while not stop:
-        heard = consumer.consume(AT_ONCE, POLL_SECONDS)
-        if not heard:
-            watch.look(consumer)
-        for message in heard:
-            error = message.error()
-            if error is None:
-                yield message
-            elif not error.retriable():
-                raise KafkaException(error)
+        heard = reader.read(AT_ONCE, POLL_SECONDS)
+        watch.look(bool(heard))
+        for record in heard:
+            yield record
             if stop:
                 return
 
@@ -117,45 +114,47 @@ class _Watch:
     The client itself goes on trying, and reads on where it was.
     """
 
-    def __init__(self, settings: Settings, topic: str) -> None:
+    def __init__(self, asking: Consumer, settings: Settings, topic: str) -> None:
+        self._asking = asking
         self._settings = settings
         self._topic = topic
-        self._is_suspected = False
+        self._next = time.monotonic() + PROBE_SECONDS
         self._is_away = False
 
-    def suspect(self, _error: KafkaError) -> None:
-        """Look soon whether a broker answers: the client had trouble with one, maybe of many."""
-        self._is_suspected = True
-
-    def look(self, consumer: Consumer) -> None:
-        """Ask for something, if there is a suspicion."""
-        if not self._is_suspected:
+    def look(self, was_heard: bool) -> None:
+        """Ask for something, where nothing has come for a while."""
+        now = time.monotonic()
+        if was_heard and not self._is_away:
+            self._next = now + PROBE_SECONDS
+        if now < self._next:
             return
+        self._say(self._fault())
+        self._next = time.monotonic() + PROBE_SECONDS
+
+    def _fault(self) -> KafkaException | None:
         try:
-            consumer.list_topics(self._topic, PROBE_SECONDS)
+            self._asking.list_topics(self._topic, PROBE_SECONDS)
         except KafkaException as error:
-            if not self._is_away:
-                why = translate(error, self._settings)
-                print(
-                    f"usage: {printable(str(why))}; trying until it does",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            self._is_away = True
-        else:
-            if self._is_away:
-                print("usage: Kafka answers again", file=sys.stderr, flush=True)
-            self._is_suspected = self._is_away = False
+            return error
+        return None
+
+    def _say(self, fault: KafkaException | None) -> None:
+        if fault is not None and not self._is_away:
+            why = printable(str(translate(fault, self._settings)))
+            print(f"usage: {why}; trying until it does", file=sys.stderr, flush=True)
+        elif fault is None and self._is_away:
+            print("usage: Kafka answers again", file=sys.stderr, flush=True)
+        self._is_away = fault is not None
 
 
-def _record(message: Message, names: dict[str, str]) -> SourceRecord:
+def _record(record: LogRecord, names: Mapping[str, str]) -> SourceRecord:
     return SourceRecord(
-        names[str(message.topic())],
-        int(message.partition() or 0),
-        int(message.offset() or 0),
-        message.timestamp()[1],
-        message.headers() or (),  # type: ignore[arg-type]  # pairs, whatever its stub says
-        message.value(),
+        names[record.source.topic],
+        record.source.partition,
+        record.offset,
+        record.timestamp,
+        record.headers,
+        record.value,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from pipeline.worker.transport.lenient import read_leniently
+from pipeline.kafka.lenient import read_leniently
 
 read_leniently()
 
