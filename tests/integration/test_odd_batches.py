@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.harness import compare, poison
@@ -37,6 +39,34 @@ def test_a_header_whose_name_is_not_utf8_stops_nobody(scene: Scene) -> None:
     odd = [h for h, value in found.values() if value == b"no JSON"]
     assert [headers["dl_reason"] for headers in odd] == ["malformed"] * 2
     assert odd[0]["\\xff\\xfe"] == "x"
+
+
+def test_commands_read_such_names_as_workers_do(scene: Scene) -> None:
+    """Asked for such headers, librdkafka's Python client ends the process."""
+    scene.set_up(partitions=2)
+    scene.send(100)
+    records = poison.send_odd_names(scene, 1)
+    scene.worker()
+    _await_all(scene)
+    everything = ("tail", "usage.requests", "--from-beginning", "--json")
+    good = scene.run(*everything, "--tenant", "tenant-d", "--limit", "4")
+    assert good.count('"outcome": "valid"') == 4
+
+    report = json.loads(scene.run("audit", "--recount", "--json"))
+    checks = {check["name"]: check for check in report["checks"]}
+    assert checks["recount: ledger"]["notes"] == []
+    with scene.connect() as store:
+        [(chunks, received)] = store.query("SELECT count(), sum(received) FROM chunks FINAL")
+    assert (
+        checks["recount: ledger"]["compared"] == f"{chunks:,} chunks, {received:,} events: each row"
+    )
+    assert received >= 100 + records
+
+    poison.send_odd_letter(scene)
+    listed = scene.run("dead-letter", "list", "--json").splitlines()
+    assert poison.ODD_LETTER in {json.loads(one)["origin"] for one in listed}
+    shown = scene.run("dead-letter", "show", poison.ODD_LETTER)
+    assert "header \\xff\\xfe" in shown
 
 
 def _await_all(scene: Scene) -> int:

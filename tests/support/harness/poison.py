@@ -9,12 +9,14 @@ from tests.support.contract.events import Read
 from tests.support.harness.batches import NAME, batch_of, send_batch, with_names
 from tests.support.harness.produce import BATCH, REQUESTS, STRUCTURED, Event
 from tests.support.harness.recount import ODD_KEY
-from tests.support.harness.scene import Scene
+from tests.support.harness.scene import DEAD_LETTER, Scene
 
 MODEL = "poison"
 """Of events that a table is told to refuse."""
 REFUSED = 5
 """Events of one `send` that are refused."""
+ODD_LETTER = "usage.requests:0:1000000"
+"""The origin of the dead letter of `send_odd_letter`."""
 
 
 Data = dict[str, object]
@@ -76,6 +78,15 @@ def send_extremes(scene: Scene, number: int) -> None:
     sender.flush()
 
 
+def send_conflict(scene: Scene) -> None:
+    """Send an event of ``tenant-e``, and another of its id with other data."""
+    sender = scene.sender()
+    for tokens in (1, 2):
+        value = json.dumps(request("e", "m", output_tokens=tokens)).encode()
+        sender.send(REQUESTS, "e", value, STRUCTURED, partition=0)
+    sender.flush()
+
+
 def send_odd_names(scene: Scene, number: int) -> int:
     """Send a batch whose headers' names are no UTF-8 to partitions 0 and 1; return the records."""
     good = [json.dumps(request(f"d{number}.{n}", "m")).encode() for n in range(2)]
@@ -85,3 +96,20 @@ def send_odd_names(scene: Scene, number: int) -> int:
     for partition in (0, 1):
         send_batch(scene.kafka.servers, scene.topic(REQUESTS), partition, batch, len(values))
     return 2 * len(values)
+
+
+def send_odd_letter(scene: Scene) -> None:
+    """Send a dead letter, as another program might, with a header's name that is no UTF-8."""
+    now = int(time.time() * 1000)
+    topic, partition, offset = ODD_LETTER.split(":")
+    said = {
+        "dl_topic": scene.topic(topic),
+        "dl_partition": partition,
+        "dl_offset": offset,
+        "dl_timestamp": str(now),
+        "dl_reason": "malformed",
+        "dl_message": "found a strange thing",
+    }
+    headers = [(NAME, b"x"), *((name, text.encode()) for name, text in said.items())]
+    batch = with_names(batch_of([b"?"], headers, now, ODD_LETTER.encode()), b"\xff\xfe")
+    send_batch(scene.kafka.servers, scene.topic(DEAD_LETTER), 0, batch, 1)
