@@ -2,7 +2,7 @@
 
 Every field of :class:`Settings` is one variable, ``USAGE_`` and its name in capitals. Secrets may
 be read from a file instead, named by the same variable with ``_FILE`` behind it.
-``docs/settings.md`` is generated from here.
+They are declared in `pipeline.settings.sections`; ``docs/settings.md`` is generated from there.
 """
 
 from __future__ import annotations
