@@ -29,6 +29,7 @@ T = TypeVar("T")
 FETCH_BYTES = 4 * 1_048_576
 """Of one partition in one answer."""
 FETCH_MAX_WAIT_MS = 50
+TIMEOUT_SECONDS = 15.0
 
 read_leniently()
 # What goes wrong is raised; where a process has no log, aiokafka's lines are not for its stderr.
@@ -91,7 +92,8 @@ class LogReader:
 
     def position(self, source: Source) -> int:
         """Return the offset before which all of a partition has been returned."""
-        return int(self._run(self._consumer.position(TopicPartition(*source))))
+        asked = self._consumer.position(TopicPartition(*source))  # waits where it is set anew
+        return int(self._run(asyncio.wait_for(asked, TIMEOUT_SECONDS)))
 
     def ends(self) -> dict[Source, int]:
         """Return the offset that each partition can be read up to now: where the committed end."""

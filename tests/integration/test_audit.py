@@ -10,6 +10,7 @@ import pytest
 from pipeline.clickhouse.client import Store
 from pipeline.operate.audit import run, sums
 from pipeline.operate.audit.selection import ChunkSelection
+from tests.support.harness import poison
 from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
 from tests.support.harness.scene import Scene
 
@@ -32,8 +33,9 @@ def kinds(report: dict[str, Any]) -> set[str]:
 
 
 def counted(scene: Scene, records: int = 1500) -> None:
-    """Count some events, then stop the worker."""
+    """Count some events, a conflict among them, then stop the worker."""
     scene.set_up(partitions=2)
+    poison.send_conflict(scene)
     worker = scene.worker()
     for seed in (1, 2):  # so that each partition has two chunks at least
         scene.send(records // 2, seed)
@@ -114,12 +116,33 @@ def test_each_damage_is_named(scene: Scene) -> None:
     counted(scene)
     topic = scene.topic(REQUESTS)
     with scene.connect() as store:
+        _conflict_undone(scene, store)
         _tables_damage(scene, store)
         _ledger_damage(scene, store, topic)
     _offset_damage(scene, topic)
     code, report = audit(scene)
     assert (code, findings(report)) == (0, [])
     _inserted_twice(scene)
+
+
+def _conflict_undone(scene: Scene, store: Store) -> None:
+    """A duplicate stays one in every sum; only the log knows that its data was another."""
+    key = "reason = 'conflict' AND tenant = 'tenant-e'"
+    store.command("CREATE TABLE kept AS outcomes_1m ENGINE = Memory")
+    store.command(f"INSERT INTO kept SELECT * FROM outcomes_1m WHERE {key}")
+    store.command(f"INSERT INTO outcomes_1m SELECT * REPLACE ('' AS reason) FROM kept WHERE {key}")
+    _delete(store, key, "outcomes_1m")
+    code, report = audit(scene)
+    assert (code, findings(report)) == (0, [])
+    code, report = audit(scene, ChunkSelection(REQUESTS))
+    assert code == 1
+    wrong = {tuple(f["key"][3:]): f for f in findings(report) if f["where"] == "outcomes_1m"}
+    conflict = wrong["tenant-e", "usage.request.v1", "duplicate", "conflict"]
+    assert (conflict["stored"], conflict["recounted"]) == ([0], [1])
+    plain = key.replace("'conflict'", "''") + " AND outcome = 'duplicate'"
+    _delete(store, plain, "outcomes_1m")
+    store.command("INSERT INTO outcomes_1m SELECT * FROM kept")
+    store.command("DROP TABLE kept")
 
 
 def _tables_damage(scene: Scene, store: Store) -> None:
@@ -202,8 +225,8 @@ def _ledger_damage(scene: Scene, store: Store, topic: str) -> None:
     store.command("DROP TABLE kept")
 
 
-def _delete(store: Store, where: str) -> None:
-    store.command(f"DELETE FROM chunks WHERE {where}", settings={"lightweight_deletes_sync": 2})
+def _delete(store: Store, where: str, table: str = "chunks") -> None:
+    store.command(f"DELETE FROM {table} WHERE {where}", settings={"lightweight_deletes_sync": 2})
 
 
 def _offset_damage(scene: Scene, topic: str) -> None:
