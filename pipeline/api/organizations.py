@@ -13,9 +13,10 @@ from pipeline.api import options
 from pipeline.api.answering import query, resolved
 from pipeline.api.context import API, ASKING, Api, caller
 from pipeline.api.problems import Problem
-from pipeline.api.view_routes import json_response, values
+from pipeline.api.view_routes import json_response, values, wrong
 from pipeline.clickhouse.reading import read_lines
-from pipeline.views import projection
+from pipeline.errors import UsageError
+from pipeline.views import parameters, projection
 from pipeline.views.formats import NDJSON
 from pipeline.views.projection import Shape, Source
 
@@ -53,11 +54,12 @@ async def one(request: web.Request) -> web.Response:
     tenant = organization(_tenants(request), request.match_info["tenant"])
     if isinstance(tenant, Refusal):
         raise Problem.of(tenant)
+    tz = _zone(given)
     fresh = await api.freshness.now()
     known = await _rows(api, request, (tenant,), {n: v for n, v in given.items() if n == "as_of"})
     if not known:
         raise Problem(404, "that organization is not known: nothing was ever received of it")
-    document: dict[str, Any] = {**known[0], "as_of": fresh.as_json(given.get("tz", "UTC"))}
+    document: dict[str, Any] = {**known[0], "as_of": fresh.as_json(tz)}
     views = api.views.by_name()
     for part, (name, asked) in PARTS.items():
         view = views.get(name)
@@ -71,6 +73,13 @@ async def one(request: web.Request) -> web.Response:
             rows = await _ask(api, request, source)
             document[part] = {"view": name, "parameters": resolved(source), "rows": rows}
     return json_response(document)
+
+
+def _zone(given: Mapping[str, str]) -> str:
+    try:
+        return parameters.zone(given.get("tz", parameters.DEFAULTS["tz"]))
+    except UsageError as error:
+        raise wrong(error) from None
 
 
 def _tenants(request: web.Request) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ def _instant(name: str, text: str, tz: str, end: datetime) -> datetime:
 
 def _value(name: str, text: str) -> Value:
     if name == "tz":
-        return _zone(text)
+        return zone(text)
     if name == "grain":
         if text not in GRAINS:
             raise UsageError(f"--grain {text!r} is none of {', '.join(GRAINS)}")
@@ -137,7 +137,12 @@ def _value(name: str, text: str) -> Value:
     return text
 
 
-def _zone(text: str) -> str:
+def zone(text: str) -> str:
+    """The time zone of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
     if text not in zones.names():
         raise UsageError(f"--tz {text!r} is no IANA time zone{zones.hint(text)}")
     return text
