@@ -15,6 +15,7 @@ from pipeline.access.identity import Key
 from pipeline.access.roles import ALL, Role
 from pipeline.api import options
 from pipeline.api.context import API, caller
+from pipeline.api.posted import posted
 from pipeline.api.problems import Problem
 from pipeline.api.view_routes import json_response
 from pipeline.errors import UsageError
@@ -37,7 +38,7 @@ async def create(request: web.Request) -> web.Response:
     """Make a key; the answer is the only one that ever has its secret."""
     api, who = request.app[API], caller(request)
     options.only(dict(request.query), (), "/v1/keys")
-    wanted = await _wanted(request)
+    wanted = await posted(request, Wanted, "key to be made")
     role, scope, expires = _role(wanted.role), _scope(wanted.scope), _expires(wanted, api.clock())
     refusal = may_grant(who, role, scope)
     if refusal is not None:
@@ -99,15 +100,6 @@ async def _one(request: web.Request) -> Key:
         if key.id == request.match_info["id"]:
             return key
     raise Problem(404, "there is no such key", reason=Reason.NOT_THEIRS)
-
-
-async def _wanted(request: web.Request) -> Wanted:
-    if request.content_type != "application/json":
-        raise Problem(415, "the body is not application/json")
-    try:
-        return msgspec.json.decode(await request.read(), type=Wanted)
-    except msgspec.MsgspecError as error:
-        raise Problem(400, f"the body is no key to be made: {error}") from None
 
 
 def _role(text: str) -> Role:

@@ -7,13 +7,13 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from pipeline.access.decision import Reason, Refusal, role_in, theirs
 from pipeline.access.roles import Role
 from pipeline.api import options
 from pipeline.api.context import API, Api, caller
+from pipeline.api.posted import posted
 from pipeline.api.problems import Problem
 from pipeline.api.view_routes import json_response, wrong
 from pipeline.errors import UsageError
@@ -29,7 +29,7 @@ async def create(request: web.Request) -> web.Response:
     api, who = request.app[API], caller(request)
     options.only(dict(request.query), (), "/v1/reports")
     _may(request)
-    wanted = await _wanted(request)
+    wanted = await posted(request, Wanted, "report")
     now = api.clock()
     try:
         report = resolve(
@@ -151,15 +151,6 @@ async def _mine(request: web.Request) -> tuple[Job, State]:
     if not theirs(who, Role.MANAGER, found[0].report.organizations):
         raise Problem(404, "there is no such report", reason=Reason.NOT_THEIRS)
     return found
-
-
-async def _wanted(request: web.Request) -> Wanted:
-    if request.content_type != "application/json":
-        raise Problem(415, "the body is not application/json")
-    try:
-        return msgspec.json.decode(await request.read(), type=Wanted)
-    except msgspec.MsgspecError as error:
-        raise Problem(400, f"the body is no report: {error}") from None
 
 
 def _instant(at: datetime | None) -> str | None:
