@@ -22,7 +22,9 @@ BY_RECIPE = "monthly_usage_by_recipe"
 PARAMETERS = ("from", "to", "tz", "external_id", "customer_id", "by")
 _COLUMNS = ("tenant", "external_id", "name", "month", "tasks", "closed")
 _COLUMNS_BY_RECIPE = ("tenant", "external_id", "recipe_id", "name", "month", "tasks", "closed")
-_FROM_CURSOR = ("from", "to")
+_CALLED = {"since": "from", "until": "to"}
+"""By the views' parameters, what they are called here."""
+_FROM_CURSOR = tuple(_CALLED.values())
 
 
 async def monthly(request: web.Request) -> web.StreamResponse:
@@ -89,8 +91,8 @@ def _source(api: Api, who: Caller, given: Mapping[str, str]) -> Source:
 
 
 def _asked(given: Mapping[str, str]) -> dict[str, str]:
-    names = {"from": "since", "to": "until", "tz": "tz"}
-    return {view: given[ours] for ours, view in names.items() if ours in given}
+    names = {**_CALLED, "tz": "tz"}
+    return {view: given[ours] for view, ours in names.items() if ours in given}
 
 
 def _tenants(who: Caller, given: Mapping[str, str]) -> Sequence[str]:
@@ -110,7 +112,7 @@ def _call(
     decided = decide(who, view, asked)
     if isinstance(decided, Refusal):
         raise Problem.of(decided)
-    found = values(view, decided, api)
+    found = values(view, decided, api, _CALLED)
     return call(name, found), found
 
 

@@ -113,8 +113,12 @@ def _decided(who: Caller, view: View, given: Mapping[str, str]) -> dict[str, str
     return decided
 
 
-def values(view: View, given: Mapping[str, str], api: Api) -> dict[str, Value]:
+def values(
+    view: View, given: Mapping[str, str], api: Api, called: Mapping[str, str] | None = None
+) -> dict[str, Value]:
     """The values of what was typed.
+
+    ``called``: by the view's parameters, what an endpoint calls them that has other names.
 
     Raises:
         Problem: 400, a parameter is unknown or wrong.
@@ -124,14 +128,19 @@ def values(view: View, given: Mapping[str, str], api: Api) -> dict[str, Value]:
     try:
         return parameters.values(view, given, api.clock())
     except UsageError as error:
-        raise wrong(error) from None
+        raise wrong(error, called) from None
 
 
-def wrong(error: UsageError) -> Problem:
+def wrong(error: UsageError, called: Mapping[str, str] | None = None) -> Problem:
     """The command line's sentence about a parameter, in which options are parameters."""
-    sentence = _OPTION.sub(lambda option: option[1].replace("-", "_"), error.message)
+
+    def parameter(option: re.Match[str]) -> str:
+        name = option[1].replace("-", "_")
+        return (called or {}).get(name, name)
+
+    sentence = _OPTION.sub(parameter, error.message)
     named = _OPTION.search(error.message)
-    return Problem(400, sentence, parameter=named[1].replace("-", "_") if named else "")
+    return Problem(400, sentence, parameter=parameter(named) if named else "")
 
 
 def _texts(values: Mapping[str, Value]) -> dict[str, str]:

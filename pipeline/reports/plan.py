@@ -14,7 +14,7 @@ import msgspec
 from pipeline.access.decision import TENANT, Refusal, audience, decide, role_in
 from pipeline.access.roles import ALL, Caller, Role
 from pipeline.errors import UsageError
-from pipeline.views import formats, projection
+from pipeline.views import formats, parameters, projection
 from pipeline.views.call import Value, call, literal
 from pipeline.views.catalogue import Column, View, find, meant
 from pipeline.views.formats import CSV, JSON, PARQUET, XLSX, Format
@@ -204,7 +204,7 @@ def _part(
         decided = decide(who, view, asked)
         if isinstance(decided, Refusal):
             raise Refused(decided)
-        calls.append(values(view, decided))
+        calls.append(_values(view, decided, values))
     told_apart = len(tenants) < 2 or TENANT in {column.name for column in view.columns}
     sources = [
         _source(view, found, "" if told_apart else tenant)
@@ -216,8 +216,8 @@ def _part(
     if shape.format is PARQUET and len(queries) > 1:  # files of it cannot be put together
         queries = [" UNION ALL ".join(queries)]
     listed = [column._asdict() for column in projection.columns(sources[0], shape)]
-    parameters = {name: plain(value) for name, value in calls[0].items() if name != TENANT}
-    return Part(view.name, queries, listed, parameters), () if is_open else tenants
+    understood = {name: plain(value) for name, value in calls[0].items() if name != TENANT}
+    return Part(view.name, queries, listed, understood), () if is_open else tenants
 
 
 def _tenants(view: View, organizations: Sequence[str], who: Caller) -> Sequence[str]:
@@ -239,6 +239,17 @@ def _given(view: View, wanted: Wanted) -> dict[str, str]:
     if "as_of" in takes:
         given["as_of"] = wanted.until
     return {name: text for name, text in given.items() if text and text != "None"}
+
+
+def _values(view: View, given: Mapping[str, str], values: Values) -> dict[str, Value]:
+    """The view's values; what is wrong with its `as_of` is wrong with the report's ``until``."""
+    try:
+        return values(view, given)
+    except UsageError as error:
+        ours, what = parameters.option("as_of"), error.message
+        if what.startswith(ours):
+            what = parameters.option("until") + what.removeprefix(ours)
+        raise UsageError(what) from None
 
 
 def _source(view: View, values: Mapping[str, Value], organization: str) -> Source:
