@@ -169,6 +169,7 @@ def _written(wanted: Wanted, out: Path, progress: Progress, bar: TaskID) -> tupl
 async def _write(
     report: Report, out: Path, progress: Progress, bar: TaskID, now: datetime
 ) -> tuple[int, int, str]:
+    from pipeline.api.freshness import Freshness
     from pipeline.clickhouse.reading import Reader
     from pipeline.reports.runner import checksum
     from pipeline.reports.writing import Progress as Rows
@@ -176,10 +177,14 @@ async def _write(
 
     part = out.with_name(f"{out.name}.part")
     rows = Rows()
-    about = {"made_at": now.isoformat(timespec="seconds"), "made_for": "command line"}
     try:
         with part.open("w+b") as file:
             async with Reader.connected(load()) as reader:
+                about = {
+                    "made_at": now.isoformat(timespec="seconds"),
+                    "as_of": (await Freshness(reader).now()).as_json("UTC"),
+                    "made_for": "command line",
+                }
                 writing = asyncio.ensure_future(write(report, about, reader, file, rows))
                 while not writing.done():
                     await asyncio.wait({writing}, timeout=0.2)

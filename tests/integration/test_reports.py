@@ -257,3 +257,21 @@ def test_the_command_line_writes_what_the_api_gives(
     assert files[0] == files[1]
     assert len(files[0].splitlines()) == len(rows_of(api, manager, "usage_by_team")) + 1
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("form", ["json", "xlsx"])
+def test_what_the_command_line_writes_says_as_of_when_it_is(
+    api: Served, manager: str, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / f"report.{form}"
+    command = ["report", "usage_by_team", "--since", RANGE["since"], "--until", RANGE["until"]]
+    environment = {"USAGE_CLICKHOUSE": address(api.settings)}
+    process = usage(form, *command, "--out", str(out), environment=environment, folder=tmp_path)
+    assert process.wait(60) == 0, process.output()
+    due = api.view("as_of", who=manager).json["rows"]
+    if form == "json":
+        assert json.loads(out.read_bytes())["as_of"] == due
+    else:
+        book = openpyxl.load_workbook(out)
+        about = {row[0]: row[1] for row in book["About"].iter_rows(values_only=True)}
+        assert json.loads(about["as of"]) == due
