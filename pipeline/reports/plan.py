@@ -97,6 +97,7 @@ def resolve(wanted: Wanted, who: Caller, known: Mapping[str, View], values: Valu
         UsageError: something in it is unknown or wrong; names it.
         Refused: something in it is not the caller's to see.
     """
+    who = _as_manager(who)
     form = formats.named(wanted.format, FORMATS)
     if wanted.spreadsheet and form is not CSV:
         raise UsageError("spreadsheet is for the format csv only")
@@ -115,6 +116,20 @@ def resolve(wanted: Wanted, who: Caller, known: Mapping[str, View], values: Valu
         [ALL] if "" in about else sorted(about),
         wanted.spreadsheet,
     )
+
+
+def _as_manager(who: Caller) -> Caller:
+    """The caller with what counts for reports: their grants where they are a manager or more.
+
+    Whoever sees a part of a report as a viewer only could be given one, and never fetch it.
+    """
+    tenants = role_in(who, Role.MANAGER, "reports")
+    if isinstance(tenants, Refusal):
+        raise Refused(tenants)
+    if tenants == (ALL,):
+        return who
+    kept = tuple(one for one in who.grants if one.role.includes(Role.MANAGER))
+    return Caller(who.user, kept, who.key, who.name)
 
 
 def _views(names: Sequence[str]) -> Sequence[str]:

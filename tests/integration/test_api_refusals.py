@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.access.roles import ALL, Caller, Grant, Role, grants
+from pipeline.access.roles import ALL, Caller, Grant, Role
 from tests.support.harness.api import Got, Served
 from tests.support.harness.api_world import api_over_a_world
 from tests.support.harness.store import EmbeddedStore
@@ -65,3 +65,14 @@ def test_a_body_that_is_no_text_is_refused(api: Served, path: str, body: bytes) 
     answer = post(api, path, api.let(Role.ADMIN, ALL), body)
     assert answer.status == 400, answer.body
     assert answer.json["detail"].startswith("the body is no ")
+
+
+def test_no_report_is_taken_on_that_could_never_be_fetched(api: Served) -> None:
+    mixed = (Grant("acme", Role.MANAGER), Grant("beta", Role.VIEWER))
+    api.named.callers["mixed"] = Caller("mixed", mixed)
+    wanted = {"views": ["tasks_by_month"], "organizations": ["acme", "beta"]}
+    answer = post(api, "/v1/reports", "mixed", wanted)
+    assert answer.status == 403, answer.body
+    taken = post(api, "/v1/reports", "mixed", {"views": ["tasks_by_month"]})
+    assert taken.json["organizations"] == ["acme"]
+    assert api.get(taken.headers["Location"], who="mixed").status == 200

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.access.decision import Reason
-from pipeline.access.roles import Caller, Role, grants
+from pipeline.access.roles import ALL, Caller, Grant, Role, grants
 from pipeline.errors import UsageError
 from pipeline.reports.plan import Refused, Report, Wanted, resolve
 from pipeline.views import parameters
@@ -40,6 +40,7 @@ KNOWN = {
         view("usage_by_team", "C3", "since until tenant", "tenant team_id interactions"),
         view("telemetry_summary", "C1", "since until tenant", "interactions active_users"),
         view("top_tenants", "D6", "since until k", "rank tenant requests"),
+        view("tasks", "D1", "since until tenant", "tenant tasks"),
         view("customers", "A7", "as_of tz", "tenant name"),
         view("ledger", "L3", "since until", "topic received"),
         view("as_of", "all", "", "type newest_event"),
@@ -113,6 +114,32 @@ def test_what_is_not_theirs_is_refused(wanted: dict[str, Any], reason: Reason) -
         resolved(**wanted)
     assert refused.value.refusal.status == 403
     assert refused.value.refusal.reason is reason
+
+
+MIXED = Caller("x", (Grant("acme", Role.MANAGER), Grant("globex", Role.VIEWER)))
+
+
+def test_where_somebody_is_a_viewer_only_no_report_is_theirs() -> None:
+    assert resolved(MIXED, views=["tasks"]).organizations == ["acme"]
+    for wanted in (["globex"], ["acme", "globex"]):
+        with pytest.raises(Refused) as refused:
+            resolved(MIXED, views=["tasks"], organizations=wanted)
+        assert refused.value.refusal.status == 403
+        assert refused.value.refusal.reason is Reason.ORGANIZATION
+    everywhere = Caller("x", (Grant("acme", Role.MANAGER), Grant(ALL, Role.VIEWER)))
+    assert resolved(everywhere, views=["tasks"]).organizations == ["acme"]
+    with pytest.raises(Refused):
+        resolved(everywhere, views=["top_tenants"])
+    with pytest.raises(Refused):
+        resolved(Caller("v", grants(Role.VIEWER, ["acme"])), views=["tasks"])
+
+
+def test_the_ledger_is_in_reports_of_whoever_is_a_manager_of_all_too() -> None:
+    both = Caller("o", (Grant(ALL, Role.ADMIN), Grant(ALL, Role.OPERATOR)))
+    assert resolved(both, views=["ledger"]).organizations == [ALL]
+    some = Caller("o", (Grant("acme", Role.ADMIN), Grant(ALL, Role.OPERATOR)))
+    with pytest.raises(Refused):
+        resolved(some, views=["ledger"])
 
 
 @pytest.mark.parametrize(
