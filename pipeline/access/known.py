@@ -80,6 +80,11 @@ class Known:
                 if not failing:
                     log.warning("who may see what cannot be read: %s", error.message)
                 failing = True
+            except Exception:
+                # Whatever it is: without this loop everybody would be refused, for good.
+                if not failing:
+                    log.exception("who may see what cannot be read")
+                failing = True
             await asyncio.sleep(READ_SECONDS)
 
     def person(self, user: str) -> Caller | Refusal:
@@ -105,7 +110,7 @@ class Known:
         try:
             if uses:
                 self._keys.used(uses)
-        except StoreError:
+        except Exception:
             self._uses = uses | self._uses
             raise
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 30.0
+FIRST_SECONDS = 1.0
+"""As long as they could not be read yet."""
 
 
 class Views:
@@ -51,8 +53,10 @@ class Views:
     async def refresh(self) -> None:
         """Go on reading them until cancelled; what cannot be read now stays as it was."""
         while True:
-            await asyncio.sleep(REFRESH_SECONDS if self._described else 1.0)
+            await asyncio.sleep(REFRESH_SECONDS if self._described else FIRST_SECONDS)
             try:
                 await asyncio.to_thread(self.read)
             except StoreError as error:
                 log.warning("the catalogue could not be read again: %s", error.message)
+            except Exception:
+                log.exception("the catalogue could not be read again")

@@ -25,6 +25,8 @@ async def posted(request: web.Request, wanted: type[Document], what: str) -> Doc
     try:
         return msgspec.json.decode(await request.read(), type=wanted)
     except UnicodeDecodeError as error:
-        raise Problem(400, f"the body is no {what}: it is not UTF-8 at byte {error.start}") from None
+        raise Problem(
+            400, f"the body is no {what}: it is not UTF-8 at byte {error.start}"
+        ) from None
     except msgspec.MsgspecError as error:
         raise Problem(400, f"the body is no {what}: {error}") from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -26,6 +27,8 @@ import msgspec
 
 from pipeline.reports.plan import Report
 from pipeline.reports.writing import file_type
+
+log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-f]{32}")
 MOST_BEGUN = 5
@@ -90,6 +93,8 @@ class Jobs:
     def __init__(self, folder: Path, keep: timedelta) -> None:
         self._folder = folder
         self._keep = keep
+        self._unreadable: set[str] = set()
+        """Told once: they are looked at every few seconds."""
 
     def create(self, user: str, report: Report, now: datetime) -> Job:
         """Keep a new job; it waits for a process that makes it."""
@@ -103,13 +108,20 @@ class Jobs:
         return job
 
     def find(self, job: str) -> tuple[Job, State] | None:
-        """A job by its id, and how it stands; None where there is none."""
+        """A job by its id, and how it stands; None where there is none that can be read."""
         if not _ID.fullmatch(job):
             return None
         try:
             found = msgspec.json.decode((self._folder / job / "job.json").read_bytes(), type=Job)
             return found, self.state(job)
         except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
+            # One folder that somebody changed by hand must not stop everybody's reports.
+            if job not in self._unreadable:
+                self._unreadable.add(job)
+                where = self._folder / job
+                log.error("the report in %s cannot be read (%s); remove the folder", where, error)
             return None
 
     def state(self, job: str) -> State:

@@ -54,6 +54,7 @@ class Runner:
         self._ended = ended
         self._clock = clock
         self._news = asyncio.Event()
+        self._swept = -SWEEP_SECONDS
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
@@ -62,15 +63,14 @@ class Runner:
 
     async def run(self) -> None:
         """Make reports until cancelled; what is being made then waits for another process."""
-        swept = -SWEEP_SECONDS
-        loop = asyncio.get_running_loop()
         try:
             while True:
                 self._news.clear()
-                if loop.time() - swept >= SWEEP_SECONDS:
-                    swept = loop.time()
-                    await asyncio.to_thread(self._jobs.sweep, self._clock())
-                await self._begin()
+                try:
+                    await self._sweep()
+                    await self._begin()
+                except Exception:
+                    log.exception("looking for reports to make failed; it is tried again")
                 # Not `wait_for`, which takes no notice of a cancellation when there are news.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
@@ -80,6 +80,12 @@ class Runner:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            await asyncio.to_thread(self._jobs.sweep, self._clock())
 
     async def _begin(self) -> None:
         for job in await asyncio.to_thread(self._jobs.waiting):
@@ -116,12 +122,11 @@ class Runner:
     def _fail(self, job: Job, why: str) -> None:
         log.warning("report %s failed: %s", job.id, why)
         self._jobs.part(job).unlink(missing_ok=True)
-        try:
-            state = self._jobs.state(job.id)
-        except FileNotFoundError:
+        found = self._jobs.find(job.id)
+        if found is None:
             return
         failed = msgspec.structs.replace(
-            state, status=Status.FAILED, error=why, ended=self._clock()
+            found[1], status=Status.FAILED, error=why, ended=self._clock()
         )
         self._jobs.note(job.id, failed)
         self._ended(Status.FAILED)

@@ -9,6 +9,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -213,6 +214,36 @@ def test_jobs_are_their_users_and_are_swept_when_they_are_old(jobs: Jobs) -> Non
     assert set(jobs.sweep(NOW + KEPT)) >= {old.id}
     assert [job.id for job, _ in jobs.of("u")] == [new.id]
     assert jobs.of("other") == []
+
+
+@pytest.mark.parametrize("name", ["job.json", "state.json"])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b'{"id": 1, "status": 1}', b'{"id": "\xff", "status": "\xff"}']
+)
+def test_a_job_that_cannot_be_read_stops_nobody_elses(
+    jobs: Jobs, name: str, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, other = jobs.create("u", report(), NOW), jobs.create("u", report(), NOW)
+    (jobs._folder / broken.id / name).write_bytes(text)
+    assert [job.id for job, _ in jobs.of("u")] == [other.id]
+    assert made(jobs, Source(b'"n"\n1\n')) == ["done"]
+    assert len([one for one in caplog.records if broken.id in one.getMessage()]) == 1
+
+
+def test_looking_for_jobs_goes_on_after_any_fault(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "LOOK_SECONDS", 0.001)
+    job, look, faults = jobs.create("u", report(), NOW), jobs.waiting, [OSError, ValueError]
+
+    def waiting() -> list[str]:
+        if faults and threading.current_thread() is not threading.main_thread():
+            raise faults.pop()
+        return look()
+
+    monkeypatch.setattr(jobs, "waiting", waiting)
+    assert made(jobs, Source(b'"n"\n1\n')) == ["done"]
+    assert jobs.state(job.id).status is Status.DONE
 
 
 @pytest.mark.parametrize("job", ["", "..", "../x", "0" * 31, "0" * 32, "A" * 32, "a/../b"])
