@@ -202,7 +202,10 @@ def _places(settings: Settings) -> Places:
 
 
 def _environment(places: Places) -> Mapping[str, str]:
-    """The environment, with the embedded broker and store in place of any other."""
+    """The environment, with the embedded broker and store in place of any other.
+
+    Settings that stand before ``kept`` are defaults of this command alone.
+    """
     others = (
         "USAGE_KAFKA",
         "USAGE_CLICKHOUSE",
@@ -213,6 +216,7 @@ def _environment(places: Places) -> Mapping[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {
         "USAGE_SETTLE_SECONDS": SETTLE_SECONDS,
+        "USAGE_REPORTS": str(places.data / "reports"),
         **kept,
         "USAGE_KAFKA": places.broker,
         "USAGE_WEB_PORT": str(places.web_port),

@@ -1,0 +1,22 @@
+"""The settings with which `usage run` starts what it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.embedded.run import Places, _environment
+
+PLACES = Places(
+    data=Path("elsewhere"), broker_port=1, store_port=2, web_port=3, api_port=4, database="d"
+)
+
+
+def test_reports_lie_below_the_data_unless_somebody_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("USAGE_REPORTS", raising=False)
+    assert _environment(PLACES)["USAGE_REPORTS"] == str(Path("elsewhere", "reports"))
+    monkeypatch.setenv("USAGE_REPORTS", "/somewhere")
+    assert _environment(PLACES)["USAGE_REPORTS"] == "/somewhere"
