@@ -63,19 +63,3 @@ class Panel:
     scope: str = ""
     """Where it is shown: ``all`` when all organizations are selected, ``tenant`` when one is,
     ``token`` when one of its tokens is; empty: always."""
-
-
-@dataclass(frozen=True)
-class Gauge:
-    """A panel of the pipeline itself (row L2), which Prometheus answers, not a view."""
-
-    id: str
-    title: str
-    expression: str
-    """In PromQL, over the series of the workers and the API."""
-    unit: str
-    """Of Grafana's units."""
-    legend: str = ""
-    width: int = 12
-    runbook: str = ""
-    """The section of the runbook that belongs to it."""
