@@ -12,6 +12,7 @@ import secrets
 from http.cookies import CookieError, SimpleCookie
 
 from pipeline.access.decision import Reason, Refusal
+from pipeline.access.doors import bearer
 from pipeline.access.identity import Presented
 from pipeline.access.roles import Caller
 
@@ -53,6 +54,11 @@ class Sessions:
         held = _cookie(presented)
         if held is None:
             return None
+        if bearer(presented) is not None:
+            # Whoever presents a key wants to be who it says, not whoever else they are.
+            return Refusal(
+                401, Reason.IDENTITY, "what stands in Authorization is no key or token known here"
+            )
         if not _same_origin(presented):
             return Refusal(401, Reason.IDENTITY, "the session is not for pages of other origins")
         caller = self._sessions.get(_digest(held))

@@ -136,3 +136,5 @@ def test_a_link_works_once_and_its_cookie_only_for_our_own_pages() -> None:
     ):
         assert isinstance(who(held, *foreign), Refusal)
     assert isinstance(who(("cookie", f"{COOKIE}=x{cookie}")), Refusal)
+    assert isinstance(who(held, ("authorization", "Bearer xyz")), Refusal)
+    assert who(held, ("authorization", "Basic eDp5")) == owner
