@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from pipeline.views.formats import BYTE_ORDER_MARK
 
 
 async def document(

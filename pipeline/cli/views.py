@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.views.call import Value
     from pipeline.views.catalogue import View
 
-_THROWN = 395  # by throwIf, in a view
 _ZONE = re.compile(r"Cannot load time zone (\S+)")
 _PARAMETER = re.compile(r"query parameter '(\w+)'")
 
@@ -197,12 +196,13 @@ def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[tuple[An
 
 def _refused(view: View, error: StoreRefused) -> str:
     """The view's own sentence where it refused; else the store's, by the option it is about."""
+    from pipeline.clickhouse.faults import THROWN
     from pipeline.views.parameters import option
 
     zone = _ZONE.search(error.reason)
     if zone and "tz" in {one.name for one in view.parameters}:
         return f"--tz {zone[1]!r} is no time zone that ClickHouse knows (code {error.code})"
-    if error.code == _THROWN:
+    if error.code == THROWN:
         return f"{view.name} does not answer that: {error.reason}"
     named = _PARAMETER.sub(lambda match: option(match[1]), error.reason)
     return f"{view.name} does not answer that: {named} (code {error.code} of ClickHouse)"

@@ -42,6 +42,9 @@ TRANSIENT = {
 """Codes that another attempt may not meet again. Every other code is a refusal."""
 
 _CODE = re.compile(r"^Code: (\d+)\.")
+THROWN = 395
+"""The code of what `throwIf` says, in a view: its arguments are wrong."""
+
 ABOUT_VALUES = {
     6: "CANNOT_PARSE_TEXT",
     26: "CANNOT_PARSE_QUOTED_STRING",
@@ -56,7 +59,7 @@ ABOUT_VALUES = {
     153: "ILLEGAL_DIVISION",
     321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
     349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
-    395: "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO",
+    THROWN: "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO",
     407: "DECIMAL_OVERFLOW",
     469: "VIOLATED_CONSTRAINT",
     691: "UNKNOWN_ELEMENT_OF_ENUM",

@@ -21,9 +21,8 @@ from pipeline.reports.counting import Lines, parquet_rows
 from pipeline.reports.plan import Part, Report
 from pipeline.reports.xlsx import Workbook
 from pipeline.views.catalogue import Column
-from pipeline.views.formats import CSV, EXACT, JSON, NDJSON, PARQUET, XLSX
+from pipeline.views.formats import BYTE_ORDER_MARK, CSV, EXACT, JSON, NDJSON, PARQUET, XLSX
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PARQUET_END = 8
 _PARQUET_KEPT = 1 << 20
 _STAMP = (1980, 1, 1, 0, 0, 0)

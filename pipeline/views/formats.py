@@ -20,6 +20,9 @@ EXACT: Mapping[str, Any] = {
 }
 """ClickHouse's settings under which every format is exact."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Before CSV for a spreadsheet, which knows UTF-8 by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
