@@ -121,7 +121,7 @@ class Jobs:
             if job not in self._unreadable:
                 self._unreadable.add(job)
                 where = self._folder / job
-                log.error("the report in %s cannot be read (%s); remove the folder", where, error)
+                log.warning("the report in %s cannot be read (%s); remove the folder", where, error)
             return None
 
     def state(self, job: str) -> State:

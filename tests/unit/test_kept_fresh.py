@@ -33,12 +33,20 @@ class Faulty:
         return []
 
 
+async def _grants(store: Store) -> None:
+    await Known(store).keep()
+
+
+async def _views(store: Store) -> None:
+    await Views(store).refresh()
+
+
 def test_grants_and_views_are_read_on_after_any_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "READ_SECONDS", 0.001)
     monkeypatch.setattr(catalogue, "FIRST_SECONDS", 0.001)
 
     async def scenario() -> None:
-        for kept in (lambda store: Known(store).keep(), lambda store: Views(store).refresh()):
+        for kept in (_grants, _views):
             store = Faulty()
             keeping = asyncio.create_task(kept(cast("Store", store)))
             done, _ = await asyncio.wait(
