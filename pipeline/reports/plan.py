@@ -24,6 +24,9 @@ from pipeline.views.rows import plain
 FORMATS = (CSV, JSON, PARQUET, XLSX)
 MOST_VIEWS = 20
 MOST_ORGANIZATIONS = 1000
+MOST_IN_PARQUET = 50
+"""Named organizations of a report whose parts must be one query: ClickHouse's has its bounds."""
+
 ORGANIZATION = "organization"
 """The column that tells organizations apart, of views whose rows do not."""
 
@@ -176,13 +179,15 @@ def _columns(
 def _organizations(given: Sequence[str] | str) -> Sequence[str]:
     """The organizations that were named; empty: all of the caller's."""
     named = [given] if isinstance(given, str) else list(given)
-    if named in ([ALL], [""]):
+    if given in (ALL, "", [ALL]):
         return ()
     if len(named) > MOST_ORGANIZATIONS:
         raise UsageError(
             f"organizations: found {len(named)}, expected at most {MOST_ORGANIZATIONS}"
         )
-    if ALL in named or "" in named:
+    if "" in named:
+        raise UsageError("organizations: '' is no organization; leave organizations out for all")
+    if ALL in named:
         raise UsageError(f"organizations: {ALL!r} stands for all, and is given alone")
     return sorted(set(named))
 
@@ -228,6 +233,11 @@ def _part(
     if shape.columns and not told_apart:
         shape = Shape(shape.format, (ORGANIZATION, *shape.columns), None, 0, shape.spreadsheet)
     queries = [projection.select(source, shape) for source in sources]
+    if shape.format is PARQUET and len(queries) > MOST_IN_PARQUET:
+        raise UsageError(
+            f"organizations: found {len(queries)}, expected at most {MOST_IN_PARQUET} in the "
+            f"format parquet; choose another format, or fewer organizations for each report"
+        )
     if shape.format is PARQUET and len(queries) > 1:  # files of it cannot be put together
         queries = [" UNION ALL ".join(queries)]
     listed = [column._asdict() for column in projection.columns(sources[0], shape)]

@@ -11,7 +11,7 @@ import pytest
 from pipeline.access.decision import Reason
 from pipeline.access.roles import ALL, Caller, Grant, Role, grants
 from pipeline.errors import UsageError
-from pipeline.reports.plan import Refused, Report, Wanted, resolve
+from pipeline.reports.plan import MOST_IN_PARQUET, Refused, Report, Wanted, resolve
 from pipeline.views import parameters
 from pipeline.views.call import Value
 from pipeline.views.catalogue import Column, View
@@ -88,6 +88,15 @@ def test_parquet_is_one_query() -> None:
     assert part.queries[0].count("UNION ALL") == 1
 
 
+def test_of_many_organizations_only_parquet_is_refused() -> None:
+    most = Caller("m", grants(Role.MANAGER, [f"o{n}" for n in range(MOST_IN_PARQUET)]))
+    more = Caller("m", (*most.grants, Grant("acme", Role.MANAGER)))
+    assert len(resolved(most, format="parquet").parts[0].queries) == 1
+    assert len(resolved(more).parts[0].queries) == MOST_IN_PARQUET + 1
+    with pytest.raises(UsageError, match="expected at most 50"):
+        resolved(more, format="parquet")
+
+
 def test_all_organizations_are_for_whoever_sees_all() -> None:
     report = resolved(EVERYBODYS, views=["usage_by_team", "top_tenants", "customers"], until="1d")
     assert report.organizations == ["*"]
@@ -157,6 +166,8 @@ def test_the_ledger_is_in_reports_of_whoever_is_a_manager_of_all_too() -> None:
         ({"views": ["usage_by_team", "as_of"], "columns": ["team_id"]}, "as_of has none of them"),
         ({"grain": "day"}, "grain: no view of the report takes it"),
         ({"organizations": ["acme", "*"]}, "'*' stands for all, and is given alone"),
+        ({"organizations": [""]}, "'' is no organization"),
+        ({"organizations": ["acme", ""]}, "'' is no organization"),
         ({"since": "soon"}, "--since"),
     ],
 )
@@ -164,6 +175,11 @@ def test_what_is_wrong_is_named(wanted: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
         resolved(**wanted)
     assert sentence in refused.value.message
+
+
+def test_a_wrong_end_is_named_so_where_a_view_calls_it_otherwise() -> None:
+    with pytest.raises(UsageError, match="^--until 'soon'"):
+        resolved(EVERYBODYS, views=["customers"], until="soon")
 
 
 def test_columns_are_chosen_for_all_views_or_for_each() -> None:
