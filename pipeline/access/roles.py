@@ -78,3 +78,8 @@ def grants(role: Role, scope: Iterable[str]) -> tuple[Grant, ...]:
 def covers(scope: Sequence[str], wanted: Sequence[str]) -> bool:
     """Whether every organization of the wanted scope lies in the other; nothing is in no scope."""
     return bool(wanted) and (ALL in scope or set(wanted) <= set(scope))
+
+
+def named(text: str) -> tuple[str, ...]:
+    """The scope that a text names: organizations with commas between, each once, sorted."""
+    return tuple(sorted({name.strip() for name in text.split(",") if name.strip()}))

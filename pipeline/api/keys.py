@@ -11,8 +11,10 @@ from aiohttp import web
 
 from pipeline.access.decision import Reason, Refusal, may_grant, role_in, theirs
 from pipeline.access.expiry import expiry
+from pipeline.access.grants import LONGEST
 from pipeline.access.identity import Key
-from pipeline.access.roles import ALL, Role
+from pipeline.access.keys import LONGEST_NAME
+from pipeline.access.roles import ALL, Role, named
 from pipeline.api import options
 from pipeline.api.context import API, caller
 from pipeline.api.posted import posted
@@ -20,8 +22,6 @@ from pipeline.api.problems import Problem
 from pipeline.api.view_routes import json_response
 from pipeline.errors import UsageError
 
-LONGEST_NAME = 200
-LONGEST_TENANT = 256
 MOST_TENANTS = 1000
 
 
@@ -38,6 +38,7 @@ async def create(request: web.Request) -> web.Response:
     """Make a key; the answer is the only one that ever has its secret."""
     api, who = request.app[API], caller(request)
     options.only(dict(request.query), (), "/v1/keys")
+    _admins(request)
     wanted = await posted(request, Wanted, "key to be made")
     role, scope, expires = _role(wanted.role), _scope(wanted.scope), _expires(wanted, api.clock())
     refusal = may_grant(who, role, scope)
@@ -86,13 +87,17 @@ def described(key: Key) -> dict[str, Any]:
     }
 
 
-async def _theirs(request: web.Request) -> list[Key]:
-    who = caller(request)
-    tenants = role_in(who, Role.ADMIN, "keys")
+def _admins(request: web.Request) -> None:
+    """Refuse whoever is nowhere an admin, before anything else is looked at."""
+    tenants = role_in(caller(request), Role.ADMIN, "keys")
     if isinstance(tenants, Refusal):
         raise Problem.of(tenants)
+
+
+async def _theirs(request: web.Request) -> list[Key]:
+    _admins(request)
     keys = await asyncio.to_thread(request.app[API].keys.all)
-    return [key for key in keys if theirs(who, Role.ADMIN, key.scope)]
+    return [key for key in keys if theirs(caller(request), Role.ADMIN, key.scope)]
 
 
 async def _one(request: web.Request) -> Key:
@@ -112,14 +117,12 @@ def _role(text: str) -> Role:
 
 
 def _scope(given: str | list[str]) -> tuple[str, ...]:
-    scope = (given,) if isinstance(given, str) else tuple(sorted(set(given)))
-    if isinstance(given, str) and given != ALL:
-        raise Problem(400, f"scope is neither a list nor {ALL!r}", parameter="scope")
+    scope = named(given) if isinstance(given, str) else tuple(sorted(set(given)))
     if not scope or len(scope) > MOST_TENANTS or (ALL in scope and scope != (ALL,)):
         raise Problem(
             400, f"scope is not 1 to {MOST_TENANTS} organizations, nor {ALL!r}", parameter="scope"
         )
-    if not all(one.isprintable() and 0 < len(one) <= LONGEST_TENANT for one in scope):
+    if not all(one.isprintable() and 0 < len(one) <= LONGEST for one in scope):
         raise Problem(400, "scope has what is no organization's id", parameter="scope")
     return scope
 

@@ -9,7 +9,7 @@ import click
 
 from pipeline.cli.groups import Commands
 from pipeline.cli.opened import opened_store
-from pipeline.cli.options import AS_JSON, BY, ROLES, SCOPE, words
+from pipeline.cli.options import AS_JSON, BY, ROLES, SCOPE
 from pipeline.errors import StoreRefused
 from pipeline.process.printable import printable
 from pipeline.settings import load
@@ -44,13 +44,13 @@ def grant(
     may be given by name or in that order: `usage access grant ada acme,globex manager`.
     """
     from pipeline.access.grants import Grants
-    from pipeline.access.roles import Role
+    from pipeline.access.roles import Role, named
 
     wanted_scope = _one_of("--scope", scope, scope_option)
     wanted_role = _one_of("--role", role, role_option)
     if wanted_scope is None or wanted_role is None:
         raise click.UsageError("name the organizations with --scope and the role with --role")
-    organizations = words(wanted_scope)
+    organizations = named(wanted_scope)
     with opened_store(load()) as store:
         Grants(store).grant(user, Role(wanted_role), organizations, by=BY)
     click.echo(f"{user} is {wanted_role} of {', '.join(organizations)}")
@@ -74,14 +74,14 @@ def revoke(
     Exit status 1: nothing of that was granted.
     """
     from pipeline.access.grants import Grants
-    from pipeline.access.roles import Role
+    from pipeline.access.roles import Role, named
 
     wanted_scope = _one_of("--scope", scope, scope_option)
     wanted_role = _one_of("--role", role, role_option)
     with opened_store(load()) as store:
         taken = Grants(store).revoke(
             user,
-            scope=words(wanted_scope) if wanted_scope is not None else (),
+            scope=named(wanted_scope) if wanted_scope is not None else (),
             role=Role(wanted_role) if wanted_role is not None else None,
             by=BY,
         )

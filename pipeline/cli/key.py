@@ -8,7 +8,7 @@ import click
 
 from pipeline.cli.groups import Commands
 from pipeline.cli.opened import opened_store
-from pipeline.cli.options import AS_JSON, BY, ROLES, SCOPE, words
+from pipeline.cli.options import AS_JSON, BY, ROLES, SCOPE
 from pipeline.settings import load
 
 _KEYS = ("id", "name", "role", "scope", "created", "created_by", "expires", "last_used")
@@ -28,13 +28,13 @@ def create(role: str, scope: str, expires: str | None, name: str) -> None:
     """Make a key; it is printed this once, alone on its line, and cannot be shown again."""
     from pipeline.access.expiry import expiry
     from pipeline.access.keys import StoredKeys
-    from pipeline.access.roles import Role
+    from pipeline.access.roles import Role, named
 
     settings = load()
     until = expiry(expires, datetime.now(UTC)) if expires is not None else None
     with opened_store(settings) as store:
         made, text = StoredKeys(store).create(
-            Role(role), words(scope), name=name, expires=until, by=BY
+            Role(role), named(scope), name=name, expires=until, by=BY
         )
     ends = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until it is revoked"
     click.echo(

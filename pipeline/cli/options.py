@@ -49,8 +49,3 @@ class Duration(click.ParamType):
             return times.duration(str(value), name=name).total_seconds()
         except UsageError as error:
             self.fail(error.message, param, ctx)
-
-
-def words(text: str) -> tuple[str, ...]:
-    """The words of a list with commas between, each once, in order."""
-    return tuple(sorted({word.strip() for word in text.split(",") if word.strip()}))
