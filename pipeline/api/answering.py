@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import socket
-import struct
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from pipeline.api import bodies
 from pipeline.api.context import API, ASKING, Api, caller
@@ -19,8 +17,9 @@ from pipeline.api.etags import etag, matches
 from pipeline.api.freshness import Fresh
 from pipeline.api.options import Options
 from pipeline.api.problems import Problem
+from pipeline.clickhouse.faults import THROWN
 from pipeline.clickhouse.reading import Answer
-from pipeline.errors import StoreError, StoreRefused, UsageError
+from pipeline.errors import StoreRefused, UsageError
 from pipeline.reports.streamed import workbook
 from pipeline.views import projection
 from pipeline.views.catalogue import Column
@@ -28,25 +27,24 @@ from pipeline.views.formats import ARROW, CSV, EXACT, JSON, NDJSON, PARQUET, XLS
 from pipeline.views.projection import Shape, Source
 from pipeline.views.rows import in_zone, plain
 
-log = logging.getLogger(__name__)
-
 FORMATS = (JSON, NDJSON, CSV, PARQUET, ARROW, XLSX)
 """Those that the API gives."""
 
 WHOLE_BYTES = 1 << 20
 """An answer up to this long is sent whole; a longer one as it comes."""
 
-_THROWN = 395  # by throwIf, in a view
-_REFUSALS_OF_ARGUMENTS = frozenset({36, 41, 43, 53, 69, 407, _THROWN})
+_REFUSALS_OF_ARGUMENTS = frozenset({36, 41, 43, 53, 69, 407, THROWN})
 """Codes of ClickHouse's for values that a view cannot take."""
 
 _PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
 
 
 async def answer(
-    request: web.Request, source: Source, options: Options, offset: int = 0
+    request: web.Request, source: Source, options: Options, offset: int = 0, whose: str = ""
 ) -> web.StreamResponse:
     """The rows of a source for whoever asks; access to it was decided before.
+
+    ``whose``: what cursors are given for, where that is not the view of the source's name.
 
     Raises:
         Problem: an option is wrong, or the source cannot take its values.
@@ -66,7 +64,7 @@ async def answer(
         raise Problem(400, error.message, parameter="columns") from None
     fresh = await api.freshness.now()
     who = caller(request)
-    tag = etag(api.release, api.views.generation, source, shape, who.grants, fresh)
+    tag = etag(api.release, api.views.generation, source, shape, who.user, who.grants, fresh)
     headers = {**_PRIVATE, "ETag": tag}
     if matches(request.headers.getall("If-None-Match", ()), tag):
         return web.Response(status=304, headers=headers)
@@ -74,13 +72,19 @@ async def answer(
     if options.format is not JSON:
         name = f"{source.name}.{options.format.name}"
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    async with _body(api, who.user, source, shape, fresh) as body:
+    signed = partial(_signed, api, who.user, whose or source.name, source, shape)
+    async with _body(api, who.user, source, shape, fresh, signed) as body:
         return await send(request, body, headers)
 
 
 @asynccontextmanager
 async def _body(
-    api: Api, user: str, source: Source, shape: Shape, fresh: Fresh
+    api: Api,
+    user: str,
+    source: Source,
+    shape: Shape,
+    fresh: Fresh,
+    signed: Callable[[int], str],
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """The bytes of an answer; leaving the block ends their query."""
     asked = shape
@@ -89,7 +93,12 @@ async def _body(
         asked = Shape(shape.format, shape.columns, shape.limit + 1, shape.offset)
     sql = projection.select(source, asked)
     async with query(api, user, sql, shape.format.clickhouse, source) as rows:
-        yield _encoded(api, user, source, shape, fresh, rows)
+        yield _encoded(source, shape, fresh, rows, signed)
+
+
+def _signed(api: Api, user: str, whose: str, source: Source, shape: Shape, offset: int) -> str:
+    """The cursor of the rows from an offset on, for its caller."""
+    return api.signer.sign(Cursor.of(whose, source.parameters, shape.columns, offset), user)
 
 
 @asynccontextmanager
@@ -112,16 +121,11 @@ async def query(api: Api, user: str, sql: str, form: str, source: Source) -> Asy
 
 
 def _encoded(
-    api: Api, user: str, source: Source, shape: Shape, fresh: Fresh, rows: Answer
+    source: Source, shape: Shape, fresh: Fresh, rows: Answer, signed: Callable[[int], str]
 ) -> AsyncIterator[bytes]:
     pieces = rows.__aiter__()
     if shape.format is JSON and shape.limit is not None:
-        next_offset = shape.offset + shape.limit
-
-        def following() -> str:
-            cursor = Cursor.of(source.name, source.parameters, shape.columns, next_offset)
-            return api.signer.sign(cursor, user)
-
+        following = partial(signed, shape.offset + shape.limit)
         return bodies.document(pieces, _head(source, shape, fresh), shape.limit, following)
     if shape.format is XLSX:
         wanted = projection.columns(source, shape)
@@ -165,7 +169,10 @@ def resolved(source: Source) -> dict[str, Any]:
 async def send(
     request: web.Request, body: AsyncIterator[bytes], headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Send a body: whole if it is small, so that an error still gets its own status."""
+    """Send a body: whole if it is small, so that an error still gets its own status.
+
+    Of one that fails later, `boundary` breaks the connection.
+    """
     asking = request[ASKING]
     held = bytearray()
     async for piece in body:
@@ -175,8 +182,10 @@ async def send(
     else:
         asking.size = len(held)
         return web.Response(body=bytes(held), headers=headers)
-    response = web.StreamResponse(headers={**asking.headers, **headers})
+    response = web.StreamResponse(headers=headers)
     await response.prepare(request)
+    if request.method == hdrs.METH_HEAD:  # the rows are nobody's
+        return response
     try:
         await response.write(bytes(held))
         asking.size = len(held)
@@ -187,23 +196,4 @@ async def send(
         await response.write_eof()
     except ConnectionResetError:
         asking.ending = "left"
-    except StoreError as error:
-        request.app[API].instruments.store_failed()
-        log.warning("an answer broke off after %d bytes: %s", asking.size, error.message)
-        asking.ending = "broken"
-        cut(request)
     return response
-
-
-def cut(request: web.Request) -> None:
-    """End the connection so that nobody takes what came for whole.
-
-    With a reset: to a reader of HTTP/1.0 an orderly end is the answer's end.
-    """
-    transport = request.transport
-    if transport is None:
-        return
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()

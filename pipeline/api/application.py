@@ -19,7 +19,7 @@ from pipeline.api import (
     reports,
     view_routes,
 )
-from pipeline.api.boundary import PAGE, boundary
+from pipeline.api.boundary import ENTER, PAGE, begin, boundary
 from pipeline.api.context import API, ENDPOINTS, Api
 from pipeline.api.live import READERS, Readers
 from pipeline.api.problems import Problem
@@ -49,7 +49,7 @@ ROUTES = (
     Route("GET", "/v1/views/{view}", "view", view_routes.view),
     Route("GET", "/v1/organizations", "organizations", organizations.organizations),
     Route("GET", "/v1/organizations/{tenant}", "organization", organizations.one),
-    Route("GET", "/v1/usage/monthly", "monthly", monthly.monthly),
+    Route("GET", monthly.PATH, "monthly", monthly.monthly),
     Route("GET", "/v1/panels", "panels", panels.panels),
     Route("GET", "/v1/reports", "reports", reports.listed),
     Route("POST", "/v1/reports", "reports", reports.create),
@@ -69,13 +69,16 @@ def application(
 ) -> web.Application:
     """The application, with the routes of other rooms besides."""
     app = web.Application(middlewares=[boundary], client_max_size=LARGEST_BODY)
+    app.on_response_prepare.append(begin)
     app[API] = api
     app[READERS] = Readers()
     routes = [*ROUTES, *more]
     if sessions is not None:
         app[SESSIONS] = sessions
-        routes.append(Route("GET", "/enter/{link}", "enter", enter))
+        routes.append(Route("GET", "/enter/{link}", ENTER, enter))
     for route in routes:
+        if route.method == "GET" and route.endpoint != ENTER:  # which would use the link up
+            app.router.add_route("HEAD", route.path, route.handler)
         app.router.add_route(route.method, route.path, route.handler)
     app[ENDPOINTS] = {route.path: route.endpoint for route in routes}
     return app

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import socket
+import struct
 import time
 from collections.abc import Mapping, Sequence
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from pipeline.access.decision import Reason, Refusal
@@ -19,8 +21,9 @@ from pipeline.errors import StoreError, StoreUnavailable, UsageError
 log = logging.getLogger("usage.access")
 _faults = logging.getLogger(__name__)
 
+ENTER = "enter"
 PAGE = "page"
-OPEN = frozenset({"healthz", "readyz", "enter", PAGE})
+OPEN = frozenset({"healthz", "readyz", ENTER, PAGE})
 """Endpoints served to anybody."""
 
 _SAFE: Mapping[str, str] = {
@@ -46,11 +49,21 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         status = asking.ending or str(response.status)
         if isinstance(response, web.Response) and isinstance(response.body, bytes):
             asking.size = len(response.body)
+        if request.method == hdrs.METH_HEAD:
+            asking.size = 0
     finally:
         _note(request, api, asking, status, time.perf_counter() - began)
-    if not response.prepared:
-        response.headers.update({**_SAFE, **asking.headers, **dict(response.headers)})
     return response
+
+
+async def begin(request: web.Request, response: web.StreamResponse) -> None:
+    """Give an answer what every one has, whole or streamed, just before its first byte."""
+    asking = request.get(ASKING)
+    if asking is None:  # refused by the server itself, before `boundary`
+        return
+    asking.begun = response
+    for name, value in (*_SAFE.items(), *asking.headers.items()):
+        response.headers.setdefault(name, value)
 
 
 async def _answer(
@@ -61,7 +74,41 @@ async def _answer(
             await _let_in(request, api, asking)
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - each becomes an answer; what nobody foresaw, 500
+        if asking.begun is not None:
+            return _break_off(request, asking.begun, error, api, asking)
         return _problem(error, api, asking).response()
+
+
+def _break_off(
+    request: web.Request,
+    begun: web.StreamResponse,
+    error: Exception,
+    api: Api,
+    asking: Asking,
+) -> web.StreamResponse:
+    """End an answer that fails after its first byte so that nobody takes it for whole."""
+    if isinstance(error, StoreError):
+        api.instruments.store_failed()
+        _faults.warning("an answer broke off after %d bytes: %s", asking.size, error.message)
+    else:
+        _faults.error("an answer broke off after %d bytes", asking.size, exc_info=error)
+    asking.ending = "broken"
+    _cut(request)
+    return begun
+
+
+def _cut(request: web.Request) -> None:
+    """End the connection so that nobody takes what came for whole.
+
+    With a reset: to a reader of HTTP/1.0 an orderly end is the answer's end.
+    """
+    transport = request.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 async def _let_in(request: web.Request, api: Api, asking: Asking) -> None:

@@ -70,6 +70,8 @@ class Asking:
     reason: str = ""
     """Why it was refused, where it was."""
     timed: bool = True
+    begun: web.StreamResponse | None = None
+    """The answer, once its first byte went out."""
     headers: dict[str, str] = field(default_factory=dict)
     """Of every answer to it: how the caller stands."""
 
