@@ -155,13 +155,21 @@ def organization(tenants: Sequence[str], asked: str) -> str | Refusal:
     return found or Refusal(403, Reason.ORGANIZATION, "that organization is not one of yours")
 
 
+def nothing_granted(caller: Caller) -> Refusal | None:
+    """Why somebody who was let in sees nothing at all; None: something is granted to them."""
+    if caller.grants:
+        return None
+    return Refusal(403, Reason.NO_GRANT, "nothing is granted to you; ask an administrator")
+
+
 def role_in(caller: Caller, role: Role, what: str) -> tuple[str, ...] | Refusal:
     """The organizations in which they have that role, `ALL` alone for all; none is a refusal.
 
     ``what``: the subject of the refusal's sentence, ``reports``.
     """
-    if not caller.grants:
-        return Refusal(403, Reason.NO_GRANT, "nothing is granted to you; ask an administrator")
+    refusal = nothing_granted(caller)
+    if refusal is not None:
+        return refusal
     tenants = caller.tenants(role)
     if not tenants:
         return Refusal(403, Reason.ROLE, f"{what} needs the role {_or_more(role)}")
@@ -198,9 +206,7 @@ def _organizations(caller: Caller, view: Asked) -> tuple[str, ...] | Refusal:
     if for_whom is None:
         return Refusal(403, Reason.ROLE, f"{view.name} is for nobody: nothing says who may see it")
     if for_whom.role is None:
-        if not caller.grants:
-            return Refusal(403, Reason.NO_GRANT, "nothing is granted to you; ask an administrator")
-        return (ALL,)
+        return nothing_granted(caller) or (ALL,)
     tenants = role_in(caller, for_whom.role, view.name)
     if isinstance(tenants, Refusal):
         return tenants

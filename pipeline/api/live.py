@@ -6,9 +6,9 @@ import asyncio
 import logging
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from pipeline.access.decision import Refusal
+from pipeline.access.decision import Reason, Refusal, nothing_granted
 from pipeline.api import options
 from pipeline.api.boundary import identify, presented
 from pipeline.api.context import API, ASKING, Api, caller
@@ -46,15 +46,21 @@ async def live(request: web.Request) -> web.StreamResponse:
     """An event ``as_of`` at first, then ``fresh`` whenever something newer was counted.
 
     The data is the answers' ``as_of``. Whoever comes back with ``Last-Event-ID`` is told at once
-    where something was missed. Ends when the caller's key does.
+    where something was missed. Ends when the caller's key or last grant does.
     """
     options.only(dict(request.query), (), "/v1/live")
     api, user = request.app[API], caller(request).user
+    refusal = nothing_granted(caller(request))
+    if refusal is not None:
+        raise Problem.of(refusal)
     request[ASKING].timed = False
     readers = request.app[READERS].by_user
     if readers.get(user, 0) >= MOST_AT_ONCE:
         raise Problem(
-            429, f"{MOST_AT_ONCE} live streams of yours run already", headers={"Retry-After": "5"}
+            429,
+            f"{MOST_AT_ONCE} live streams of yours run already",
+            reason=Reason.BUSY,
+            headers={"Retry-After": "5"},
         )
     readers[user] = readers.get(user, 0) + 1
     try:
@@ -71,8 +77,10 @@ async def live(request: web.Request) -> web.StreamResponse:
 
 async def _stream(request: web.Request, api: Api) -> web.StreamResponse:
     fresh = await api.freshness.now()
-    response = web.StreamResponse(headers={**request[ASKING].headers, **HEADERS})
+    response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
+    if request.method == hdrs.METH_HEAD:
+        return response
     missed = request.headers.get("Last-Event-ID", fresh.version) != fresh.version
     await _write(request, response, _event("fresh" if missed else "as_of", fresh))
     quiet = 0.0
@@ -95,7 +103,8 @@ async def _stream(request: web.Request, api: Api) -> web.StreamResponse:
 
 
 async def _still_known(request: web.Request, api: Api) -> bool:
-    return not isinstance(await identify(api.doors, presented(request)), Refusal)
+    found = await identify(api.doors, presented(request))
+    return not isinstance(found, Refusal) and nothing_granted(found) is None
 
 
 async def _write(request: web.Request, response: web.StreamResponse, text: bytes) -> None:

@@ -17,9 +17,13 @@ from pipeline.views.call import Value, call, literal
 from pipeline.views.catalogue import Column, View
 from pipeline.views.projection import Source
 
+PATH = "/v1/usage/monthly"
 NAME = "monthly_usage"
 BY_RECIPE = "monthly_usage_by_recipe"
 PARAMETERS = ("from", "to", "tz", "external_id", "customer_id", "by")
+MOST_TENANTS = 50
+"""Named organizations in one answer: ClickHouse does not take any number of queries as one."""
+
 _COLUMNS = ("tenant", "external_id", "name", "month", "tasks", "closed")
 _COLUMNS_BY_RECIPE = ("tenant", "external_id", "recipe_id", "name", "month", "tasks", "closed")
 _CALLED = {"since": "from", "until": "to"}
@@ -33,15 +37,15 @@ async def monthly(request: web.Request) -> web.StreamResponse:
     request[ASKING].view = NAME
     given = options.once(request.query.items())
     wanted, rest = options.read(given, request.headers.getall("Accept", ()), FORMATS)
-    options.only(rest, (*PARAMETERS, *options.OF_ANSWER), "/v1/usage/monthly")
+    options.only(rest, (*PARAMETERS, *options.OF_ANSWER), PATH)
     offset = 0
     if wanted.cursor:
-        cursor = api.signer.read(wanted.cursor, NAME, who.user)
+        cursor = api.signer.read(wanted.cursor, PATH, who.user)
         held = cursor.values()
         rest = _continued(rest, {name: _text(value) for name, value in held.items()})
         offset = cursor.offset
-        wanted = options.Options(wanted.format, ",".join(cursor.columns), wanted.limit)
-    return await answer(request, _source(api, who, rest), wanted, offset)
+        wanted = options.continued(wanted, cursor.columns)
+    return await answer(request, _source(api, who, rest), wanted, offset, PATH)
 
 
 def _continued(given: Mapping[str, str], held: Mapping[str, str]) -> dict[str, str]:
@@ -102,6 +106,13 @@ def _tenants(who: Caller, given: Mapping[str, str]) -> Sequence[str]:
     tenants = role_in(who, Role.VIEWER, NAME)
     if isinstance(tenants, Refusal):
         raise Problem.of(tenants)
+    if len(tenants) > MOST_TENANTS:
+        raise Problem(
+            400,
+            f"{len(tenants)} organizations are yours, and at most {MOST_TENANTS} are answered for "
+            "at once; name one with customer_id",
+            parameter="customer_id",
+        )
     return ("",) if tenants == (ALL,) else tenants
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.access.decision import audience
+from pipeline.access.keys import LONGEST_NAME
 from pipeline.access.roles import Role
 from pipeline.api import monthly
 from pipeline.api.options import DEFAULT_ROWS, MOST_ROWS
@@ -77,7 +78,7 @@ def document(views: Iterable[View], formats: Iterable[Format], release: str) -> 
             ],
             (400, 403, 404, 429, 503),
         ),
-        "/v1/usage/monthly": _rows(
+        monthly.PATH: _rows(
             "monthly_usage",
             "Tasks of each customer and calendar month.",
             [_by() if name == "by" else _text(name) for name in monthly.PARAMETERS],
@@ -92,7 +93,9 @@ def document(views: Iterable[View], formats: Iterable[Format], release: str) -> 
         "/v1/keys": {"get": _listed_keys(), "post": _made_key()},
         "/v1/keys/{id}": {"get": _one_key(), "delete": _revoked_key()},
         "/v1/openapi.json": _get("openapi", "This document.", {"type": "object"}),
-        "/metrics": {"get": _plain("metrics", "Metrics of this process, for Prometheus.", 403)},
+        "/metrics": {
+            "get": _plain("metrics", "Metrics of this process, for Prometheus.", 400, 403, 503)
+        },
         "/healthz": {"get": {**_plain("healthz", "Whether the process is alive."), "security": []}},
         "/readyz": {"get": {**_plain("readyz", "Whether it can answer.", 503), "security": []}},
     }
@@ -282,7 +285,7 @@ def _live() -> Schema:
         "summary": "Server-sent events: `fresh` when a newer arrival can be seen.",
         "responses": {
             "200": {"description": "A stream without end.", "content": stream},
-            **_problems(400, 401, 429, 503),
+            **_problems(400, 401, 403, 429, 503),
         },
     }
 
@@ -390,7 +393,11 @@ def _listed_keys() -> Schema:
 
 
 def _made_key() -> Schema:
-    scope = {"oneOf": [{"const": "*"}, {"type": "array", "items": {"type": "string"}}]}
+    organizations: Schema = {"type": "array", "items": {"type": "string"}}
+    scope: Schema = {
+        "oneOf": [{"type": "string"}, organizations],
+        "description": "Organizations, as a list or with commas between; `*`: all.",
+    }
     body = {
         "type": "object",
         "required": ["role", "scope"],
@@ -398,7 +405,7 @@ def _made_key() -> Schema:
         "properties": {
             "role": {"enum": [str(role) for role in Role]},
             "scope": scope,
-            "name": {"type": "string", "maxLength": 200},
+            "name": {"type": "string", "maxLength": LONGEST_NAME},
             "expires": {"type": ["string", "null"], "description": "90d, a day or an instant."},
         },
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.api.problems import Problem
 from pipeline.errors import UsageError
@@ -65,6 +65,18 @@ def read(
     if options.spreadsheet and form is not CSV:
         raise Problem(400, "spreadsheet is for format=csv only", parameter="spreadsheet")
     return options, rest
+
+
+def continued(options: Options, columns: tuple[str, ...]) -> Options:
+    """The options of a page that goes on with another's rows, in its columns.
+
+    Raises:
+        Problem: 400, other columns are named.
+    """
+    named = tuple(name.strip() for name in options.columns.split(","))
+    if options.columns and named != columns:
+        raise Problem(400, "cursor holds other columns than columns names", parameter="columns")
+    return replace(options, columns=",".join(columns), cursor="")
 
 
 def only(given: Mapping[str, str], known: Sequence[str], what: str) -> None:

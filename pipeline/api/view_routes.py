@@ -85,11 +85,7 @@ async def view(request: web.Request) -> web.StreamResponse:
             403, "cursor is of more than is yours", reason=Reason.CURSOR, parameter="cursor"
         )
     _same(held, _values(api, who, found, {**_texts(held), **rest}))
-    if wanted.columns and tuple(wanted.columns.split(",")) != cursor.columns:
-        raise Problem(400, "cursor holds other columns than columns names", parameter="columns")
-    wanted = options.Options(
-        wanted.format, ",".join(cursor.columns), wanted.limit, "", wanted.spreadsheet
-    )
+    wanted = options.continued(wanted, cursor.columns)
     return await answer(request, projection.of_view(found, held), wanted, cursor.offset)
 
 
