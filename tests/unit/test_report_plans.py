@@ -178,7 +178,7 @@ def test_what_is_wrong_is_named(wanted: dict[str, Any], sentence: str) -> None:
 
 
 def test_a_wrong_end_is_named_so_where_a_view_calls_it_otherwise() -> None:
-    with pytest.raises(UsageError, match="^--until 'soon'"):
+    with pytest.raises(UsageError, match=r"^--until 'soon'"):
         resolved(EVERYBODYS, views=["customers"], until="soon")
 
 
