@@ -23,13 +23,7 @@ FROM
     UNION ALL
     SELECT tenant, false, '', '', '', sum(tasks), 0, 0, 0, toDateTime(0, 'UTC')
     FROM _tasks(
-        since = toUnixTimestamp(toDateTime(
-            greatest(
-                toStartOfMonth(toTimeZone(toStartOfMinute({as_of:DateTime('UTC')}), {tz:String})),
-                _available_from()
-            ),
-            {tz:String}
-        )),
+        since = _begins(greatest(_month(toStartOfMinute({as_of:DateTime('UTC')})), _available_from())),
         until = {as_of:DateTime('UTC')},
         tenant = ''
     )

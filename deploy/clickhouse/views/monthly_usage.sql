@@ -6,12 +6,12 @@ SELECT
     if(registered.name = '', counted.tenant, registered.name) AS name,
     month,
     tasks,
-    toStartOfMonth(toTimeZone(assumeNotNull((SELECT newest FROM _newest)), {tz:String})) > month AS closed
+    _month(assumeNotNull((SELECT newest FROM _newest))) > month AS closed
 FROM
 (
     SELECT
         tenant,
-        toStartOfMonth(toTimeZone(at, {tz:String})) AS month,
+        _month(at) AS month,
         sum(tasks) AS tasks
     FROM _tasks()
     WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0

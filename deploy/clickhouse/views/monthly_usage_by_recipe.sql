@@ -14,7 +14,7 @@ FROM
     SELECT
         tenant,
         recipe_id,
-        toStartOfMonth(toTimeZone(at, {tz:String})) AS month,
+        _month(at) AS month,
         sum(tasks) AS tasks
     FROM _tasks()
     WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0

@@ -3,17 +3,17 @@ CREATE OR REPLACE VIEW tasks_by_month{cluster} AS
 WITH
     toStartOfMinute({since:DateTime('UTC')}) AS start,
     toStartOfMinute({until:DateTime('UTC')}) AS stop,
-    toStartOfMonth(toTimeZone(start, {tz:String})) AS first,
-    toStartOfMonth(toTimeZone(stop - INTERVAL 1 MINUTE, {tz:String})) AS last,
+    _month(start) AS first,
+    _month(stop - INTERVAL 1 MINUTE) AS last,
     if(start < stop, 1 + greatest(dateDiff('month', first, last), 0), 0) AS length
 SELECT
     month,
     if(month < _available_from(), NULL, sum(tasks)) AS tasks,
     month >= _available_from() AS available,
-    toStartOfMonth(toTimeZone(assumeNotNull((SELECT newest FROM _newest)), {tz:String})) > month AS closed
+    _month(assumeNotNull((SELECT newest FROM _newest))) > month AS closed
 FROM
 (
-    SELECT toStartOfMonth(toTimeZone(at, {tz:String})) AS month, sum(tasks) AS tasks
+    SELECT _month(at) AS month, sum(tasks) AS tasks
     FROM _tasks()
     WHERE tenant NOT IN
     (

@@ -9,15 +9,9 @@ FROM
 (
     SELECT tenant, sum(tasks) AS tasks
     FROM _tasks(
-        since = toUnixTimestamp(toDateTime(
-            greatest(
-                addMonths(
-                    toStartOfMonth(toTimeZone(toStartOfMinute({as_of:DateTime('UTC')}), {tz:String})),
-                    1 - toInt64({months:UInt32})
-                ),
-                _available_from()
-            ),
-            {tz:String}
+        since = _begins(greatest(
+            addMonths(_month(toStartOfMinute({as_of:DateTime('UTC')})), 1 - toInt64({months:UInt32})),
+            _available_from()
         )),
         until = {as_of:DateTime('UTC')},
         tenant = ''

@@ -1,10 +1,3 @@
--- The start of the bucket of an instant. A wrong grain is refused by _buckets.
-MACRO _bucket(at) AS
-toDateTime(
-    dateTrunc(if({grain:String} IN ('minute', 'hour', 'day', 'week'), {grain:String}, 'month'), at, {tz:String}),
-    {tz:String}
-);
-
 -- The buckets that have a part in [since, until). A wrong grain, and too many minutes, are refused here.
 PART _buckets AS
 SELECT DISTINCT

@@ -243,7 +243,7 @@ FROM _registry();
 -- for the running one): each change counts from its month on, in those months in which its tenant is a customer.
 PART _standing_by_month AS
 WITH
-    toStartOfMonth(toTimeZone(toStartOfMinute({as_of:DateTime('UTC')}), {tz:String})) AS this_month,
+    _month(toStartOfMinute({as_of:DateTime('UTC')})) AS this_month,
     throwIf(
         {months:UInt32} > 1 + dateDiff('month', toDate('1970-01-01'), this_month),
         'months reaches back before January 1970; ask for fewer'
@@ -295,7 +295,7 @@ FROM
             GROUP BY
                 tenant, entity,
                 greatest(
-                    toRelativeMonthNum(toTimeZone(time, {tz:String})) - toRelativeMonthNum(first_month), 0
+                    _month_number(time) - toRelativeMonthNum(first_month), 0
                 ) AS place
         )
         GROUP BY tenant
