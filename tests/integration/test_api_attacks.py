@@ -298,6 +298,7 @@ def test_keys_are_made_listed_and_ended_by_admins_of_their_scope(api: Served) ->
         {"role": "viewer", "scope": [FOREIGN]},
         {"role": "viewer", "scope": [OWN, FOREIGN]},
         {"role": "viewer", "scope": "*"},
+        {"role": "viewer", "scope": f"{OWN},{FOREIGN}"},
         {"role": "operator", "scope": [OWN]},
     ):
         refused = api.get(
@@ -308,7 +309,7 @@ def test_keys_are_made_listed_and_ended_by_admins_of_their_scope(api: Served) ->
         {},
         {"role": "owner", "scope": [OWN]},
         {"role": "viewer", "scope": []},
-        {"role": "viewer", "scope": OWN},
+        {"role": "viewer", "scope": ""},
         {"role": "viewer", "scope": ["*", OWN]},
         {"role": "viewer", "scope": [OWN], "expires": "yesterday"},
         {"role": "viewer", "scope": [OWN], "expires": "2001-01-01"},
