@@ -119,7 +119,7 @@ def test_compressed_inserts_are_the_same(
 ) -> None:
     chain = Chain(new_database(store.port))
     chain.insert(rows(1_000, months=3), "t")
-    monkeypatch.setattr(client, "_is_loopback", lambda _host: False)
+    monkeypatch.setattr(client, "is_loopback", lambda _host: False)
     elsewhere = Store.connect(settings_for(store.port, chain.store.database))
     again = Chain.__new__(Chain)
     again.store = elsewhere
