@@ -10,7 +10,7 @@
 # The query after that is answered right.
 #
 # Why it matters: whoever catches the error and goes on with the same session (a web service, a
-# retry) takes rows of another question, perhaps of another user, for part of an answer. As Native
+# retry) takes rows of another question for part of an answer. As Native
 # or CSV the answer is well-formed. What helps: a session for each query, or a query whose answer
 # is thrown away after each error.
 #
