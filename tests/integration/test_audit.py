@@ -14,7 +14,7 @@ from tests.support.harness import poison
 from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
 from tests.support.harness.scene import Scene
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 def audit(scene: Scene, selection: ChunkSelection | None = None) -> tuple[int, dict[str, Any]]:

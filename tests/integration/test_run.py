@@ -19,7 +19,9 @@ import pytest
 from tests.support.harness.process import Process, free_port, usage
 from tests.support.harness.waiting import until
 
-START_SECONDS = 60.0
+pytestmark = pytest.mark.timeout(400)
+
+START_SECONDS = 120.0
 END_SECONDS = 12.0
 
 
