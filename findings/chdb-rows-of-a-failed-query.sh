@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# chDB 4.4.0 (engine 26.9.2.1), seen on 28 November 2026.
+# Version: chDB 4.4.0 (engine 26.9.2.1); date: 28 November 2026.
 #
 # On a session that is used again, the rows that a query gave before it failed stand before the
 # answer of the next query, in every format, and nothing says so:

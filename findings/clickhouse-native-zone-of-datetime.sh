@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# chDB 4.4.0 (engine 26.9.2.1), seen on 28 November 2026.
+# Version: chDB 4.4.0 (engine 26.9.2.1); date: 28 November 2026.
 #
 # Native without a client's revision (files, chDB, INTO OUTFILE) forgets the time zone of a column
 # whose type is `DateTime('zone')`, and of no other: inside Nullable or Array, and as DateTime64,
