@@ -80,7 +80,7 @@ class _Stream:
         self._rng = seeded(world.seed, "stream")
         self._requests = Requests(self._rng)
         self._jobs = Jobs(self._rng)
-        self._product_events = ProductEvents(self._rng)
+        self._product_events = ProductEvents(seeded(world.seed, "product"))
         self._changes = Changes(world)
         self._at_once = max(1, min(RUNNING_JOBS, int(options.rate)))
         self._running: list[tuple[Tenant, Iterator[str]]] = []

@@ -108,6 +108,25 @@ def test_recipes_have_every_kind_of_step_and_everything_that_happens_to_one() ->
     assert any(data.get("rerun") for data in found)
 
 
+def test_product_events_have_nested_mixed_missing_and_wrong_properties() -> None:
+    options = Options(rate=1000, actions=0, events=0.9, changes=0)
+    kinds: dict[tuple[str, str], Counter[str]] = {}
+    for m in messages(12_000, options):
+        data = event(m)["data"]
+        if "properties" in data:
+            for name in ("status", "duration_ms", "amount", "endpoint", "account", "tags"):
+                kind = type(data["properties"].get(name)).__name__
+                kinds.setdefault((data["name"], name), Counter())[kind] += 1
+    for name in ("api_request", "api_call"):
+        assert set(kinds[name, "status"]) == {"int", "str", "NoneType"}
+        assert set(kinds[name, "duration_ms"]) == {"float", "str", "NoneType"}
+        assert set(kinds[name, "endpoint"]) == {"dict"}
+        assert set(kinds[name, "tags"]) == {"list", "NoneType"}
+        assert kinds[name, "status"]["int"] > 0.9 * kinds[name, "status"].total()
+    assert set(kinds["invoice.paid", "amount"]) == {"float", "str", "NoneType"}
+    assert set(kinds["invoice.paid", "account"]) == {"dict"}
+
+
 def test_tenants_are_unequal() -> None:
     ranked = [n for _, n in Counter(m.key for m in messages(20_000)).most_common()]
     assert len(ranked) == 20
