@@ -1,0 +1,107 @@
+"""Files with definitions of metrics: YAML or JSON, one metric or many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pipeline.errors import UsageError
+from pipeline.operate.metrics.yaml_nodes import Misread, Value, documents, part
+
+LARGEST_BYTES = 4 * 1_048_576
+METRICS = "metrics"
+_ID = "metric_id"
+
+
+class Written(NamedTuple):
+    """One definition as a file has it."""
+
+    file: str
+    line: int
+    metric: str
+    """Its id, as far as it has one."""
+    data: bytes
+    """JSON: the data of its event."""
+    lines: dict[str, int]
+    """By the path of a field, ``filters[2].value``."""
+
+    def where(self, field: str = "") -> str:
+        """``metrics.yaml:12: api_calls``: the line of a field, or of what it stands in."""
+        while field and field not in self.lines:
+            field = field[: max(field.rfind("."), field.rfind("["), 0)]
+        line = self.lines.get(field, self.line)
+        return f"{self.file}:{line}: {self.metric}" if self.metric else f"{self.file}:{line}"
+
+
+def read(path: Path) -> list[Written]:
+    """The definitions of a file: one, a list of them, or ``metrics:`` with such a list.
+
+    Raises:
+        UsageError: it cannot be read, is neither YAML nor JSON, or has no definitions; with its
+            name and line.
+    """
+    name = "standard input" if str(path) == "-" else str(path)
+    text = _text(path, name)
+    try:
+        found = [one for document in documents(text) for one in _definitions(document, name)]
+    except Misread as error:
+        raise UsageError(f"{name}:{error.line}: {error.message}") from None
+    if not found:
+        raise UsageError(f"{name} has no metrics: wanted is a list of them under `metrics:`")
+    _once(found)
+    return found
+
+
+def _text(path: Path, name: str) -> str:
+    import sys
+
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from None
+    if len(content) > LARGEST_BYTES:
+        raise UsageError(f"{name} has more than {LARGEST_BYTES:,} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{name}:{line}: not UTF-8") from None
+
+
+def _definitions(document: Value, file: str) -> Iterator[Written]:
+    path, items = "", document.plain
+    if isinstance(items, dict) and METRICS in items:
+        more = [name for name in items if name != METRICS]
+        if more:
+            raise Misread(document.lines[more[0]], f"{more[0]!r} stands beside `{METRICS}:`")
+        path, items = METRICS, items[METRICS]
+    if isinstance(items, dict) and not path:
+        yield _written(document, file)
+        return
+    if not isinstance(items, list):
+        raise Misread(document.line, f"a list of metrics is expected, under `{METRICS}:`")
+    for number, item in enumerate(items):
+        one = part(document, f"{path}[{number}]", item)
+        if not isinstance(item, dict):
+            raise Misread(one.line, "a metric is expected: its fields and their values")
+        yield _written(one, file)
+
+
+def _written(one: Value, file: str) -> Written:
+    fields: dict[str, Any] = one.plain
+    given = fields.get(_ID)
+    metric = given if isinstance(given, str) else ""
+    return Written(file, one.line, metric, msgspec.json.encode(fields), one.lines)
+
+
+def _once(found: list[Written]) -> None:
+    first: dict[str, Written] = {}
+    for one in found:
+        if one.metric in first:
+            before = first[one.metric]
+            raise UsageError(f"{one.where(_ID)} is defined in line {before.line} already")
+        if one.metric:
+            first[one.metric] = one
