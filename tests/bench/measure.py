@@ -22,17 +22,24 @@ def peak_mib(pid: int) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
+def children(pid: int) -> dict[int, list[str]]:
+    """Return the processes that one has started, each with the words of its command."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            command = Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace")
+            found[child] = command.rstrip("\0").split("\0")
+    return found
+
+
 def _own_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / _TICKS_PER_SECOND
 
 
 def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *_descendants(int(child))]
-    return found
+    found = list(children(pid))
+    return found + [one for child in found for one in _descendants(child)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import files, lock, migrate, resources, retention, views
+from pipeline.clickhouse.schema import (
+    files,
+    lock,
+    migrate,
+    resources,
+    retention,
+    table_settings,
+    views,
+)
 from pipeline.clickhouse.schema.files import Migration
 from pipeline.clickhouse.schema.views import View
 from pipeline.errors import MigrationError, StoreRefused
@@ -249,6 +257,68 @@ class TestLease:
         monkeypatch.setattr(lock.MigratorLock, "renew", renew)
         assert place.migrate() == len(KNOWN)
         assert not lost
+
+
+class TestTableSettings:
+    """Every table of parts has them, whichever release made it."""
+
+    LATER = Migration(
+        len(KNOWN) + 1,
+        "add_a_table",
+        "CREATE TABLE IF NOT EXISTS more{cluster} (x UInt8) "
+        "ENGINE = {engine:ReplacingMergeTree(x)} ORDER BY x SETTINGS {window}",
+    )
+
+    def without(self, place: Place) -> dict[str, list[str]]:
+        """Return the tables of parts, each with the settings that it lacks."""
+        engines = place.store.query(
+            "SELECT name, engine_full FROM system.tables "
+            "WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+        )
+        return {
+            name: [
+                setting
+                for setting, to in table_settings.SETTINGS.items()
+                if f"{setting} = {to}" not in engine
+            ]
+            for name, engine in engines
+        }
+
+    def test_all_tables_have_them_those_of_later_migrations_too(self, place: Place) -> None:
+        place.migrate([*KNOWN, self.LATER])
+        found = self.without(place)
+        assert {"requests_1m", "chunks", "entities", "migrations", "more"} <= set(found)
+        assert not any(found.values()), found
+        assert table_settings.statements(place.store) == []
+        TestMaterializedViews().intend(place.store, 0)
+        assert place.store.query(
+            "SELECT part_storage_type FROM system.parts WHERE active AND table = 'intents' "
+            "AND database = currentDatabase()"
+        ) == [("Packed",)]
+
+    def test_a_store_of_before_gets_those_that_its_server_knows(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place.migrate()
+        place.store.command(
+            "ALTER TABLE chunks RESET SETTING min_bytes_for_full_part_storage, "
+            "auto_statistics_types"
+        )
+        TestMaterializedViews().intend(place.store, 0, "chunks")
+        assert len(self.without(place)["chunks"]) == 2
+        more = {**table_settings.SETTINGS, "not_yet_known": "1"}
+        monkeypatch.setattr(table_settings, "SETTINGS", more)
+        assert table_settings.statements(place.store, "main") == [
+            (
+                "ALTER TABLE `chunks` ON CLUSTER 'main' MODIFY SETTING "
+                "min_bytes_for_full_part_storage = 10485760, auto_statistics_types = ''"
+            )
+        ]
+        monkeypatch.undo()
+        assert place.migrate() == 0
+        assert not any(self.without(place).values())
+        TestMaterializedViews().intend(place.store, 10, "chunks")
+        assert place.store.query("SELECT from_offset FROM chunks ORDER BY 1") == [(0,), (10,)]
 
 
 NUMBER = View("number", "SELECT {k:UInt32} AS n", "A1\nA number, for this test.\nn numbers")

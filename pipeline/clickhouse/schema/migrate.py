@@ -5,7 +5,7 @@
 3. what was applied is what this release knows: unchanged, and nothing newer;
 4. each missing migration, statement by statement; none that touches materialized views while a
    chunk is open;
-5. the TTLs are those of the settings;
+5. the TTLs are those of the settings; how parts lie on the disk is as in :mod:`.table_settings`;
 6. the zones are those of the installed tzdata;
 7. the views are those of this release: what differs is made anew (:mod:`.views`);
 8. what is made from the views follows them.
@@ -21,7 +21,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import files, lock, resources, retention, views, zones
+from pipeline.clickhouse.schema import (
+    files,
+    lock,
+    resources,
+    retention,
+    table_settings,
+    views,
+    zones,
+)
 from pipeline.clickhouse.schema.files import Migration
 from pipeline.clickhouse.schema.views import View
 from pipeline.errors import MigrationError, StoreRefused
@@ -174,6 +182,7 @@ def _apply(
         _run(store, migration.statements(cluster), held)
         held.renew()
         _record(store, migration)
+    _run(store, table_settings.statements(store, cluster), held)
     _run(store, retention.statements(store, settings, cluster), held)
     if any(migration.name == "zones" for migration in release.migrations):
         zones.load(store, held.renew)

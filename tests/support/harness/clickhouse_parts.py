@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema import table_settings
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.settings import Settings, load
 from tests.support.harness.store import url_at
@@ -19,6 +20,7 @@ MONTHS = (1767225600, 1769904000, 1772323200)
 
 COLUMNS = (("minute", "DateTime('UTC')"), ("key", "String"), ("n", "UInt64"))
 WINDOW = "non_replicated_deduplication_window"
+LAYOUT = ", ".join(f"{name} = {to}" for name, to in table_settings.SETTINGS.items())
 
 
 def settings_for(port: int, database: str, **more: str) -> Settings:
@@ -57,7 +59,7 @@ class Chain:
                 f"CREATE TABLE {table} (minute DateTime('UTC'), key String,"
                 " n SimpleAggregateFunction(sum, UInt64)) ENGINE = AggregatingMergeTree"
                 " PARTITION BY toYYYYMM(minute) ORDER BY (key, minute)"
-                f" SETTINGS {WINDOW} = {window}"
+                f" SETTINGS {WINDOW} = {window}, {LAYOUT}"
             )
             store.command(f"CREATE MATERIALIZED VIEW {table}_mv TO {table} AS SELECT * FROM head")
 

@@ -1,0 +1,65 @@
+"""What every table of ours is set to, whichever migration made it: how its parts lie on the disk.
+
+The migrator brings all tables to it, so that those of an older release get it too, and those of a
+later one without saying so. Why these: ``docs/decisions/insert-path.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pipeline.clickhouse.quoting import identifier
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+SETTINGS: Mapping[str, str] = {
+    "min_bytes_for_full_part_storage": "10485760",
+    "min_parts_to_merge_at_once": "16",
+    "auto_statistics_types": "''",
+}
+"""As ``MODIFY SETTING`` has them. Parts below 10 MiB are one file instead of thirteen; small ones
+wait until there are sixteen to merge; nothing is kept for planners that no view has need of."""
+
+
+def statements(store: Store, cluster: str = "") -> list[str]:
+    """The ALTERs that bring every table to `SETTINGS`; none where nothing changed.
+
+    A setting that the server does not know is left out: it costs speed, never a number.
+    """
+    wanted = {name: SETTINGS[name] for name in SETTINGS if name in _known(store)}
+    on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
+    alters = []
+    for table, engine in tables(store).items():
+        differing = {name: to for name, to in wanted.items() if _current(engine, name) != to}
+        if differing:
+            settings = ", ".join(f"{name} = {to}" for name, to in differing.items())
+            alters.append(f"ALTER TABLE {identifier(table)}{on_cluster} MODIFY SETTING {settings}")
+    return alters
+
+
+def tables(store: Store) -> dict[str, str]:
+    """The tables that are kept as parts, with the ``engine_full`` of each."""
+    return dict(
+        store.query(
+            "SELECT name, engine_full FROM system.tables WHERE database = {database:String} "
+            "AND engine LIKE '%MergeTree' ORDER BY name",
+            {"database": store.database},
+        )
+    )
+
+
+def _current(engine: str, name: str) -> str:
+    """A setting in a table's ``engine_full``, as SQL has it; empty where it is not there."""
+    found = re.search(rf"\b{name} = ('[^']*'|\w+)", engine)
+    return found[1] if found else ""
+
+
+def _known(store: Store) -> set[str]:
+    rows = store.query(
+        "SELECT name FROM system.merge_tree_settings WHERE name IN {names:Array(String)}",
+        {"names": list(SETTINGS)},
+    )
+    return {name for (name,) in rows}

@@ -1,0 +1,121 @@
+"""What the store's process costs: how parts lie on the disk, how often chunks are sealed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from pipeline.clickhouse.schema import table_settings
+from tests.bench import run_cost
+from tests.bench.bed import Bed, Clock, Run
+from tests.bench.live import PARTITIONS, sending
+from tests.bench.measure import Spread
+from tests.bench.workload import TOPIC, WORKLOADS
+from tests.support.harness.waiting import until
+
+RATES = (100, 5_000, 50_000)
+COUNTED_SECONDS = 120.0
+_numbers = itertools.count(1)
+
+
+class Variant(NamedTuple):
+    """One way to run the store and its worker."""
+
+    name: str
+    is_plain: bool
+    """Whether the tables are as ClickHouse's defaults have them."""
+    settings: Mapping[str, str]
+
+
+EACH_SECOND = {"USAGE_FLUSH_SECONDS": "1"}
+VARIANTS = (
+    Variant("ClickHouse's defaults, sealed each second", True, EACH_SECOND),
+    Variant("as migrated, sealed each second", False, EACH_SECOND),
+)
+
+Measure = Callable[[Variant], float]
+
+
+def store(bed: Bed) -> list[str]:
+    """Measure each variant in turn: live at each rate, catching up; then `usage run`."""
+    cells: dict[str, list[str]] = {variant.name: [] for variant in VARIANTS}
+    for rate in RATES:
+        for name, us in _in_turn(bed, f"{rate}/s", _live(bed, rate)).items():
+            cells[name].append(f"{us * rate / 1e4:.1f} %, {us:,.1f} µs")
+    for name, us in _in_turn(bed, "catching up", _catching_up(bed)).items():
+        cells[name].append(f"{us:.2f} µs")
+    return [
+        (
+            f"One worker, {PARTITIONS} partitions, events of the 0.3 workload: sent for "
+            f"{bed.scale.live_seconds} s at each rate, and {bed.scale.events:,} that wait. "
+            f"{bed.scale.runs} runs in turn, medians. CPU of the store's process from the first "
+            "event until all are counted: % of a core, and µs per event."
+        ),
+        "",
+        f"| tables, chunks | {' | '.join(f'{rate:,} events/s' for rate in RATES)} | catching up |",
+        f"| --- | {' | '.join('---' for _ in RATES)} | --- |",
+        *(f"| {name} | {' | '.join(row)} |" for name, row in cells.items()),
+        "",
+        *run_cost.lines(bed),
+    ]
+
+
+def _in_turn(bed: Bed, what: str, measure: Measure) -> dict[str, float]:
+    """Median CPU µs per event of each variant."""
+    found: dict[str, list[float]] = {variant.name: [] for variant in VARIANTS}
+    for _ in range(bed.scale.runs):
+        for variant in VARIANTS:
+            found[variant.name].append(measure(variant))
+            print(f"{what}, {variant.name}: {found[variant.name][-1]:.2f} µs", flush=True)
+    return {name: Spread.of(values).median for name, values in found.items()}
+
+
+def _live(bed: Bed, rate: int) -> Measure:
+    def measure(variant: Variant) -> float:
+        prefix, seconds = f"store{next(_numbers)}.", float(bed.scale.live_seconds)
+        bed.topics(prefix, PARTITIONS)
+        with bed.run(prefix, **variant.settings) as run:
+            _set(run, variant)
+            worker = run.worker()
+            run.await_reading(worker)
+            clock = Clock.start(run.store.process.pid)
+            with sending(bed, prefix, "0.3", rate, seconds) as sender:
+                assert sender.wait(int(seconds) + 120) == 0, sender.tail()
+            topic = prefix + TOPIC
+            ends = {n: end for n, (_, end) in bed.kafka.bounds(topic).items()}
+            until(
+                lambda: run.committed(topic, PARTITIONS) == ends,
+                within=COUNTED_SECONDS,
+                what="all that was sent committed",
+                explain=worker.tail,
+            )
+            [spent] = clock.cpu_since()
+        return spent / sum(ends.values()) * 1e6
+
+    return measure
+
+
+def _catching_up(bed: Bed) -> Measure:
+    loaded = bed.loaded(WORKLOADS[1], PARTITIONS)
+
+    def measure(variant: Variant) -> float:
+        with bed.run(loaded.prefix, **variant.settings) as run:
+            _set(run, variant)
+            run.await_reading(run.worker())
+            clock = Clock.start(run.store.process.pid)
+            run.await_counted(loaded)
+            [spent] = clock.cpu_since()
+        return spent / loaded.events * 1e6
+
+    return measure
+
+
+def _set(run: Run, variant: Variant) -> None:
+    """Take our settings off the tables, where the variant is without them."""
+    if not variant.is_plain:
+        return
+    names = ", ".join(table_settings.SETTINGS)
+    with run.connect() as store:
+        for table in table_settings.tables(store):
+            store.command(f"ALTER TABLE `{table}` RESET SETTING {names}")
