@@ -27,7 +27,7 @@ def scaled(text: str, places: int, limit_digits: int, *, inclusive: bool) -> int
     if sign:
         raise Unfit("negative")
     # The number is 0.digits times 10^point, and its first digit is not 0.
-    point = len(digits) - len(fraction) + _exponent(exponent_sign, exponent)
+    point = len(digits) - len(fraction) + exponent_of(exponent_sign, exponent)
     if point > limit_digits:
         if inclusive and point == limit_digits + 1 and digits.rstrip("0") == "1":
             return int(10 ** (limit_digits + places))
@@ -35,7 +35,8 @@ def scaled(text: str, places: int, limit_digits: int, *, inclusive: bool) -> int
     return _rounded(digits, point + places)
 
 
-def _exponent(sign: str, digits: str) -> int:
+def exponent_of(sign: str, digits: str) -> int:
+    """A number's exponent, by its sign and digits; one of more than nine digits is 10^9."""
     significant = digits.lstrip("0")
     size = int(significant or "0") if len(significant) <= 9 else _FAR
     return -size if sign == "-" else size
