@@ -17,7 +17,7 @@ from pipeline.settings import load
 def panels(shipped: bool, as_json: bool) -> None:
     """List the panels: every number, its view, and how it is drawn."""
     from pipeline.embedded.shipped import shipped as store_for_a_moment
-    from pipeline.panels.described import described
+    from pipeline.panels.described import all_described
     from pipeline.process.terminal import Cells, console
     from pipeline.views import catalogue
     from pipeline.views.rows import show_json
@@ -28,7 +28,7 @@ def panels(shipped: bool, as_json: bool) -> None:
     else:
         with opened_store(load()) as store:
             views = catalogue.read(store)
-    found = described({view.name: view for view in views})
+    found = all_described({view.name: view for view in views})
     if as_json:
         show_json(found, sys.stdout)
         return
@@ -36,5 +36,11 @@ def panels(shipped: bool, as_json: bool) -> None:
     for heading in ("tab", "panel", "kind", "view", "rows"):
         table.add_column(heading)
     for one in found:
-        table.add_row(one["tab"], one["title"], one["kind"], one["view"], " ".join(one["rows"]))
+        table.add_row(
+            one["tab"],
+            one["title"],
+            one["kind"],
+            one["view"] or one["source"],
+            " ".join(one["rows"]),
+        )
     console().print(table)

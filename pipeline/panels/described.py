@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pipeline.panels.catalogue import PANELS
-from pipeline.panels.panel import Panel
+from pipeline.panels.operations import GAUGES
+from pipeline.panels.panel import Gauge, Panel
 from pipeline.views.catalogue import View
 
 
@@ -35,6 +36,7 @@ def document(panel: Panel, view: View) -> dict[str, Any]:
         "tab": str(panel.tab),
         "tab_title": panel.tab.heading,
         "kind": str(panel.kind),
+        "source": "clickhouse",
         "view": panel.view,
         "parameters": {
             one.name: panel.fixed.get(one.name, f"${one.name}") for one in view.parameters
@@ -48,4 +50,34 @@ def document(panel: Panel, view: View) -> dict[str, Any]:
         "height": panel.height,
         "scope": panel.scope or None,
         "sentence": view.sentence,
+    }
+
+
+def all_described(views: Mapping[str, View]) -> list[dict[str, Any]]:
+    """Every panel, those of the pipeline itself behind those of views."""
+    return [*described(views), *(gauge_document(gauge) for gauge in GAUGES)]
+
+
+def gauge_document(gauge: Gauge) -> dict[str, Any]:
+    """One panel over Prometheus; it has expressions where others have a view."""
+    legends = [one.legend for one in gauge.series]
+    return {
+        "id": gauge.id,
+        "title": gauge.title,
+        "tab": str(gauge.board),
+        "tab_title": gauge.board.heading,
+        "kind": str(gauge.kind),
+        "source": "prometheus",
+        "view": None,
+        "expressions": [{"expr": one.expr, "legend": one.legend} for one in gauge.series],
+        "parameters": {"job": "$job"},
+        "columns": [{"name": legend, "type": "Float64", "unit": gauge.unit} for legend in legends],
+        "drawn": legends,
+        "x": None,
+        "by": None,
+        "rows": list(gauge.rows),
+        "width": gauge.width,
+        "height": gauge.height,
+        "scope": None,
+        "sentence": gauge.sentence,
     }

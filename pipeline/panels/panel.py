@@ -38,6 +38,19 @@ class Tab(StrEnum):
         )
 
 
+class Board(StrEnum):
+    """Where a panel of the pipeline's own metrics stands; in the order of the dashboards."""
+
+    PIPELINE = "pipeline"
+    API = "api"
+    OBJECTIVES = "objectives"
+
+    @property
+    def heading(self) -> str:
+        """The board's heading, for people."""
+        return "API" if self is Board.API else self.value.capitalize()
+
+
 @dataclass(frozen=True)
 class Panel:
     """One panel: a view, and how its rows are shown."""
@@ -63,3 +76,34 @@ class Panel:
     scope: str = ""
     """Where it is shown: ``all`` when all organizations are selected, ``tenant`` when one is,
     ``token`` when one of its tokens is; empty: always."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """What Prometheus is asked: an expression, in which ``$job`` is the filter of that name."""
+
+    expr: str
+    legend: str = ""
+    """Of each series, ``{{topic}}`` for its label; empty: all its labels."""
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One panel of the pipeline itself: expressions over its metrics, as Prometheus has them."""
+
+    id: str
+    title: str
+    board: Board
+    kind: Kind
+    """A bar is a histogram's buckets over time; the labels of a table are its columns."""
+    series: tuple[Series, ...]
+    unit: str
+    sentence: str
+    """What it shows, and what of it is bad."""
+    limits: tuple[float, ...] = ()
+    """From where it is to be looked at, and from where somebody is told: as the alerts have it."""
+    alerts: tuple[str, ...] = ()
+    """Those that look at the same; each has a section in the runbook."""
+    rows: tuple[str, ...] = ("L2",)
+    width: int = 12
+    height: int = 8

@@ -28,7 +28,7 @@ DEFAULTS = {
 }
 """What holds for an option that is not given; the grain then follows the range."""
 
-_GRAINS_UP_TO = ((timedelta(hours=3), "minute"), (timedelta(days=3), "hour"))
+GRAINS_UP_TO = ((timedelta(hours=3), "minute"), (timedelta(days=3), "hour"))
 """As dashboards have them (D2): an hour by the minute, a day by the hour, longer by the day."""
 
 _YEARS = range(1970, 2106)  # what a DateTime can hold
@@ -66,7 +66,7 @@ def values(view: View, given: Mapping[str, str], now: datetime) -> dict[str, Val
 
 def _grain(since: Value | None, until: Value | None) -> str:
     if isinstance(since, datetime) and isinstance(until, datetime):
-        for longest, grain in _GRAINS_UP_TO:
+        for longest, grain in GRAINS_UP_TO:
             if until - since <= longest:
                 return grain
     return "day"

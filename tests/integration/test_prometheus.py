@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from pipeline.panels.operations import GAUGES
+from pipeline.panels.panel import Gauge
 from tests.support.harness.process import free_port
 from tests.support.harness.produce import REQUESTS
 from tests.support.harness.scene import Scene
-from tests.support.harness.scrape import await_equal, get, prometheus, window_gauges, worker_at
+from tests.support.harness.scrape import (
+    Prometheus,
+    await_equal,
+    get,
+    prometheus,
+    window_gauges,
+    worker_at,
+)
 from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
@@ -110,6 +120,22 @@ def test_queries_rules_and_alerts_say_what_is_stored(scene: Scene, tmp_path: Pat
         )
         names = {name for name, _ in prom.alerts()}
         assert not names & {"UsageLedgerGaps", "UsageInternalRejects", "UsageNoWorkers"}
+
+        # Panels
+        silent = {gauge.id for gauge in GAUGES if not any(drawn(prom, gauge))}
+        silent -= {"ledger-now", "ledger-checks"}  # the worker looks every 30 s
+        assert silent == {gauge.id for gauge in GAUGES if "api" in gauge.series[0].expr}
+
+
+def drawn(prom: Prometheus, gauge: Gauge) -> list[int]:
+    """How many series each of a panel's expressions gives; their legends have the labels."""
+    found = []
+    for one in gauge.series:
+        series = prom.query(one.expr.replace("$job", ".+"))
+        wanted = set(re.findall(r"{{(\w+)}}", one.legend))
+        assert all(wanted <= labels.keys() for labels, _ in series), (gauge.id, series)
+        found.append(len(series))
+    return found
 
 
 @pytest.mark.faults

@@ -10,8 +10,11 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.api.metrics import ALL as OF_THE_API
+from pipeline.panels.operations import GAUGES, WINDOWS
+from pipeline.panels.panel import Board, Gauge
 from pipeline.process.metrics import Metric
 from pipeline.worker.telemetry.metrics import ALL as OF_WORKERS
+from pipeline.worker.telemetry.metrics import TENANT_MEASURES
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
@@ -20,6 +23,8 @@ CASES = ROOT / "tests" / "support" / "prometheus"
 OF_THE_CLIENT = {"process_start_time_seconds", "process_resident_memory_bytes", "up"}
 """Beside those that are declared: of the client library, and of Prometheus itself."""
 OF_THE_SCRAPE = {"job", "instance"}
+OF_TENANTS = {one for pair in TENANT_MEASURES.values() for one in pair}
+"""What customers do is in views, which the dashboards show; these are for alerts of one's own."""
 
 _RULE = re.compile(
     r"^ +- (record|alert): (\S+)\n +expr: (?:\|\n((?:(?: {10}.*)?\n)+)|(.*)\n)", re.MULTILINE
@@ -118,6 +123,43 @@ def test_each_alert_has_its_section_and_two_cases(rule: Rule) -> None:
 def test_the_runbook_explains_no_other_alert() -> None:
     sections = re.findall(r"^## (\S+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
     assert sections == [rule.name for rule in ALERTS]
+
+
+@pytest.mark.parametrize("gauge", GAUGES, ids=lambda gauge: gauge.id)
+def test_panels_ask_for_what_is_declared(gauge: Gauge) -> None:
+    recorded = {one.name for one in RECORDED}
+    for one in gauge.series:
+        names = used(one.expr)
+        assert names or one.expr.startswith("count(ALERTS{")
+        assert names <= LABELS.keys() | recorded, one.expr
+    assert set(gauge.alerts) <= {rule.name for rule in ALERTS}
+    assert gauge.alerts or not gauge.limits or gauge.id == "alerts-now"
+
+
+def test_every_metric_and_every_alert_of_the_pipeline_is_in_a_panel() -> None:
+    """Of L2, what is declared; an alert without a panel has nothing to be looked at in."""
+    exprs = " ".join(one.expr for gauge in GAUGES for one in gauge.series)
+    exprs += " ".join(rule.expr for rule in RECORDED if rule.name in exprs)
+    missing = [
+        metric.name
+        for metric in (*OF_WORKERS, *OF_THE_API)
+        if metric not in OF_TENANTS and metric.name not in exprs
+    ]
+    assert missing == []
+    assert {rule.name for rule in ALERTS} == {name for one in GAUGES for name in one.alerts}
+
+
+def test_objectives_are_those_of_the_rules() -> None:
+    """Each window is recorded, and a budget is the one that an alert goes by."""
+    text = (RULES / "alerts.rules.yml").read_text()
+    for gauge in (one for one in GAUGES if one.board is Board.OBJECTIVES):
+        for one in gauge.series:
+            [name] = used(one.expr)
+            budget = one.expr.rpartition("/ ")[2]
+            assert re.search(
+                rf"{name.rpartition(':')[0]}:ratio_rate\w+ > (?:\S+ \* )?{budget}\n", text
+            )
+            assert name.rpartition("ratio_rate")[2] in WINDOWS
 
 
 def test_prometheus_accepts_configuration_and_rules() -> None:

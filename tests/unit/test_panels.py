@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.panels.catalogue import PANELS
+from pipeline.panels.operations import GAUGES
 from pipeline.panels.panel import Kind, Panel
 from pipeline.views.sources import shipped
 from tests.support.contract.views import VIEWS
@@ -14,17 +15,19 @@ NUMBERS = {
     *(f"C{n}" for n in range(1, 8)),
     *(f"D{n}" for n in range(1, 8)),
     "L1",
+    "L2",
     "L3",
 }
 """Rows B have no views yet; L2 is Prometheus'."""
 
 
 def test_every_number_has_a_panel() -> None:
-    assert {row for panel in PANELS for row in panel.rows} == NUMBERS
+    rows = {row for panel in PANELS for row in panel.rows}
+    assert rows | {row for gauge in GAUGES for row in gauge.rows} == NUMBERS
 
 
 def test_ids_are_their_own() -> None:
-    ids = [panel.id for panel in PANELS]
+    ids = [*(panel.id for panel in PANELS), *(gauge.id for gauge in GAUGES)]
     assert sorted(set(ids)) == sorted(ids)
 
 
