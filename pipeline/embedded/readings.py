@@ -1,4 +1,4 @@
-"""What the live view knows: one reading of the store, once a second.
+"""What the live view knows: the ledger in one query, and now and then what tenants used.
 
 The ledger is read as it is; what tenants used comes from the views, as every number for people.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -15,33 +15,34 @@ from typing import Any, Protocol
 from pipeline.views.call import call
 
 RATE_SECONDS = 120
-SLOW_SECONDS = 0.1
 SETTLE_MS = 3000
 """Events that arrived this long ago are counted, unless the worker is behind."""
-
-LEDGER_COST = 4
-LEDGER_REST_SECONDS = 3.0
-"""After a slow answer the sums over the whole ledger rest for as many times what they took, but
-never longer than this: one slow answer, the first for instance, must not freeze the view."""
 
 LEDGER = """
 SELECT
     sum(received), sum(counted), sum(duplicate), sum(rejected), sum(skipped), sum(lost), count(),
-    max(toUnixTimestamp64Milli(last_arrival))
-FROM (SELECT * FROM chunks LIMIT 1 BY topic, partition, incarnation, from_offset)
-"""
-
-ARRIVALS = """
-SELECT toUnixTimestamp64Milli(first_arrival), toUnixTimestamp64Milli(last_arrival), received
-FROM chunks
-WHERE recorded_at > now64(3) - {seconds:UInt32} AND received > 0
-LIMIT 1 BY topic, partition, incarnation, from_offset
+    max(last_ms),
+    groupArrayIf(
+        (first_ms, last_ms, received),
+        recorded_at > now64(3) - {seconds:UInt32} AND received > 0
+    )
+FROM
+(
+    SELECT
+        *,
+        toUnixTimestamp64Milli(first_arrival) AS first_ms,
+        toUnixTimestamp64Milli(last_arrival) AS last_ms
+    FROM chunks
+    LIMIT 1 BY topic, partition, incarnation, from_offset
+)
 """
 
 TENANT_MINUTES = 5
 TENANT_ROWS = 50
+TENANT_SECONDS = 10.0
 TENANT_COST = 9
-"""Views cost more than the ledger: they rest for as many times what they took."""
+"""Views cost far more than the ledger: they rest for so long, or for so many times what they
+took."""
 
 
 class Queries(Protocol):
@@ -99,13 +100,18 @@ class Reading:
 
 
 class Readings:
-    """Takes readings. Not thread safe."""
+    """Takes readings, with what tenants used if asked to. Not thread safe."""
 
-    def __init__(self, store: Queries, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Queries,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        has_tenants: bool = True,
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._totals = LedgerSums()
-        self._ask_again = 0.0
+        self._has_tenants = has_tenants
         self._tenants: tuple[TenantUse, ...] = ()
         self._ask_tenants_again = 0.0
 
@@ -115,33 +121,23 @@ class Readings:
         Raises:
             StoreUnavailable, StoreRefused: as the store's client does.
         """
-        arrivals = self._store.query(ARRIVALS, {"seconds": RATE_SECONDS + 10})
-        tenants = self._tenants_use()
-        totals = self._ledger()
-        newest = max((int(last) for _, last, _ in arrivals), default=0)
+        tenants = self._tenants_use() if self._has_tenants else ()
+        [(*sums, arrivals)] = self._store.query(LEDGER, {"seconds": RATE_SECONDS + 10})
         now_ms = time.time_ns() // 1_000_000
         return Reading(
             at_ms=now_ms,
-            totals=replace(totals, newest_arrival_ms=max(newest, totals.newest_arrival_ms)),
+            totals=LedgerSums(*map(int, sums)),
             rates=rates(arrivals, now_ms - SETTLE_MS, RATE_SECONDS),
             tenants=tenants,
         )
-
-    def _ledger(self) -> LedgerSums:
-        began = self._clock()
-        if began >= self._ask_again:
-            self._totals = LedgerSums(*map(int, self._store.query(LEDGER)[0]))
-            took = self._clock() - began
-            rest = min(took * LEDGER_COST, LEDGER_REST_SECONDS)
-            self._ask_again = began + took + rest if took > SLOW_SECONDS else 0.0
-        return self._totals
 
     def _tenants_use(self) -> tuple[TenantUse, ...]:
         began = self._clock()
         if began >= self._ask_tenants_again:
             self._tenants = tenants(self._store, datetime.now(UTC))
             took = self._clock() - began
-            self._ask_tenants_again = began + took * (1 + TENANT_COST)
+            rest = max(TENANT_SECONDS, took * (1 + TENANT_COST))
+            self._ask_tenants_again = began + rest if self._tenants else began
         return self._tenants
 
 

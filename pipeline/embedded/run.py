@@ -35,7 +35,13 @@ STORE_PORT = 8123
 START_SECONDS = 60.0  # on a slow disk chDB's library alone takes seconds to load, the first time
 WORKER_END_SECONDS = 4.0
 STORE_END_SECONDS = 3.0
-SETTLE_SECONDS = "2"
+OWN_DEFAULTS = {
+    "USAGE_SETTLE_SECONDS": "2",
+    "USAGE_PARTITIONS": "1",
+    "USAGE_FLUSH_SECONDS": "1.5",
+}
+"""A demonstration on one machine has no use for partitions, and each has chunks of its own to pay
+for; a round every three seconds, for it holds little, is still as good as live."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +221,7 @@ def _environment(places: Places) -> Mapping[str, str]:
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {
-        "USAGE_SETTLE_SECONDS": SETTLE_SECONDS,
+        **OWN_DEFAULTS,
         "USAGE_REPORTS": str(places.data / "reports"),
         **kept,
         "USAGE_KAFKA": places.broker,

@@ -20,8 +20,9 @@ from pipeline.process.printable import printable
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-READ_SECONDS = 1.0
-DRAW_SECONDS = 0.5
+READ_SECONDS = 2.0
+"""From one reading to the next one's question, so that a store that is slow is asked less."""
+DRAW_SECONDS = 1.0
 LINE_SECONDS = 2.0
 
 
@@ -50,8 +51,8 @@ def show(
         seconds: 0 for no end.
         interrupts: the first ends the view.
     """
-    watcher = _Watcher(settings)
     console = terminal.console()
+    watcher = _Watcher(settings, has_tenants=console.is_terminal)
     if not console.is_terminal:
         return _loop(_Lines(), watcher, problem, seconds, interrupts)
     with Live(console=console, screen=True, auto_refresh=False) as live:
@@ -82,25 +83,28 @@ def _loop(
 
 
 class _Watcher:
-    """Takes a reading a second in a thread, so that a store that hangs holds up nothing else."""
+    """Takes readings in a thread, so that a store that hangs holds up nothing else."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, has_tenants: bool) -> None:
         self.reading: Reading | None = None
         self.trouble = ""
         self._settings = settings
+        self._has_tenants = has_tenants
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
         readings: Readings | None = None
         while True:
-            began = time.monotonic()
             try:
-                readings = readings or Readings(Store.connect(self._settings))
+                readings = readings or self._readings()
                 self.reading = readings.take()
                 self.trouble = ""
             except StoreError as error:
                 self.trouble = error.message
-            time.sleep(max(0.1, READ_SECONDS - (time.monotonic() - began)))
+            time.sleep(READ_SECONDS if self.reading and self.reading.totals.received else 0.5)
+
+    def _readings(self) -> Readings:
+        return Readings(Store.connect(self._settings), has_tenants=self._has_tenants)
 
 
 class _Screen:

@@ -39,6 +39,8 @@ class Pressure:
     """All that one worker holds: at this, everything is sealed, and nothing more is taken."""
     insert: Size
     """No chunk grows beyond this."""
+    quiet_events: int = 0
+    """A worker that holds fewer in all may wait for more."""
 
     @classmethod
     def of(cls, settings: Settings) -> Pressure:
@@ -47,6 +49,7 @@ class Pressure:
             Size(settings.chunk_events, settings.chunk_bytes),
             Size(settings.buffer_events, settings.buffer_bytes),
             INSERT,
+            settings.quiet_events,
         )
 
     def on(self, chunk: Size, held: Iterable[Size]) -> Do:
@@ -58,6 +61,10 @@ class Pressure:
     def is_full(self, held: Iterable[Size]) -> bool:
         """Say whether the worker holds as much as it may."""
         return sum(held, NOTHING).reaches(self.buffer)
+
+    def is_little(self, held: Iterable[Size]) -> bool:
+        """Say whether a round of it would cost the store far more than it brings."""
+        return sum(held, NOTHING).events < self.quiet_events
 
     def is_large(self, chunk: Size) -> bool:
         """Say whether a chunk need not wait for the interval."""

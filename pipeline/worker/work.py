@@ -33,6 +33,7 @@ from pipeline.protocol.partition import Chunk, Discontinuity, Partition, Size
 from pipeline.worker.flusher import AssignmentOver, GroupLost
 from pipeline.worker.live import KEPT_MINUTES
 from pipeline.worker.pressure import Do, Pressure
+from pipeline.worker.rounds import Rounds
 from pipeline.worker.telemetry.state import Standing
 from pipeline.worker.transport import Start
 
@@ -174,18 +175,19 @@ class Work:
     # Tasks -----------------------------------------------------------------------------------
 
     async def flush_forever(self) -> None:
-        """Seal and flush: all partitions at each interval, large chunks at once."""
+        """Seal and flush: all partitions at each round, large chunks at once."""
         clock = asyncio.get_running_loop().time
-        next_round = clock()
+        rounds = Rounds(self._settings.flush_seconds, clock())
         while True:
-            await within(self._due.wait(), max(0.0, next_round - clock()))
+            await within(self._due.wait(), rounds.seconds_left(clock()))
             self._due.clear()
-            everything = clock() >= next_round or self._pressure.is_full(self._held)
+            is_due = rounds.is_due(clock(), is_little=self._pressure.is_little(self._held))
+            everything = is_due or self._pressure.is_full(self._held)
             chunks = self._sealed(everything)
             if chunks:
                 self._room.set()  # in those that begin now
             if everything:
-                next_round = clock() + self._interval_seconds(len(chunks))
+                rounds.ended(clock(), self._interval_seconds(len(chunks)))
             await self._flush_once(chunks)
             self._note_idleness()
 

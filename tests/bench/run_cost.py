@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 from pathlib import Path
 
 from tests.bench.bed import Bed, Clock
 from tests.bench.measure import children
-from tests.support.harness.process import Process, free_port, usage
+from tests.support.harness.process import Process, clean_environment, free_port
 from tests.support.harness.waiting import until
 
 RATE = 100
 WARM_SECONDS = 8.0
 PARTS = ("store", "worker", "broker", "simulate", "api")
-EACH_SECOND = {"USAGE_FLUSH_SECONDS": "1", "USAGE_PARTITIONS": "8"}
+EIGHT = {"USAGE_PARTITIONS": "8", "USAGE_FLUSH_SECONDS": "1"}
 VARIANTS = {
-    "8 partitions, sealed each second": EACH_SECOND,
+    "8 partitions, sealed each second": {**EIGHT, "USAGE_QUIET_EVENTS": "0"},
+    "8 partitions, each second or two": EIGHT,
     "settings as they come": {},
 }
+_IN_A_TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
 
 
 def lines(bed: Bed) -> list[str]:
@@ -25,8 +30,8 @@ def lines(bed: Bed) -> list[str]:
     seconds = bed.scale.live_seconds
     return [
         (
-            f"`usage run --rate {RATE}` without a terminal, all four topics, "
-            f"{seconds} s after its start: % of a core."
+            f"`usage run --rate {RATE}` in a terminal, all four topics, for {seconds} s: "
+            "% of a core."
         ),
         "",
         f"| | {' | '.join(PARTS)} | its screen | all |",
@@ -38,32 +43,36 @@ def lines(bed: Bed) -> list[str]:
 def _line(folder: Path, name: str, settings: dict[str, str], seconds: float) -> str:
     own = folder / f"usage-run-{len(settings)}"
     own.mkdir(exist_ok=True)
-    environment = {"USAGE_DATA": str(own / "data"), "USAGE_WEB_PORT": str(free_port()), **settings}
-    process = usage("run", "run", "--rate", str(RATE), environment=environment, folder=own)
+    more = {"USAGE_DATA": str(own / "data"), "USAGE_WEB_PORT": str(free_port()), "TERM": "xterm"}
+    words = (sys.executable, "-m", "pipeline.cli", "run", "--rate", str(RATE))
+    command = [sys.executable, "-c", _IN_A_TERMINAL, *words]
+    terminal = Process("run", command, {**clean_environment(), **more, **settings}, own)
     try:
-        shares = _shares(process, seconds)
+        shares = _shares(terminal, seconds)
     finally:
-        process.terminate(60)
+        for pid in children(terminal.pid):  # in a session of its own: no signal of ours reaches it
+            os.kill(pid, signal.SIGTERM)
+        terminal.wait(60)
     found = [f"{shares[part]:.1f}" for part in (*PARTS, "screen")]
     line = f"| {name} | {' | '.join(found)} | {sum(shares.values()):.1f} |"
     print(line, flush=True)
     return line
 
 
-def _shares(run: Process, seconds: float) -> dict[str, float]:
+def _shares(terminal: Process, seconds: float) -> dict[str, float]:
     """% of a core of each process, while it counts."""
 
     def counts() -> bool:
-        assert run.is_running, run.tail()
-        return "received" in run.output()
+        assert terminal.is_running, terminal.tail()
+        return "Ledger" in terminal.output()
 
-    until(counts, within=120, what="numbers of `usage run`", explain=run.tail)
+    until(counts, within=120, what="numbers of `usage run`", explain=terminal.tail)
     time.sleep(WARM_SECONDS)  # what is done once, at the start, is not what is asked for
-    pids = {
-        part: pid for pid, words in children(run.pid).items() for part in PARTS if part in words
-    }
-    assert set(pids) == set(PARTS), run.tail()
-    clock = Clock.start(*pids.values(), run.pid)
+    [run] = children(terminal.pid)
+    started = children(run)
+    pids = {part: pid for part in PARTS for pid, words in started.items() if part in words}
+    assert set(pids) == set(PARTS), terminal.tail()
+    clock = Clock.start(*pids.values(), run)
     time.sleep(seconds)
     *spent, everything = clock.cpu_since()
     passed = clock.wall_since()

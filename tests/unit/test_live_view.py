@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
@@ -38,8 +39,7 @@ def drawn(reading: Reading | None, frame: Frame = FRAME, width: int = 80, height
 class AnsweringStore:
     def __init__(self, ledger: tuple[Any, ...]) -> None:
         self.answers: dict[str, list[tuple[Any, ...]]] = {
-            readings.LEDGER: [ledger],
-            readings.ARRIVALS: [],
+            readings.LEDGER: [(*ledger, [])],
             "live_windows": [("acme", 3, 1, 50, 2), ("globex", 0, 0, 0, 1)],
             "billing_by_tenant": [("acme", "USD", Decimal("0.5")), ("acme", "", Decimal(0))],
         }
@@ -87,46 +87,45 @@ def test_what_tenants_used_is_what_the_views_say_of_the_same_minutes() -> None:
     assert "since = '2026-05-01 11:56:00', until = '2026-05-01 12:01:00'" in billing
 
 
-def test_the_views_are_asked_a_tenth_of_the_time() -> None:
+@pytest.mark.parametrize(("takes", "asked"), [(0.01, 4), (0.3, 4), (2.0, 2)])
+def test_the_views_are_asked_seldom_and_never_over_a_tenth_of_the_time(
+    takes: float, asked: int
+) -> None:
     store, now = AnsweringStore((10, 10, 0, 0, 0, 0, 1, 6)), [100.0]
 
     class SlowViews:
         def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Any]:
             if "live_windows" in sql:
-                now[0] += 0.3
+                now[0] += takes
             return store.query(sql)
 
     reader = Readings(SlowViews(), clock=lambda: now[0])
     for _ in range(31):
         reader.take()
         now[0] += 1.0
-    asked = sum("live_windows" in sql for sql in store.asked)
-    assert asked == 10 + 1
+    assert sum("live_windows" in sql for sql in store.asked) == asked
 
 
-def test_one_slow_answer_does_not_freeze_the_totals() -> None:
-    store, now = AnsweringStore((10, 10, 0, 0, 0, 0, 1, 6)), [100.0]
-    slow = iter([60.0])
-
-    class SlowStore:
-        def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Any]:
-            if sql == readings.LEDGER:
-                now[0] += next(slow, 0.0)
-            return store.query(sql)
-
-    reader = Readings(SlowStore(), clock=lambda: now[0])
-    assert reader.take().totals.received == 10
-    store.answers[readings.LEDGER] = [(20, 20, 0, 0, 0, 0, 2, 8)]
-    now[0] += readings.LEDGER_REST_SECONDS - 0.1
-    assert reader.take().totals.received == 10, "the ledger rests after a slow answer"
-    now[0] += 0.1
-    assert reader.take().totals.received == 20
+def test_tenants_are_asked_for_again_at_once_while_there_are_none() -> None:
+    store = AnsweringStore((10, 7, 1, 1, 4, 0, 2, 6))
+    used, store.answers["live_windows"] = store.answers["live_windows"], []
+    reader = Readings(store, clock=lambda: 100.0)
+    assert reader.take().tenants == ()
+    store.answers["live_windows"] = used
+    assert len(reader.take().tenants) == 2
 
 
-def test_freshness_does_not_wait_for_the_totals() -> None:
+def test_without_a_screen_the_ledger_alone_is_asked_once() -> None:
+    store = AnsweringStore((10, 7, 1, 1, 4, 0, 2, 6))
+    assert Readings(store, has_tenants=False).take().tenants == ()
+    assert store.asked == [readings.LEDGER]
+
+
+def test_rates_are_of_the_ledgers_arrivals() -> None:
     store = AnsweringStore((10, 10, 0, 0, 0, 0, 1, 6))
-    store.answers[readings.ARRIVALS] = [(7, 9, 3), (8, 8, 1)]
-    assert Readings(store).take().totals.newest_arrival_ms == 9
+    long_ago = time.time_ns() // 1_000_000 - readings.SETTLE_MS - 60_000
+    store.answers[readings.LEDGER] = [(*range(8), [(long_ago, long_ago, 3)])]
+    assert sum(Readings(store).take().rates) == 3
 
 
 def test_freshness_is_the_age_of_the_newest_arrival() -> None:

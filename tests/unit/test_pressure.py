@@ -43,6 +43,14 @@ def test_holding_more_never_lets_more_in(held: list[Size], chunk: Size, more: Si
     assert order.index(before) <= order.index(after)
 
 
+def test_little_is_less_than_a_round_is_worth() -> None:
+    pressure = Pressure.of(load({"USAGE_QUIET_EVENTS": "30"}))
+    assert pressure.is_little([])
+    assert pressure.is_little([Size(15, 10**9), Size(14, 0)])
+    assert not pressure.is_little([Size(15, 1), Size(15, 1)])
+    assert not Pressure.of(load({"USAGE_QUIET_EVENTS": "0"})).is_little([])
+
+
 def test_settings_are_the_bounds() -> None:
     settings = load({"USAGE_CHUNK_EVENTS": "7", "USAGE_BUFFER_EVENTS": "70"})
     pressure = Pressure.of(settings)

@@ -6,11 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.embedded.run import Places, _environment
+from pipeline.embedded.run import OWN_DEFAULTS, Places, _environment
 
 PLACES = Places(
     data=Path("elsewhere"), broker_port=1, store_port=2, web_port=3, api_port=4, database="d"
 )
+
+
+def test_it_is_cheap_as_it_comes_and_as_somebody_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in OWN_DEFAULTS:
+        monkeypatch.delenv(name, raising=False)
+    assert OWN_DEFAULTS.items() <= _environment(PLACES).items()
+    monkeypatch.setenv("USAGE_PARTITIONS", "8")
+    assert _environment(PLACES)["USAGE_PARTITIONS"] == "8"
 
 
 def test_reports_lie_below_the_data_unless_somebody_says_otherwise(

@@ -1,0 +1,32 @@
+"""When a worker's rounds are: at which all its partitions are sealed together. Pure.
+
+A round costs the store the same whether it holds ten events or a thousand, so that little waits for
+a second interval. Nothing about an event depends on when its chunk is sealed.
+"""
+
+from __future__ import annotations
+
+
+class Rounds:
+    """The next round of one worker, in seconds of any one clock."""
+
+    def __init__(self, interval_seconds: float, now: float) -> None:
+        self._interval = interval_seconds
+        self._at = now
+        self._has_waited = False
+
+    def seconds_left(self, now: float) -> float:
+        """How long until a round may be due."""
+        return max(0.0, self._at - now)
+
+    def is_due(self, now: float, *, is_little: bool) -> bool:
+        """Say whether it is time; little that is held puts it off by one interval, once."""
+        if now >= self._at and is_little and not self._has_waited:
+            self._at += self._interval
+            self._has_waited = True
+        return now >= self._at
+
+    def ended(self, now: float, open_seconds: float) -> None:
+        """Begin the next one, whose chunks stay open for so long at least."""
+        self._at = now + open_seconds
+        self._has_waited = False
