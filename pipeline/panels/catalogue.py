@@ -34,6 +34,24 @@ PANELS: tuple[Panel, ...] = (
         height=4,
     ),
     Panel(
+        "latency",
+        "Response times",
+        Tab.REQUESTS,
+        Kind.STAT,
+        "request_summary",
+        (
+            "completion_ms_p50",
+            "completion_ms_p95",
+            "completion_ms_p99",
+            "embedding_ms_p50",
+            "embedding_ms_p95",
+            "embedding_ms_p99",
+        ),
+        ("D4",),
+        width=24,
+        height=4,
+    ),
+    Panel(
         "requests-over-time",
         "Requests over time",
         Tab.REQUESTS,
@@ -82,22 +100,7 @@ PANELS: tuple[Panel, ...] = (
         ("requests",),
         ("D7",),
         x="name",
-    ),
-    Panel(
-        "latency",
-        "Response times",
-        Tab.REQUESTS,
-        Kind.STAT,
-        "request_summary",
-        (
-            "completion_ms_p50",
-            "completion_ms_p95",
-            "completion_ms_p99",
-            "embedding_ms_p50",
-            "embedding_ms_p95",
-            "embedding_ms_p99",
-        ),
-        ("D4",),
+        width=24,
     ),
     # Telemetry (003)
     Panel(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -89,6 +90,8 @@ def test_every_tab_shows_its_panels_without_a_barrier(
     with on(browser, api, admin, color_scheme="dark" if tab == Tab.USERS else "light") as shown:
         shown.show(f"tab={tab}&{RANGE}")
         due = [one.id for one in PANELS if one.tab == tab and one.scope in ("", "all")]
+        if tab == Tab.LIVE:
+            due.insert(0, "live-requests")
         found = shown.page.locator("[data-panel]").all()
         assert [one.get_attribute("data-panel") for one in found] == due
         assert shown.page.locator("[role=alert]").count() == 0
@@ -227,3 +230,37 @@ def test_a_report_is_generated_and_fetched(browser: Browser, api: Served, admin:
         path = str(link.get_attribute("href"))
         lines = api.get(path, who=admin).body.decode().splitlines()
         assert len(lines) - 1 == len(asked(api, admin, "usage_by_team"))
+
+
+def test_months_that_are_not_available_are_told_from_those_with_none(
+    browser: Browser, api: Served, admin: str
+) -> None:
+    asked_for = {"since": "2020-08-01T00:00:00Z", "until": "2020-12-01T00:00:00Z", "tz": "UTC"}
+    due = asked(api, admin, "tasks_by_month", **asked_for)
+    assert [row["tasks"] for row in due] == [None, None, 0, 0]
+    state = "&".join(f"{name}={text}" for name, text in asked_for.items())
+    with on(browser, api, admin) as shown:
+        shown.show(f"tab=usage-metrics&{state}")
+        panel = shown.panel("tasks")
+        expect(panel.get_by_text("not available")).to_have_count(1)
+        panel.get_by_role("button", name="Table").click()
+        found = [row.split("\t")[1] for row in panel.locator("tbody tr").all_inner_texts()]
+        assert found == ["not available", "not available", "0", "0"]
+
+
+def test_the_period_before_is_beside_this_one(browser: Browser, api: Served, admin: str) -> None:
+    ranges = ("2024-07-01T00:00:00Z", "2024-10-01T00:00:00Z", "2025-01-01T00:00:00Z")
+    before, now = (
+        asked(api, admin, "usage_trend", since=since, until=until, grain="month", tz="UTC")
+        for since, until in pairwise(ranges)
+    )
+    state = f"tab=dashboard&since={ranges[1]}&until={ranges[2]}&grain=month&tz=UTC"
+    with on(browser, api, admin) as shown:
+        shown.show(state)
+        chart = shown.panel("interactions-trend").get_by_role("application")
+        chart.focus()
+        for then, row in zip(reversed(before), reversed(now), strict=True):
+            chart.press("ArrowLeft")
+            said = shown.panel("interactions-trend").get_by_role("status").inner_text()
+            for value in (row["interactions"], then["interactions"]):
+                assert f"{value:,}" in said

@@ -1,17 +1,19 @@
 // What panels show: asked when it is wanted, and again when something newer can be seen.
 
 import { useEffect, useState } from "preact/hooks";
-import { type Answer, get, type Panel, Refused } from "./api";
+import { type Answer, get, isAsking, type Panel, Refused } from "./api";
 import { type State, value } from "./state";
 
 export type Found = { answer: Answer | null; refused: Refused | null; isWaiting: boolean };
 
+/** By months, unless a range is chosen: not moved by a frame of days. */
+export const isByMonth = (panel: Panel): boolean => panel.columns.some((column) => column.name === "month");
+
 /** The path of a panel's question; empty where it cannot be asked yet. */
 export function question(panel: Panel, state: State, more: Record<string, string> = {}): string {
   const query = new URLSearchParams();
-  const isByMonth = panel.columns.some((column) => column.name === "month");
   for (const [name, fixed] of Object.entries(panel.parameters)) {
-    const given = more[name] ?? value(state, name, fixed, isByMonth);
+    const given = more[name] ?? value(state, name, fixed, isByMonth(panel));
     if (given) query.set(name, given);
   }
   return `/v1/views/${panel.view}?${query}`;
@@ -23,7 +25,7 @@ export function useAnswer(path: string, news: number): Found {
   useEffect(() => {
     if (!path) return;
     const asking = new AbortController();
-    put((before) => ({ ...before, isWaiting: true }));
+    put((before) => (before.path === path ? before : { ...before, isWaiting: true }));
     get<Answer>(path, asking.signal).then(
       (answer) => put({ answer, refused: null, isWaiting: false, path }),
       (error: unknown) => {
@@ -37,15 +39,24 @@ export function useAnswer(path: string, news: number): Found {
   return found;
 }
 
-/** Counts up whenever a newer arrival can be seen; stands still while nobody looks. */
+const LATE_MS = 300;
+const BETWEEN_MS = 2_000;
+
+/** Counts up when a newer arrival can be seen, not faster than answers come; stands still while nobody looks. */
 export function useNews(): number {
   const [news, put] = useState(0);
   useEffect(() => {
     let source: EventSource | null = null;
     let due = 0;
+    let last = 0;
+    const look = () => {
+      if (isAsking()) return void (due = window.setTimeout(look, BETWEEN_MS));
+      due = 0;
+      last = Date.now();
+      put((count) => count + 1);
+    };
     const tell = () => {
-      clearTimeout(due);
-      due = window.setTimeout(() => put((count) => count + 1), 500);
+      if (!due) due = window.setTimeout(look, Math.max(LATE_MS, last + BETWEEN_MS - Date.now()));
     };
     const listen = () => {
       source?.close();

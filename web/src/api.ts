@@ -2,7 +2,7 @@
 
 export type Cell = string | number | null;
 export type Row = Record<string, Cell>;
-export type Column = { name: string; type: string; unit: string };
+export type Column = { name: string; type: string; unit: string; /** In words, where it is no view's. */ heading?: string; currency?: string };
 export type Fresh = { type: string; newest_event: string; newest_arrival: string };
 export type Answer = {
   parameters: Record<string, string | number>;
@@ -61,6 +61,8 @@ const AT_ONCE = 4;
 const TRIES = 4;
 const waiting: (() => void)[] = [];
 let running = 0;
+
+export const isAsking = (): boolean => running > 0;
 
 /** Ask, a few at a time, as the API allows; who is told that it was too much asks again. */
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {

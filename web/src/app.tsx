@@ -1,17 +1,18 @@
 // The page: who is here, what they may see, and the tab that the URL names.
 
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { useAnswer, useNews } from "./answers";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { isByMonth, useAnswer, useNews } from "./answers";
 import { get, type Me, type Organization, type Panel, Refused } from "./api";
 import { Filters } from "./filters";
-import { ago } from "./numbers";
+import { ago, period } from "./numbers";
 import { Card } from "./panel";
 import { Reports } from "./report";
 import { go, link, type State, useUrl } from "./state";
 
 const REPORTED = ["dashboard", "analytics", "users", "billing"];
 const KEYS: Record<string, string> = { h: "1h", d: "1d", w: "1w", m: "30d", q: "90d", y: "1y" };
+const FRAMES: Record<string, string> = { "1h": "Last hour", "1d": "Last day", "1w": "Last week", "30d": "Last 30 days", "90d": "Last 90 days", "1y": "Last year" };
 
 type Known = { me: Me; panels: Panel[]; organizations: Organization[] };
 
@@ -32,7 +33,8 @@ function Page() {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       const frame = KEYS[event.key];
-      const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+      const target = event.target;
+      const isTyping = target instanceof HTMLInputElement || target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement;
       if (frame && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) go({ frame, since: "", until: "", grain: "" });
     };
     addEventListener("keydown", pressed);
@@ -62,51 +64,77 @@ function Inside({ known, state, news }: { known: Known; state: State; news: numb
   const here = { ...state, tab };
   const isOne = Boolean(state.tenant) || (me.scope !== "*" && me.scope.length === 1);
   const scope = state.token ? "token" : isOne ? "tenant" : "all";
-  const shown = panels.filter((panel) => panel.tab === tab && (panel.scope === null || panel.scope === scope));
-  const fresh = useFresh(panels, news);
+  const shown = [...moving(tab, panels), ...panels.filter((panel) => panel.tab === tab && (panel.scope === null || panel.scope === scope))];
   const title = tabs.find(([name]) => name === tab)?.[1] ?? "Usage";
-  const customer = organizations.find((one) => one.tenant === state.customer)?.name ?? state.customer;
+  const names = useMemo(() => new Map(organizations.map((one) => [one.tenant, one.name])), [organizations]);
+  const customer = names.get(state.customer) ?? state.customer;
   useEffect(() => {
-    document.title = `${title} – Usage`;
-  }, [title]);
+    document.title = `${tab === "customer" ? customer : title} – Usage`;
+  }, [title, customer, tab]);
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
         Skip to the numbers
       </a>
-      <header class="top">
-        <strong>Usage</strong>
-        <nav aria-label="Sections">
-          {tabs
-            .filter(([name]) => name !== "customer")
-            .map(([name, heading]) => (
-              <a key={name} href={link({ tab: name })} aria-current={name === tab || (name === "customers" && tab === "customer") ? "page" : undefined}>
-                {heading}
-              </a>
-            ))}
-        </nav>
-        <span class="muted">
-          {me.name || me.user} · {me.role}
-        </span>
-      </header>
-      <Filters me={me} organizations={organizations} panels={shown} state={here} fresh={fresh} />
+      <div class="top">
+        <header>
+          <strong class="brand">Usage</strong>
+          <nav aria-label="Sections">
+            {tabs
+              .filter(([name]) => name !== "customer")
+              .map(([name, heading]) => (
+                <a key={name} href={link({ tab: name })} aria-current={name === tab || (name === "customers" && tab === "customer") ? "page" : undefined}>
+                  {heading}
+                </a>
+              ))}
+          </nav>
+          <Newest panels={panels} news={news} />
+          <span class="who" title={`${me.user}, ${me.role}`}>
+            {me.name || me.user} <small>{me.role}</small>
+          </span>
+        </header>
+        <Filters me={me} organizations={organizations} panels={shown} state={here} />
+      </div>
       <main id="main" tabIndex={-1}>
         <div class="title">
           <h1>{tab === "customer" ? customer : title}</h1>
+          <p class="muted">{subtitle(shown, here, me, names)}</p>
           {REPORTED.includes(tab) && <Reports panels={panels} state={here} />}
         </div>
         {tab === "customer" && !state.customer ? (
           <p class="empty">Choose a customer in the list of customers.</p>
         ) : (
-          shown.map((panel) => <Card key={panel.id} panel={panel} state={here} news={news} />)
+          shown.map((panel) => <Card key={panel.id} panel={panel} state={here} news={news} names={names} />)
         )}
       </main>
     </>
   );
 }
 
+/** Above what happens now: the last hour, minute by minute. */
+function moving(tab: string, panels: Panel[]): Panel[] {
+  const found = tab === "live" ? panels.find((panel) => panel.view === "requests_over_time") : undefined;
+  if (!found) return [];
+  const parameters = { ...found.parameters, since: "1h", until: "now", grain: "minute", token: "" };
+  return [{ ...found, id: "live-requests", title: "Requests in the last hour, by minute", width: 24, parameters }];
+}
+
+/** Whose numbers, and of when, in words. */
+function subtitle(shown: Panel[], state: State, me: Me, names: Map<string, string>): string {
+  const takes = (name: string) => shown.some((panel) => panel.parameters[name] === `$${name}`);
+  const own = me.scope !== "*" && me.scope.length === 1 ? me.scope[0] : "";
+  const tenant = state.tenant || own;
+  const whose = state.tab === "customer" ? state.customer : tenant ? (names.get(tenant) ?? tenant) : takes("tenant") ? (me.scope === "*" ? "All organizations" : "") : "";
+  const isRange = Boolean(Date.parse(state.since)) && (!state.until || Date.parse(state.until) >= Date.parse(state.since));
+  const until = Date.parse(state.until) ? state.until : new Date().toISOString();
+  const isMonths = !shown.some((panel) => panel.parameters["since"] === "$since" && !isByMonth(panel));
+  const when = !takes("since") ? "" : isRange ? period(state.since, until, state.tz) : isMonths ? "Last 12 months" : (FRAMES[state.frame] ?? state.frame);
+  const isRunning = takes("since") && Date.parse(until) >= Date.now() - 60_000;
+  return [whose, when, isRunning ? "still running" : takes("since") ? "over; late events still add" : ""].filter(Boolean).join(" · ");
+}
+
 /** As of when the numbers are, in words. */
-function useFresh(panels: Panel[], news: number): string {
+function Newest({ panels, news }: { panels: Panel[]; news: number }) {
   const { answer } = useAnswer(panels.length ? "/v1/views/as_of" : "", news);
   const [, tick] = useState(0);
   useEffect(() => {
@@ -114,7 +142,13 @@ function useFresh(panels: Panel[], news: number): string {
     return () => clearInterval(ticking);
   }, []);
   const newest = answer?.rows.map((row) => String(row["newest_arrival"])).sort().at(-1);
-  return newest ? `Newest counted: ${ago(newest)}` : "";
+  if (!newest) return <output class="fresh" />;
+  const isFresh = Date.now() - Date.parse(newest) < 300_000;
+  return (
+    <output class={isFresh ? "fresh now" : "fresh"} aria-live="off" title={`The newest arrival that is counted: ${newest}`}>
+      Newest counted: {ago(newest)}
+    </output>
+  );
 }
 
 document.documentElement.lang = navigator.language;

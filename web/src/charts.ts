@@ -1,11 +1,11 @@
 // Drawing: everything that knows ECharts. Built into a file of its own, which rarely changes.
 
 import { BarChart, LineChart } from "echarts/charts";
-import { AriaComponent, GridComponent, LegendComponent, MarkAreaComponent, TooltipComponent } from "echarts/components";
+import { GridComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 
-echarts.use([AriaComponent, BarChart, GridComponent, LegendComponent, LineChart, MarkAreaComponent, SVGRenderer, TooltipComponent]);
+echarts.use([BarChart, GridComponent, LineChart, SVGRenderer]);
 
 // ECharts empties its boxes by innerHTML. The page's policy (trusted types) lets that through, and nothing else.
 type TrustedTypes = { createPolicy(name: string, rules: { createHTML(html: string): string | null }): unknown };
@@ -15,38 +15,50 @@ type TrustedTypes = { createPolicy(name: string, rules: { createHTML(html: strin
 
 export type Series = { name: string; values: (number | null)[]; isBefore?: boolean };
 export type Drawing = {
-  kind: "line" | "bar" | "bars across";
+  kind: "line" | "bar";
   labels: string[];
   series: Series[];
-  description: string;
-  /** The bucket that is still running, if the last one is. */
+  /** The last bucket is still running. */
   isRunning: boolean;
-  format: (value: number) => string;
   axis: (value: number) => string;
 };
 export type Chart = {
   draw(drawing: Drawing): void;
   /** The place of the label at a distance from the left edge, in pixels. */
   at(x: number): number;
+  /** The distance of a label from the left edge, in pixels. */
+  left(place: number): number;
+  /** The distance of a series' value from the top edge, in pixels. */
+  top(value: number): number;
   dispose(): void;
 };
 
 const style = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const COLOURS = ["--one", "--two", "--three", "--four", "--five"];
 
-export function chart(box: HTMLElement): Chart {
+/** A chart in a box; ``placed`` is called whenever it has been laid out anew. */
+export function chart(box: HTMLElement, placed: () => void): Chart {
   const made = echarts.init(box, null, { renderer: "svg" });
-  const fit = new ResizeObserver(() => made.resize());
-  fit.observe(box);
   let last: Drawing | null = null;
+  const again = () => {
+    if (last) made.setOption(option(last), true);
+    placed();
+  };
+  const fit = new ResizeObserver(() => {
+    made.resize();
+    placed();
+  });
+  fit.observe(box);
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const again = () => last && made.setOption(option(last), true);
   dark.addEventListener("change", again);
   return {
     draw(drawing) {
       last = drawing;
-      made.setOption(option(drawing), true);
+      again();
     },
     at: (x) => Number(made.convertFromPixel({ xAxisIndex: 0 }, x)),
+    left: (place) => Number(made.convertToPixel({ xAxisIndex: 0 }, place)),
+    top: (value) => Number(made.convertToPixel({ yAxisIndex: 0 }, value)),
     dispose() {
       dark.removeEventListener("change", again);
       fit.disconnect();
@@ -57,61 +69,58 @@ export function chart(box: HTMLElement): Chart {
 
 function option(drawing: Drawing): echarts.EChartsCoreOption {
   const [muted, rule] = [style("--muted"), style("--rule")];
-  const isAcross = drawing.kind === "bars across";
-  const names = {
-    type: "category",
-    data: drawing.labels,
-    boundaryGap: drawing.kind !== "line",
-    inverse: isAcross,
-    axisLabel: { color: muted, hideOverlap: true, ...(isAcross ? { width: 140, overflow: "truncate" } : {}) },
-    axisLine: { lineStyle: { color: rule } },
-    axisTick: { show: false },
-  };
-  const numbers = {
-    type: "value",
-    minInterval: 1,
-    splitNumber: 4,
-    axisLabel: { color: muted, formatter: drawing.axis },
-    splitLine: { lineStyle: { color: rule } },
-  };
-  const hasLegend = drawing.series.length > 1;
+  const font = { color: muted, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily };
+  const isLine = drawing.kind === "line";
   return {
     animation: false,
-    aria: { enabled: true, label: { description: drawing.description } },
-    color: ["--one", "--two", "--three", "--four", "--five"].map(style),
-    grid: { left: 4, right: 12, top: hasLegend ? 32 : 12, bottom: 0, containLabel: true },
-    ...(hasLegend ? { legend: { top: 0, right: 0, textStyle: { color: muted }, icon: "roundRect", itemWidth: 12, itemHeight: 8 } } : {}),
-    tooltip: {
-      trigger: "axis",
-      renderMode: "richText", // HTML would want styles that the page's policy forbids
-      backgroundColor: style("--card"),
-      borderColor: rule,
-      textStyle: { color: style("--text") },
-      valueFormatter: (value: unknown) => (typeof value === "number" ? drawing.format(value) : "not available"),
+    color: COLOURS.map(style),
+    grid: { left: 2, right: isLine ? 14 : 2, top: 10, bottom: 2, containLabel: true },
+    xAxis: {
+      type: "category",
+      data: drawing.labels,
+      boundaryGap: !isLine,
+      axisLabel: { ...font, hideOverlap: true, margin: 10, ...(isLine ? { alignMinLabel: "left" } : {}) },
+      axisLine: { lineStyle: { color: rule } },
+      axisTick: { show: false },
     },
-    xAxis: isAcross ? numbers : names,
-    yAxis: isAcross ? names : numbers,
-    series: drawing.series.map((one, place) => ({
-      name: one.name,
-      type: drawing.kind === "line" ? "line" : "bar",
-      data: one.values,
-      showSymbol: one.values.length === 1,
-      barMaxWidth: 36,
-      lineStyle: one.isBefore ? { type: "dotted", width: 1.5, opacity: 0.7 } : { width: 2 },
-      ...(one.isBefore ? { itemStyle: { color: muted } } : {}),
-      ...(place === 0 && drawing.kind === "line" && !hasLegend ? { areaStyle: { opacity: 0.1 } } : {}),
-      ...(place === 0 && drawing.isRunning ? running(drawing) : {}),
-    })),
+    yAxis: {
+      type: "value",
+      minInterval: drawing.series.every((one) => one.values.every((value) => Number.isInteger(value ?? 0))) ? 1 : 0,
+      splitNumber: 3,
+      axisLabel: { ...font, formatter: drawing.axis },
+      splitLine: { lineStyle: { color: rule, type: [3, 4] } },
+    },
+    series: isLine ? drawing.series.flatMap((one, place) => lines(one, place, drawing)) : drawing.series.map(bars),
   };
 }
 
-function running(drawing: Drawing) {
-  const last = drawing.labels.length - 1;
-  return {
-    markArea: {
-      silent: true,
-      itemStyle: { color: style("--rule"), opacity: 0.55, decal: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -0.785, color: style("--muted") } },
-      data: [[{ xAxis: Math.max(0, last - (drawing.kind === "line" ? 1 : 0)) }, { xAxis: last }]],
-    },
-  };
+const bars = (one: Series, place: number) => ({
+  type: "bar",
+  data: one.values,
+  barMaxWidth: 34,
+  barCategoryGap: "36%",
+  barMinHeight: 1,
+  itemStyle: { color: style(COLOURS[place % COLOURS.length] ?? ""), borderRadius: [4, 4, 0, 0] },
+});
+
+/** A line; to the bucket that is still running it is dashed. */
+function lines(one: Series, place: number, drawing: Drawing) {
+  const end = one.values.length - 1;
+  const isCut = drawing.isRunning && !one.isBefore && end > 0;
+  const color = one.isBefore ? style("--muted") : style(COLOURS[place % COLOURS.length] ?? "");
+  const common = { type: "line", symbol: "circle", symbolSize: 5, showSymbol: one.values.length === 1, silent: true, itemStyle: { color }, z: one.isBefore ? 1 : 3 - place * 0.1 };
+  const filled = place === 0 && !one.isBefore ? { areaStyle: { color: faded(color) } } : {};
+  const width = one.isBefore ? { color, type: "dotted", width: 1.6, opacity: 0.75 } : { color, width: 2, join: "round" };
+  const whole = { ...common, ...filled, data: isCut ? one.values.slice(0, end) : one.values, lineStyle: width };
+  if (!isCut) return [whole];
+  const rest = one.values.map((value, at) => (at >= end - 1 ? value : null));
+  return [whole, { ...common, data: rest, lineStyle: { ...width, type: [4, 4] } }];
+}
+
+function faded(color: string) {
+  const colorStops = [
+    { offset: 0, color: `${color}2e` },
+    { offset: 1, color: `${color}05` },
+  ];
+  return { type: "linear", x: 0, y: 0, x2: 0, y2: 1, colorStops };
 }

@@ -6,7 +6,8 @@ const language = navigator.language;
 const plain = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
 const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 2 });
 const milliseconds = new Intl.NumberFormat(language, { style: "unit", unit: "millisecond", maximumFractionDigits: 0 });
-const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const seconds = new Intl.NumberFormat(language, { style: "unit", unit: "second", maximumFractionDigits: 1 });
+const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1, signDisplay: "never" });
 const share = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
 const list = new Intl.ListFormat(language, { type: "conjunction" });
 
@@ -20,8 +21,10 @@ export function isNumeric(column: Column): boolean {
 const isTime = (column: Column) => /^(Nullable\()?DateTime/.test(column.type);
 const isDay = (column: Column) => /^(Nullable\()?Date\b/.test(column.type);
 
+const NAMES: Record<string, string> = { tenant: "organization", token_owner: "owner" };
+
 export function words(name: string): string {
-  return name
+  return (NAMES[name] ?? name)
     .replace(/_ms(?=_|$)/, "")
     .replace(/_avg$/, ", average")
     .replace(/_p(\d+)$/, ", p$1")
@@ -40,7 +43,7 @@ export function time(value: string, tz: Zone, seconds = false): string {
   return new Intl.DateTimeFormat(language, options).format(new Date(value));
 }
 
-function day(value: string, name: string): string {
+export function day(value: string, name = ""): string {
   const options: Intl.DateTimeFormatOptions =
     name === "month" ? { month: "short", year: "numeric", timeZone: "UTC" } : { dateStyle: "medium", timeZone: "UTC" };
   return new Intl.DateTimeFormat(language, options).format(new Date(`${value}T00:00:00Z`));
@@ -52,7 +55,7 @@ export function shown(row: Row, column: Column, tz: Zone): string {
   if (cell === null) return "–";
   if (column.name === "closed" || column.name === "available") return cell ? "yes" : "no";
   if (column.unit === "currency") {
-    const currency = String(row["currency"] ?? "");
+    const currency = column.currency ?? String(row["currency"] ?? "");
     return currency ? money(cell, currency) : "–";
   }
   if (column.unit === "ms") return milliseconds.format(exactly(cell));
@@ -62,14 +65,44 @@ export function shown(row: Row, column: Column, tz: Zone): string {
   return String(cell);
 }
 
-/** A number on a card: short when it is long; the whole of it is its title. */
-export function large(row: Row, column: Column, tz: Zone): string {
+export type Piece = { text: string; isUnit: boolean };
+
+const UNITS = new Set(["unit", "currency", "compact", "percentSign"]);
+
+/** A number on a card, in pieces: short when it is long; the whole of it is its title. */
+export function large(row: Row, column: Column, tz: Zone): Piece[] {
   const cell = row[column.name] ?? null;
-  const isCount = isNumeric(column) && column.unit !== "ms" && column.unit !== "currency";
-  return isCount && cell !== null && Number(cell) >= 1e6 ? compact.format(exactly(cell)) : shown(row, column, tz);
+  const format = cell === null ? null : largeFormat(row, column, Number(cell));
+  if (!format) return [{ text: shown(row, column, tz), isUnit: false }];
+  const isLong = column.unit === "ms" && Number(cell) >= 10_000;
+  const parts = format.formatToParts(isLong ? Number(cell) / 1000 : exactly(cell));
+  return parts.map(({ type, value }) => ({ text: value, isUnit: UNITS.has(type) }));
+}
+
+function largeFormat(row: Row, column: Column, size: number): Intl.NumberFormat | null {
+  if (column.unit === "ms") return size >= 10_000 ? seconds : milliseconds;
+  if (column.unit === "currency") {
+    const currency = String(row["currency"] ?? "");
+    const digits = size >= 1e6 ? ({ notation: "compact", maximumFractionDigits: 2 } as const) : { maximumFractionDigits: 2 };
+    return currency ? new Intl.NumberFormat(language, { style: "currency", currency, ...digits }) : null;
+  }
+  return isNumeric(column) ? (size >= 1e6 ? compact : plain) : null;
 }
 
 export const short = (value: number): string => compact.format(value);
+
+/** Columns of which more is worse, and those of which neither is better. */
+const WORSE = /^failed|_ms_|^unpriced|^unmetered/;
+const NEITHER = /^cost$|tokens$/;
+
+export function judged(name: string, direction: "up" | "down" | "same"): "good" | "bad" | "" {
+  if (direction === "same" || NEITHER.test(name)) return "";
+  return (direction === "up") === WORSE.test(name) ? "bad" : "good";
+}
+
+export function shortMoney(value: number, currency: string): string {
+  return new Intl.NumberFormat(language, { style: "currency", currency, notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 2 }).format(value);
+}
 
 export function change(now: Cell, before: Cell): { text: string; direction: "up" | "down" | "same" } | null {
   if (now === null || before === null) return null;
@@ -89,6 +122,25 @@ export function nanos(value: Cell): bigint {
 
 export function part(value: bigint, of: bigint): string {
   return of === 0n ? "" : share.format(Number((value * 1_000_000n) / of) / 1e6);
+}
+
+const TYPES: Record<string, string> = { "usage.request.v1": "Requests", "usage.recipe_action.v1": "Recipe actions", "usage.event.v1": "Product events", "usage.entity.v1": "Registry" };
+
+/** The type of an event in words. */
+export const typeName = (type: string): string => TYPES[type] ?? (type || "unreadable");
+
+/** A count as people write it. */
+export const count = (value: number): string => plain.format(value);
+
+const dayAndTime: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+
+/** A range in words; whole days of the zone without their times. */
+export function period(since: string, until: string, tz: Zone): string {
+  const isMidnight = (instant: string) => new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone: tz }).format(new Date(instant)) === "00:00";
+  const isWhole = isMidnight(since) && isMidnight(until);
+  const options: Intl.DateTimeFormatOptions = isWhole ? { dateStyle: "medium" } : dayAndTime;
+  const last = new Date(Date.parse(until) - (isWhole ? 1 : 0));
+  return new Intl.DateTimeFormat(language, { ...options, timeZone: tz }).formatRange(new Date(since), last);
 }
 
 /** The name of a bucket; ``isLong``: of a range in which the time of day alone does not tell it. */

@@ -15,12 +15,15 @@ export type State = {
   tenant: string;
   token: string;
   customer: string;
+  metric: string;
 };
 
 const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
+const hash = (): URLSearchParams => new URLSearchParams(location.hash.slice(1));
+
 function read(): State {
-  const given = new URLSearchParams(location.hash.slice(1));
+  const given = hash();
   const text = (name: string) => given.get(name) ?? "";
   const tab = text("tab");
   const frame = text("frame") || (text("since") ? "" : tab === "requests" || tab === "" ? "1d" : "30d");
@@ -34,12 +37,16 @@ function read(): State {
     tenant: text("tenant"),
     token: text("token"),
     customer: text("customer"),
+    metric: text("metric"),
   };
 }
 
-/** The hash with some of it changed; what is empty is left out. */
+/** The hash with some of it changed; what is empty is left out, and with another tab what belongs to this one's panels. */
 export function link(changes: Partial<State>): string {
-  const next = new URLSearchParams(location.hash.slice(1));
+  const next = hash();
+  if (changes.tab && changes.tab !== next.get("tab")) {
+    for (const name of [...next.keys()]) if (name.includes(".") || name === "metric") next.delete(name);
+  }
   for (const [name, value] of Object.entries(changes)) {
     if (value) next.set(name, value);
     else next.delete(name);
@@ -51,14 +58,35 @@ export function go(changes: Partial<State>): void {
   location.hash = link(changes);
 }
 
-export function useUrl(): State {
-  const [state, put] = useState(read);
+function useHash<T>(of: () => T): T {
+  const [found, put] = useState(of);
   useEffect(() => {
-    const changed = () => put(read());
+    const changed = () => put(of());
+    changed();
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
-  return state;
+  return found;
+}
+
+export function useUrl(): State {
+  return useHash(read);
+}
+
+/** How one panel is shown (what it is sorted by, searched for): a part of the URL that is no step back. */
+export function usePart(panel: string, part: string, fallback = ""): [string, (value: string) => void] {
+  const name = `${panel}.${part}`;
+  const found = useHash(() => hash().get(name) ?? fallback);
+  return [
+    found,
+    (value) => {
+      const next = hash();
+      if (value === fallback) next.delete(name);
+      else next.set(name, value);
+      history.replaceState(null, "", `#${next}`);
+      dispatchEvent(new HashChangeEvent("hashchange"));
+    },
+  ];
 }
 
 /** The value of a panel's parameter: its own, or that of the filter it names; empty: the default. */
@@ -71,7 +99,7 @@ export function value(state: State, parameter: string, fixed: string, isByMonth:
     case "until":
       return chosen ? state.until || "now" : isByMonth ? "" : "now";
     case "as_of":
-      return chosen && state.until ? state.until : "now";
+      return chosen && state.until && Date.parse(state.until) < Date.now() ? state.until : "now";
     case "grain":
       return state.grain || (chosen ? "" : GRAINS[state.frame] ?? "");
     case "tz":

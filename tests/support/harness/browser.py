@@ -66,7 +66,8 @@ class Screen:
 
     def barriers(self) -> list[str]:
         """What axe finds."""
-        return [found["id"] for found in Axe().run(self.page).response["violations"]]
+        violations = Axe().run(self.page).response["violations"]
+        return [f"{one['id']}: {node['html'][:120]}" for one in violations for node in one["nodes"]]
 
 
 @contextmanager
