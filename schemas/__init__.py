@@ -9,8 +9,19 @@ payloads of every version, which are accepted for ever.
 from schemas.catalogue import TYPES, EventType
 from schemas.entity import Entity
 from schemas.envelope import Envelope
+from schemas.metric_definition import MetricDefinition, MetricFilter
 from schemas.product_event import ProductEvent
 from schemas.recipe_action import RecipeAction
 from schemas.request import Request
 
-__all__ = ["TYPES", "Entity", "Envelope", "EventType", "ProductEvent", "RecipeAction", "Request"]
+__all__ = [
+    "TYPES",
+    "Entity",
+    "Envelope",
+    "EventType",
+    "MetricDefinition",
+    "MetricFilter",
+    "ProductEvent",
+    "RecipeAction",
+    "Request",
+]

@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from schemas import entity, product_event, recipe_action, request
-from schemas.envelope import NOT_OF_NOBODY
+from schemas import entity, metric_definition, product_event, recipe_action, request
+from schemas.envelope import NOBODY, NOT_OF_NOBODY
 from schemas.fields import JSONSchema
 
-CONTRACT = "1.1"
+CONTRACT = "1.2"
 """The version of this contract. The second number rises with every addition (a new optional field,
 a new type); the first would mean another ``type``, as ``usage.request.v2``, beside the old one."""
 
@@ -46,6 +46,9 @@ class EventType:
     defaults: JSONSchema
     """What an absent field means, where that is a value."""
 
+    subject: str = "acme"
+    """Of an example."""
+
     schemas: JSONSchema = field(default_factory=dict)
     """Fields whose Python type does not say all: their JSON Schema."""
 
@@ -73,8 +76,8 @@ TYPES: Mapping[str, EventType] = {
             request.Request,
             request.EXAMPLE,
             request.DEFAULTS,
-            request.SCHEMAS,
-            request.RULES,
+            schemas=request.SCHEMAS,
+            rules=request.RULES,
             unsaid=(
                 _INTEGERS,
                 "A cost as a string with an exponent must lie in the range too.",
@@ -87,7 +90,7 @@ TYPES: Mapping[str, EventType] = {
             recipe_action.RecipeAction,
             recipe_action.EXAMPLE,
             recipe_action.DEFAULTS,
-            recipe_action.SCHEMAS,
+            schemas=recipe_action.SCHEMAS,
             unsaid=(_INTEGERS,),
         ),
         EventType(
@@ -96,7 +99,7 @@ TYPES: Mapping[str, EventType] = {
             product_event.ProductEvent,
             product_event.EXAMPLE,
             product_event.DEFAULTS,
-            product_event.SCHEMAS,
+            schemas=product_event.SCHEMAS,
             defs=product_event.DEFS,
         ),
         EventType(
@@ -110,6 +113,28 @@ TYPES: Mapping[str, EventType] = {
             unsaid=(
                 _INTEGERS,
                 "Of a tenant, entity_id is the event's subject, and timezone a zone that exists.",
+            ),
+        ),
+        EventType(
+            metric_definition.TYPE,
+            metric_definition.TOPIC,
+            metric_definition.MetricDefinition,
+            metric_definition.EXAMPLE,
+            metric_definition.DEFAULTS,
+            NOBODY,
+            metric_definition.SCHEMAS,
+            metric_definition.RULES,
+            metric_definition.EVENT_RULES,
+            metric_definition.DEFS,
+            unsaid=(
+                _INTEGERS,
+                "In a path, a backslash stands before a dot or a backslash.",
+                "A regular expression is one of RE2's.",
+                "A date is an instant by RFC 3339 with an offset or Z.",
+                "between has two numbers, or two dates, the lower one first.",
+                "Requests and actions are counted by what is kept of them.",
+                "A number to compare with has at most 1,024 characters.",
+                "At most 100 metrics are in force.",
             ),
         ),
     )

@@ -1,7 +1,8 @@
 """Build an event, check it against the contract, and encode it: what a producer in Python does.
 
 Everything that JSON Schema can say is checked, and what it cannot say of a cost, of an entity's
-subject and of sizes; whether a time zone exists is left to the pipeline.
+subject and of sizes; whether a time zone exists, and what a metric's filters are compared with,
+is left to the pipeline.
 """
 
 import re
@@ -23,6 +24,7 @@ from schemas.envelope import (
     Envelope,
 )
 from schemas.fields import MAX_TEXT
+from schemas.metric_definition import MetricDefinition, fault
 from schemas.product_event import MAX_PROPERTIES_DEPTH, ProductEvent
 from schemas.request import COST_BELOW, COST_PATTERN, Request
 
@@ -43,7 +45,7 @@ def event(
     id: str | None = None,  # noqa: A002 -- CloudEvents' own name for it
     time: datetime | str | None = None,
 ) -> Envelope[Any]:
-    """An event of ``data``, which is a ``Request``, ``RecipeAction``, ``ProductEvent``, ``Entity``.
+    """An event of ``data``: a ``Request``, a ``MetricDefinition``, …: one of the types' classes.
 
     Args:
         data: what happened; its type decides the event's.
@@ -116,7 +118,9 @@ def _check_envelope(one: Envelope[Any]) -> None:
         raise InvalidEvent(f"time is {one.time!r}, expected RFC 3339 with an offset or Z")
     if one.datacontenttype is not None and not re.match(MEDIA_TYPE_PATTERN, one.datacontenttype):
         raise InvalidEvent(f"datacontenttype is {one.datacontenttype!r}, expected application/json")
-    of_nobody = isinstance(one.data, Entity) and one.data.entity in OF_NO_TENANT
+    of_nobody = isinstance(one.data, MetricDefinition) or (
+        isinstance(one.data, Entity) and one.data.entity in OF_NO_TENANT
+    )
     if (one.subject == NOBODY) != of_nobody:
         expected = "'*', for it belongs to no tenant" if of_nobody else "a tenant"
         raise InvalidEvent(f"subject is {one.subject!r}, expected {expected}")
@@ -133,6 +137,10 @@ def _check_data(one: Envelope[Any]) -> None:
             _check_depth("attributes", attributes, MAX_DEPTH - _OUTSIDE)
             if one.data.entity == "tenant":
                 _check_tenant(one, attributes or {})
+        case MetricDefinition() as definition:
+            said = fault(definition)
+            if said:
+                raise InvalidEvent(f"data.{said}")
 
 
 def _check_written(cost: Any) -> None:

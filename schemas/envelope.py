@@ -13,7 +13,8 @@ MAX_TENANT = 128
 """Longest ``subject``, in code points."""
 
 NOBODY = "*"
-"""The subject of entities that belong to no tenant (models and apps), and of nothing else."""
+"""The subject of entities that belong to no tenant (models and apps) and of definitions of metrics,
+and of nothing else."""
 
 MAX_RECORD_BYTES = 1_048_576
 """Largest value of a record."""
@@ -65,7 +66,7 @@ SCHEMAS: JSONSchema = {
 """What the JSON Schema says of attributes beyond their Python types."""
 
 NOT_OF_NOBODY: JSONSchema = {"properties": {"subject": {"not": {"const": NOBODY}}}}
-"""What holds of every type but that of entities."""
+"""What holds of every type whose things belong to a tenant."""
 
 
 class Envelope(Struct, Generic[Data], kw_only=True, gc=False, omit_defaults=True):
@@ -85,7 +86,8 @@ class Envelope(Struct, Generic[Data], kw_only=True, gc=False, omit_defaults=True
 
     subject: Tenant
     """The tenant (an organization, a customer account): 1 to 128 code points. ``*`` is for
-    entities that belong to no tenant (models and apps), and for nothing else."""
+    entities that belong to no tenant (models and apps) and for definitions of metrics, and for
+    nothing else."""
 
     time: str | None = None
     """When it happened: RFC 3339 with an offset or ``Z``, up to 9 fraction digits, truncated to

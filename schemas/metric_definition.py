@@ -4,6 +4,7 @@ It stands from its place in the log on, and for the past too: metrics are comput
 kept. What values and operators mean is in ``docs/user-metrics.md``.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -129,6 +130,26 @@ class MetricDefinition(Struct, kw_only=True, omit_defaults=True):
     """Whether the metric is not in force any more."""
 
 
+def fault(one: MetricDefinition) -> str:
+    """What is wrong with a definition that its fields' types do not say; ``''`` if nothing is.
+
+    What filters are compared with is left to the pipeline.
+    """
+    if not re.fullmatch(ID_PATTERN[1:-1], one.metric_id):
+        return f"metric_id is {one.metric_id!r}, expected small letters, digits, _ and -"
+    if one.format == "currency" and not re.fullmatch("[A-Z]{3}", one.currency or ""):
+        return f"currency is {one.currency!r}, expected three capitals, as USD"
+    calculation, path = one.calculation or "count", one.property
+    if calculation != "count" and (path is None or len(path) > MAX_PATH):
+        return f"property is {path!r}, expected a path of up to {MAX_PATH} characters"
+    names = one.match or []
+    if (one.source or "events") == "events" and not (
+        1 <= len(names) <= MAX_MATCH and all(1 <= len(name) <= MAX_TEXT for name in names)
+    ):
+        return f"match is {names!r}, expected 1 to {MAX_MATCH} names of events"
+    return ""
+
+
 _SCALARS: tuple[JSONSchema, ...] = (
     {"type": "string", "maxLength": MAX_OPERAND},
     {"type": ["number", "boolean"]},
@@ -221,7 +242,13 @@ RULES: tuple[JSONSchema, ...] = (
     {
         "if": _IN_CURRENCY,
         "then": {
-            "properties": {"currency": {"type": "string", "pattern": "^[A-Z]{3}$"}},
+            "properties": {
+                "currency": {
+                    "type": "string",
+                    "pattern": "^[A-Z]{3}$",
+                    "not": {"pattern": "[^A-Z]"},
+                }
+            },
             "required": ["currency"],
         },
     },

@@ -54,7 +54,7 @@ def main(port: int, settings: Settings) -> int:
     """
     broker = InProcessBroker()
     for spec in ALL:
-        broker.create(settings.topic(spec.name), settings.partitions)
+        broker.create(settings.topic(spec.name), spec.partitions(settings))
     broker.create(f"{RUN_PREFIX}{secrets.token_hex(8)}", 1)
     asyncio.run(_serve(broker, port))
     return 0

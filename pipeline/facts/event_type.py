@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, Protocol, get_type_hints
 
 from pipeline.facts.bulk.columns import Bulk
 from pipeline.facts.exact.fields import Data
@@ -18,6 +18,16 @@ BulkClass = type[Bulk]
 
 COMMON_COLUMNS = ("minute", "tenant")
 """The first of a head that has a bulk: the same for all types."""
+
+
+class State(Protocol):
+    """What the accepted events of a partition come to, where the next ones depend on it."""
+
+    def admit(self, row: Any) -> None:
+        """Raises Refused where a valid row is not accepted after those before it."""
+
+    def accepted(self, row: Any) -> Any:
+        """Take note of a row that is no duplicate; return it as it is to be stored."""
 
 
 class LiveSums(NamedTuple):
@@ -45,6 +55,8 @@ class EventType:
     """The exact way from data to a row."""
     bulk: BulkClass | None = None
     """The fast way for data of the common form; None: each event is decided by itself."""
+    state: Callable[[], State] | None = None
+    """Makes what decides beside the event itself: what was accepted before it, of its whole log."""
     live: LiveSums | None = None
     rollup: Rollup | None = None
     """Where rows are summed up, for who compares or keeps tables."""

@@ -106,6 +106,29 @@ class Entity(NamedTuple):
     app: Text
 
 
+class MetricDefinition(NamedTuple):
+    """One definition of a user-defined metric."""
+
+    tenant: Name
+    """``*``: every customer has it."""
+    metric_id: Text
+    version: Number
+    """How many definitions of this metric were accepted, with this one."""
+    time: Instant
+    """Of the event."""
+    arrival: Instant
+    """Of the record."""
+    partition: Number
+    offset: Signed
+    element: Number
+    """Its place in the batch; 0 outside of one."""
+    retired: Flag
+    definition: Text
+    """As canonical JSON."""
+    interpreted: Text
+    """As the views follow it: JSON."""
+
+
 def head_of(table: str, row: type[tuple[Any, ...]]) -> Head:
     """The head of a table whose columns are the fields of ``row``, a class as those above."""
     kinds = get_type_hints(row, include_extras=True)
@@ -116,3 +139,4 @@ REQUESTS = head_of("requests_in", Request)
 RECIPE_ACTIONS = head_of("actions_in", RecipeAction)
 PRODUCT_EVENTS = head_of("events_in", ProductEvent)
 ENTITIES = head_of("entities_in", Entity)
+METRIC_DEFINITIONS = head_of("metric_definitions_in", MetricDefinition)

@@ -9,6 +9,7 @@ from pipeline.facts.bulk.path import Common, FastPath, nothing
 from pipeline.facts.bulk.times import Instants
 from pipeline.facts.exact.decide import Counted, Decider, Verdict
 from pipeline.facts.exact.times import arrival_minute
+from pipeline.facts.in_order import InOrder
 from pipeline.facts.interface import Facts, Reader, Record, origin, widened
 from pipeline.facts.repeats.seen import CONFLICT, NONE, Alone, Repeated, Seen
 from pipeline.facts.repeats.window import Repeats
@@ -22,6 +23,9 @@ stay in the processor's cache."""
 
 def reader(topic_kind: str, rules: Rules, partition: int = 0) -> Reader:
     """A reader of one partition of a topic, named without its prefix. Raises KeyError."""
+    known = TYPES[topic_kind]
+    if known.state is not None:
+        return InOrder(known, known.state(), rules, partition)
     return PythonReader(topic_kind, rules, partition)
 
 

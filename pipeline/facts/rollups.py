@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from schemas import entity, product_event, recipe_action, request
+from schemas import entity, metric_definition, product_event, recipe_action, request
 
 
 class Coarser(NamedTuple):
@@ -129,4 +129,21 @@ ENTITIES = Rollup(
     "changes",
     ("deleted",),
     ("tenant", "entity", "entity_id", "partition", "offset", "element", "attributes"),
+)
+METRIC_DEFINITIONS = Rollup(
+    metric_definition.TOPIC,
+    "metric_definitions",
+    "",
+    "definitions",
+    ("retired",),
+    (
+        "tenant",
+        "metric_id",
+        "version",
+        "partition",
+        "offset",
+        "element",
+        "definition",
+        "interpreted",
+    ),
 )

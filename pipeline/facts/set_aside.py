@@ -54,13 +54,15 @@ def without(facts: Facts, rejected: Mapping[int, Rejection]) -> Facts:
     return rest
 
 
-def rejection(record: Record, place: int, tenant: str, type_: str, message: str) -> Rejection:
+def rejection(
+    record: Record, place: int, tenant: str, type_: str, message: str, reason: str = INTERNAL
+) -> Rejection:
     """The rejection of a record's event, by its place among the record's events."""
     value, index = record.value or b"", None
     if forms.form_of(record.headers, value) is forms.Form.BATCH:
         value, index = bytes(_ELEMENTS.decode(value)[place]), place
     headers = record.headers if index is None else ()
-    what = (record.offset, index, record.timestamp, INTERNAL, message, tenant, type_)
+    what = (record.offset, index, record.timestamp, reason, message, tenant, type_)
     return Rejection(*what, value, headers)
 
 

@@ -5,11 +5,18 @@ What producers are told of a type is in `schemas.catalogue`.
 
 from pipeline.facts import heads, rollups
 from pipeline.facts.bulk import columns as bulk
+from pipeline.facts.definitions.in_force import InForce
 from pipeline.facts.event_type import EventType, LiveSums
-from pipeline.facts.exact import entities, product_events, recipe_actions, requests
+from pipeline.facts.exact import (
+    entities,
+    metric_definitions,
+    product_events,
+    recipe_actions,
+    requests,
+)
 from pipeline.facts.interface import Head
 from pipeline.facts.rollups import Rollup
-from schemas import entity, product_event, recipe_action, request
+from schemas import entity, metric_definition, product_event, recipe_action, request
 
 TYPES: dict[str, EventType] = {
     one.topic: one
@@ -56,6 +63,15 @@ TYPES: dict[str, EventType] = {
             row=entities.row,
             rollup=rollups.ENTITIES,
         ),
+        EventType(
+            name="metric_definitions",
+            topic=metric_definition.TOPIC,
+            type=metric_definition.TYPE,
+            head=heads.METRIC_DEFINITIONS,
+            row=metric_definitions.row,
+            state=InForce,
+            rollup=rollups.METRIC_DEFINITIONS,
+        ),
     )
 }
 """By topic, without its prefix; in the order in which topics are listed."""
@@ -64,6 +80,19 @@ TYPES: dict[str, EventType] = {
 def all_rollups() -> list[Rollup]:
     """The rollups of all types that have one."""
     return [one.rollup for one in TYPES.values() if one.rollup is not None]
+
+
+_ALL = 1 << 62
+"""More offsets than any log has."""
+
+
+def remembered_offsets(topic: str, window: int) -> int:
+    """How many offsets before a start a reader of a topic must know: all where a state is kept.
+
+    ``topic`` is without its prefix; ``window`` is for how many ids are remembered.
+    """
+    known = TYPES.get(topic)
+    return window if known is None or known.state is None else _ALL
 
 
 def live_sums(head: Head) -> LiveSums | None:

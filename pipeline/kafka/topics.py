@@ -40,10 +40,17 @@ class TopicSpec:
     name: str
     max_message_bytes: int = 2 * _MIB
     compacted: bool = False
+    in_order: bool = False
+    """What its events come to depends on all before them: one partition, that keeps everything."""
+
+    def partitions(self, settings: Settings) -> int:
+        """How many partitions it is made with."""
+        return 1 if self.in_order else settings.partitions
 
     def config(self, settings: Settings) -> dict[str, str]:
         """Kafka's topic configuration. A compacted topic keeps the newest of each key for good."""
-        retention = -1 if self.compacted else settings.retention_hours * 3_600_000
+        for_good = self.compacted or self.in_order
+        retention = -1 if for_good else settings.retention_hours * 3_600_000
         return {
             "cleanup.policy": "compact" if self.compacted else "delete",
             "max.message.bytes": str(self.max_message_bytes),
@@ -53,7 +60,7 @@ class TopicSpec:
 
 DEAD_LETTER = TopicSpec(DEAD_LETTER_TOPIC, max_message_bytes=4 * _MIB, compacted=True)
 
-COUNTED = tuple(map(TopicSpec, TYPES))
+COUNTED = tuple(TopicSpec(topic, in_order=one.state is not None) for topic, one in TYPES.items())
 """The topics that workers read."""
 
 ALL = (*COUNTED, DEAD_LETTER)
@@ -84,7 +91,7 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicRe
     new = [
         NewTopic(
             settings.topic(spec.name),
-            num_partitions=settings.partitions,
+            num_partitions=spec.partitions(settings),
             replication_factor=settings.replication,
             config=spec.config(settings),
         )
@@ -276,7 +283,9 @@ def _problems(
     if config is None:
         return
     # More partitions than asked for are fine: work spreads further.
-    if partitions < settings.partitions:
+    if spec.in_order and partitions > 1:
+        yield f"has {partitions} partitions, not 1: what its events come to depends on their order"
+    if partitions < spec.partitions(settings):
         yield f"has {partitions} partitions; USAGE_PARTITIONS asks for {settings.partitions}"
     wanted = spec.config(settings)
     if config["cleanup.policy"] != wanted["cleanup.policy"]:
@@ -293,7 +302,9 @@ def _problems(
 def _retention_problems(wanted_ms: int, config: dict[str, str]) -> Iterator[str]:
     """What Kafka deletes before it was read is lost; -1 is without a limit."""
     kept_ms = int(config["retention.ms"])
-    if 0 <= kept_ms < wanted_ms:
+    if wanted_ms < 0 <= kept_ms:
+        yield f"has retention.ms {kept_ms}, not -1: it is read from its first record on"
+    elif 0 <= kept_ms < wanted_ms:
         yield f"has retention.ms {kept_ms}, less than {wanted_ms} (USAGE_RETENTION_HOURS)"
     if int(config["retention.bytes"]) >= 0:
         yield (

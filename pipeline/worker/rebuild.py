@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import TYPE_CHECKING
 
 from pipeline.facts.interface import remembered_from
+from pipeline.facts.types import remembered_offsets
 from pipeline.process.logs import place
 from pipeline.process.waits import now
 from pipeline.worker.transport import Past
@@ -48,7 +49,8 @@ class Rebuild:
         Says so where Kafka has already deleted some of that.
         """
         start = taken.plan.start
-        wanted = remembered_from(start, self.window)
+        topic = self._settings.topic_name(taken.source.topic)
+        wanted = remembered_from(start, remembered_offsets(topic, self.window))
         first = min(max(wanted, taken.first), start)
         if first > wanted:
             self._say_cut(taken.source, wanted, first, taken.plan.replay_to)

@@ -51,7 +51,7 @@ def example(kind: EventType) -> dict[str, Any]:
         "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
         "source": "/gateway/eu-1",
         "type": kind.name,
-        "subject": "acme",
+        "subject": kind.subject,
         "time": "2026-05-01T12:34:56.789Z",
         "data": dict(kind.example),
     }
@@ -67,8 +67,8 @@ def _data(kind: EventType) -> dict[str, Any]:
 
 def _object(type_: Any, replaced: JSONSchema, defaults: JSONSchema) -> dict[str, Any]:
     """What msgspec says of a type's fields, made complete. Other fields are allowed: ignored."""
-    _, definitions = msgspec.json.schema_components([type_])
-    (generated,) = definitions.values()
+    (reference,), definitions = msgspec.json.schema_components([type_])
+    generated = definitions[reference["$ref"].rpartition("/")[2]]
     described = of_fields(getattr(type_, "__origin__", type_))
     properties = {
         name: {

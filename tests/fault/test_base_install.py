@@ -30,7 +30,7 @@ try:
     encoding.encode(encoding.event(request, tenant="", source="/s"))
 except encoding.InvalidEvent as error:
     print("refused:", error)
-assert len(TYPES) == 4
+assert len(TYPES) == 5
 ours = {name.partition(".")[0] for name in sys.modules}
 assert not ours & {"pipeline", "agents"}, ours
 """

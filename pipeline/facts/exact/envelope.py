@@ -5,8 +5,11 @@ from typing import Any, NamedTuple
 
 from pipeline.facts.exact import times
 from pipeline.facts.exact.reasons import INVALID_ENVELOPE, MISSING, Refused, sentence
-from schemas import entity
+from schemas import entity, metric_definition
 from schemas.envelope import MAX_IDENTIFIER, MAX_TENANT, NOBODY
+
+_OF_NOBODY = (entity.TYPE, metric_definition.TYPE)
+"""The types that may have no tenant."""
 
 JSON_MEDIA_TYPE = "application/json"
 
@@ -59,7 +62,7 @@ def attribution(attributes: Mapping[str, Any]) -> tuple[str, str]:
     type_ = type_ if isinstance(type_, str) else ""
     if not isinstance(tenant, str) or not 1 <= len(tenant) <= MAX_TENANT:
         return "", type_
-    return ("" if tenant == NOBODY and type_ != entity.TYPE else tenant), type_
+    return ("" if tenant == NOBODY and type_ not in _OF_NOBODY else tenant), type_
 
 
 def _check_identity(attributes: Mapping[str, Any], tenant: str, type_: str) -> None:

@@ -11,7 +11,7 @@ from pipeline import facts
 from pipeline.facts.interface import remembered_from
 from pipeline.facts.rollups import Rollup
 from pipeline.facts.rules import rules_of
-from pipeline.facts.types import all_rollups
+from pipeline.facts.types import all_rollups, remembered_offsets
 from pipeline.kafka.faults import unanswered
 from pipeline.kafka.reading import LogReader, LogRecord
 from pipeline.operate.audit.ledger import Counts, Log, Row
@@ -49,11 +49,12 @@ class Folder:
         too, as far as Kafka has them. Rows that come next go on where the last ones ended.
         """
         reader, at = self._readers.get(log) or (self._reader(log), 0)
+        window = self._window(log)
         records: _Records | None = None
         for row in rows:
             if row.a < at:  # rows overlap, which the ledger's check tells
                 reader, at, records = self._reader(log), 0, None
-            begin = max(at, first, remembered_from(row.a, self._rules.duplicate_window))
+            begin = max(at, first, remembered_from(row.a, window))
             if records is None or begin > at:
                 records = _Records(self._settings, self._log_reader, log, begin)
             for some in records.until(row.a):
@@ -67,7 +68,11 @@ class Folder:
 
     def window_is_whole(self, row: Row, first: int) -> bool:
         """Say whether Kafka still has all that the chunk's duplicates may be of."""
-        return first <= remembered_from(row.a, self._rules.duplicate_window)
+        return first <= remembered_from(row.a, self._window(row.log))
+
+    def _window(self, log: Log) -> int:
+        topic = self._settings.topic_name(log.topic)
+        return remembered_offsets(topic, self._rules.duplicate_window)
 
     def _reader(self, log: Log) -> facts.Reader:
         topic_name = self._settings.topic_name(log.topic)

@@ -19,8 +19,8 @@ from schemas.generate.files import GOLDEN
 RECORD_TIMESTAMP_MS = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 FACTS = "facts.json"
 HEADERS = ".headers.json"
-NOT_OF_THE_CONTRACT = ("arrival", "partition", "offset", "rule_set")
-"""Columns that say where an event stood, not what it says."""
+NOT_OF_THE_CONTRACT = ("arrival", "partition", "offset", "rule_set", "interpreted")
+"""Columns that say where an event stood, or how views follow it, not what it says."""
 
 
 class Record(NamedTuple):

@@ -1,0 +1,99 @@
+"""A reader for types whose events depend on those before: one at a time, in the log's order.
+
+So what is refused, and what a row says, is a function of the whole log before it. Such a topic is
+small, keeps everything, and is read from its first record before a worker goes on with it
+(`types.remembered_offsets`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.facts.bulk.path import nothing
+from pipeline.facts.event_type import EventType, State
+from pipeline.facts.exact.decide import Counted, Decider, Verdict
+from pipeline.facts.exact.reasons import Refused
+from pipeline.facts.exact.times import arrival_minute
+from pipeline.facts.interface import Facts, Record, origin, widened
+from pipeline.facts.repeats.seen import CONFLICT, Seen
+from pipeline.facts.rules import Rules
+from pipeline.facts.set_aside import rejection
+
+Place = tuple[int, Verdict, str | None]
+"""Place in the record, what the event comes to, and why it is a duplicate; None: it is none."""
+
+
+class InOrder:
+    """Reads one partition; see `interface.Reader`."""
+
+    def __init__(self, known: EventType, state: State, rules: Rules, partition: int) -> None:
+        self.head = known.head
+        self._known = known
+        self._state = state
+        self._decider = Decider(known, rules, partition)
+        self._seen = Seen(rules.duplicate_window) if rules.duplicate_window else None
+
+    def remember(self, records: Sequence[Record]) -> None:
+        """See ``Reader``."""
+        for record in records:
+            for _ in self._events(record):
+                pass
+
+    def read(self, records: Sequence[Record], into: Facts) -> None:
+        """See ``Reader``."""
+        for record in records:
+            into.arrival = widened(into.arrival, record.timestamp, record.timestamp)
+            into.size_bytes += len(record.value or b"")
+            if record.value is None:
+                into.skipped += 1
+                minute = arrival_minute(record.timestamp)
+                into.outcomes[minute, "", "", "skipped", ""] += 1
+            for event in self._events(record):
+                self._add(record, event, into)
+
+    def _events(self, record: Record) -> Iterator[Place]:
+        if record.value is None:
+            return
+        for place, verdict in enumerate(self._decider.decide(record, record.value)):
+            yield self._event(record, place, verdict)
+
+    def _event(self, record: Record, place: int, verdict: Verdict) -> Place:
+        if not isinstance(verdict, Counted):
+            return place, verdict, None
+        try:
+            self._state.admit(verdict.row)
+        except Refused as refused:
+            who, what = verdict.tenant, verdict.type
+            told = rejection(record, place, who, what, str(refused), refused.reason)
+            return place, told, None
+        repeated = self._repeated(record, verdict)
+        if repeated is None:
+            verdict = verdict._replace(row=self._state.accepted(verdict.row))
+        return place, verdict, repeated
+
+    def _repeated(self, record: Record, verdict: Counted) -> str | None:
+        if self._seen is None:
+            return None
+        found = self._seen.repeated([record], nothing(self.head, 1), {0: [verdict]})
+        return found.alone.get(id(verdict))
+
+    def _add(self, record: Record, event: Place, into: Facts) -> None:
+        place, verdict, repeated = event
+        minute = arrival_minute(record.timestamp)
+        into.received += 1
+        if not isinstance(verdict, Counted):
+            known = verdict.type if verdict.type == self._known.type else ""
+            into.rejected += 1
+            into.outcomes[minute, verdict.tenant, known, "rejected", verdict.reason] += 1
+            into.rejections.append(verdict)
+        elif repeated is not None:
+            into.duplicate += 1
+            into.conflicts += repeated == CONFLICT
+            into.outcomes[minute, verdict.tenant, verdict.type, "duplicate", repeated] += 1
+        else:
+            into.counted += 1
+            into.event_time = widened(into.event_time, verdict.time, verdict.time)
+            into.outcomes[minute, verdict.tenant, verdict.type, "counted", ""] += 1
+            for column, item in zip(into.columns, verdict.row, strict=True):
+                column.append(item)
+            into.origins.append(origin(record.offset, place))
