@@ -20,12 +20,12 @@ from clickhouse_connect.driver.compression import get_compressor
 from clickhouse_connect.driver.exceptions import DataError
 from clickhouse_connect.driver.insert import InsertContext
 
-from pipeline.facts.columns import Numbers, Texts
+from pipeline.facts.columns import MAP_TYPE, Maps, Numbers, Texts
 
 Columns = Sequence[tuple[str, str]]
 """Name and ClickHouse type of each column."""
 
-Data = Sequence[Sequence[Any] | Numbers | Texts]
+Data = Sequence[Sequence[Any] | Numbers | Texts | Maps]
 """One list, or column of facts, per column; all of one length."""
 
 _DICTIONARY_OF_ITS_OWN = 1 << 9 | 1 << 10
@@ -71,17 +71,22 @@ def _write(column: Any, kind: ClickHouseType, body: bytearray, context: InsertCo
     if isinstance(column, Numbers):
         body += column.items.tobytes()
     elif isinstance(column, Texts) and kind.low_card:
-        _write_dictionary(column, kind, body, context)
+        kind.write_column_prefix(body)
+        _write_dictionary(column, body, context)
+    elif isinstance(column, Maps) and kind.name == MAP_TYPE:
+        kind.write_column_prefix(body)
+        body += np.cumsum(np.asarray(column.counts), dtype=np.uint64).tobytes()
+        _write_dictionary(column.keys, body, context)
+        body += column.values
     else:
         kind.write_column(list(column), body, context)
 
 
-def _write_dictionary(
-    column: Texts, kind: ClickHouseType, body: bytearray, context: InsertContext
-) -> None:
+def _write_dictionary(column: Texts, body: bytearray, context: InsertContext) -> None:
+    if not len(column):
+        return
     keys = list(column.numbers)
     width = (len(keys) > 1 << 8) + (len(keys) > 1 << 16)
-    kind.write_column_prefix(body)
     body += (_DICTIONARY_OF_ITS_OWN | width).to_bytes(8, "little")
     body += len(keys).to_bytes(8, "little")
     _type("String").write_column(keys, body, context)

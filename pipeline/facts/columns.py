@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, count
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress, count, islice
 from operator import itemgetter
 from typing import Any
 
@@ -27,6 +27,8 @@ ARRAY_TYPES = {
 """`array` type code by ClickHouse type: an instant is epoch seconds, or milliseconds."""
 
 TEXT_TYPES = ("String", "LowCardinality(String)")
+
+MAP_TYPE = "Map(LowCardinality(String), String)"
 
 _CODES = "I"
 
@@ -117,9 +119,100 @@ class Texts:
     __hash__ = None  # type: ignore[assignment]  # it grows
 
 
-Column = Numbers | Texts
+class Maps:
+    """A column of maps from strings to strings: keys as in `Texts`, values as they are sent.
+
+    Each value stands after its length in bytes as LEB128, as ClickHouse's Native format has it.
+    """
+
+    __slots__ = ("counts", "keys", "sizes", "values")
+
+    def __init__(self) -> None:
+        self.keys = Texts()
+        """Of all rows, one row's after the other's; so the values."""
+        self.counts: array[int] = array(_CODES)
+        """How many keys each row has."""
+        self.values = bytearray()
+        self.sizes: array[int] = array(_CODES)
+        """How many bytes of the values are each row's."""
+
+    def append(self, value: Mapping[str, str]) -> None:
+        """Add one row."""
+        self.keys.extend(value)
+        self.counts.append(len(value))
+        before = len(self.values)
+        for text in value.values():
+            self.values += _sized(text.encode())
+        self.sizes.append(len(self.values) - before)
+
+    def extend(self, values: Iterable[Mapping[str, str]] | Maps) -> None:
+        """Add the rows of a batch, in its order."""
+        if not isinstance(values, Maps):
+            for value in values:
+                self.append(value)
+            return
+        if values.keys.numbers:
+            codes = np.fromiter(map(self.keys.numbers.__getitem__, values.keys.numbers), np.uint32)
+            self.keys.codes.frombytes(codes[values.keys.numpy()].tobytes())
+        self.counts.extend(values.counts)
+        self.values += values.values
+        self.sizes.extend(values.sizes)
+
+    def chosen(self, keep: NDArray[np.bool_]) -> Maps:
+        """Return a column of only those rows."""
+        column = Maps()
+        column.keys = self.keys.chosen(np.repeat(keep, np.asarray(self.counts)))
+        column.counts = array(_CODES, np.asarray(self.counts)[keep].tobytes())
+        octets = np.frombuffer(self.values, np.uint8)
+        column.values += octets[np.repeat(keep, np.asarray(self.sizes))].tobytes()
+        column.sizes = array(_CODES, np.asarray(self.sizes)[keep].tobytes())
+        return column
+
+    def __getitem__(self, rows: slice) -> Maps:
+        keep = np.zeros(len(self), np.bool_)
+        keep[rows] = True
+        return self.chosen(keep)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        keys, values = iter(self.keys), _unsized(bytes(self.values))
+        for count_ in self.counts:
+            yield dict(zip(islice(keys, count_), islice(values, count_), strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Maps) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+
+def _sized(octets: bytes) -> bytes:
+    size, head = len(octets), bytearray()
+    while size > 127:
+        head.append(size & 127 | 128)
+        size >>= 7
+    head.append(size)
+    return bytes(head) + octets
+
+
+def _unsized(octets: bytes) -> Iterator[str]:
+    at = 0
+    while at < len(octets):
+        size = shift = 0
+        while octets[at] > 127:
+            size |= (octets[at] & 127) << shift
+            at, shift = at + 1, shift + 7
+        size |= octets[at] << shift
+        yield octets[at + 1 : at + 1 + size].decode()
+        at += 1 + size
+
+
+Column = Numbers | Texts | Maps
 
 
 def column(kind: str) -> Column:
     """Return an empty column of a head's ClickHouse type. Raises KeyError."""
+    if kind == MAP_TYPE:
+        return Maps()
     return Texts() if kind in TEXT_TYPES else Numbers(kind)

@@ -16,8 +16,8 @@ Row = Callable[[Data, Origin], tuple[Any, ...]]
 
 BulkClass = type[Bulk]
 
-COMMON_COLUMNS = ("minute", "tenant")
-"""The first of a head that has a bulk: the same for all types."""
+COMMON_COLUMNS = ("minute", "tenant", "time")
+"""Those of a head that has a bulk that are made the same way for all types; `time` is in some."""
 
 
 class State(Protocol):
@@ -66,8 +66,9 @@ class EventType:
         row = getattr(get_type_hints(self.row).get("return"), "_fields", ())
         self._require(list(row) == columns, "row", row)
         if self.bulk is not None:
-            bulk = [*COMMON_COLUMNS, *self.bulk([]).columns(Rules().task_rule_set)]
-            self._require(bulk == columns, "bulk", bulk)
+            bulk = list(self.bulk([]).columns(Rules().task_rule_set))
+            own = [name for name in columns if name not in COMMON_COLUMNS]
+            self._require(bulk == own, "bulk", bulk)
         if self.live is not None:
             live = [source for source in self.live if isinstance(source, str)]
             self._require(set(live) <= set(columns), "live sums", live)

@@ -6,6 +6,7 @@ Strings are sent as dictionaries: half the bytes, and less CPU on both sides
 
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
+from pipeline.facts.columns import MAP_TYPE
 from pipeline.facts.interface import Head
 
 Minute = Annotated[int, "DateTime('UTC')"]
@@ -19,6 +20,8 @@ Small = Annotated[int, "UInt8"]
 Number = Annotated[int, "UInt32"]
 Count = Annotated[int, "UInt64"]
 Signed = Annotated[int, "Int64"]
+Leaves = Annotated[dict[str, str], MAP_TYPE]
+"""Properties by path (`pipeline.facts.exact.leaves`)."""
 
 
 class Request(NamedTuple):
@@ -68,6 +71,8 @@ class ProductEvent(NamedTuple):
     tenant: Name
     user_id: Name
     name: Name
+    time: Instant
+    properties: Leaves
 
 
 class Entity(NamedTuple):

@@ -1,7 +1,8 @@
 """The reader of a partition: records in, columns and rejections out."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -145,11 +146,12 @@ def _without(common: Common, repeats: Repeats, into: Facts) -> Common:
 def _extend(into: Facts, common: Common, origins: Instants, first: int, end: int) -> None:
     """Add the common rows from ``first`` to before ``end``."""
     into.origins.frombytes(origins[first:end].tobytes())
+    pairs: Iterable[tuple[Any, Any]] = zip(into.columns, common.columns, strict=True)
     if first == 0 and end == len(common.tenants):
-        for column, new in zip(into.columns, common.columns, strict=True):
+        for column, new in pairs:
             column.extend(new)
     elif first < end:
-        for column, new in zip(into.columns, common.columns, strict=True):
+        for column, new in pairs:
             column.extend(new[first:end])
 
 

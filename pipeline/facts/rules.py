@@ -20,7 +20,7 @@ class Rules:
     chunk is never replayed under others.
     """
 
-    contract: str = "2"
+    contract: str = "3"
     """Raise it with any change of the code that changes what some log comes to."""
 
     too_early_seconds: int = _DEFAULTS.too_early_seconds

@@ -105,6 +105,12 @@ class StoreSettings:
     keep_quarter_hour_rows: int = _setting(
         "0", kinds.integer(0, 36_500), "Days that 15-minute rows are kept; 0: for good."
     )
+    keep_product_events_days: int = _setting(
+        "200",
+        kinds.integer(0, 36_500),
+        "Days that product events are kept with their properties, which user-defined metrics are "
+        "made of; 0: for good.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

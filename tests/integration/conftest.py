@@ -13,6 +13,7 @@ from tests.support.harness.store import EmbeddedStore
 
 @pytest.fixture(scope="module")
 def tables(store: EmbeddedStore) -> Iterator[Store]:
-    """Provide the pipeline's tables and views, whose minutes are kept for good."""
-    with migrated_database(store.port, USAGE_KEEP_MINUTE_ROWS="0") as connected:
+    """Provide the pipeline's tables and views, whose rows are all kept for good."""
+    kept = {"USAGE_KEEP_MINUTE_ROWS": "0", "USAGE_KEEP_PRODUCT_EVENTS_DAYS": "0"}
+    with migrated_database(store.port, **kept) as connected:
         yield connected

@@ -14,7 +14,7 @@ from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import files, resources
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts import REQUESTS, Facts, Rules, reader
-from pipeline.facts.columns import Numbers
+from pipeline.facts.columns import Maps, Numbers
 from pipeline.facts.minutes import ChunkMinutes
 from pipeline.operate.audit import sums
 from tests.property.facts_model import Rec
@@ -72,6 +72,7 @@ def test_sums_by_minute_hold_the_largest_of_a_window(events: int, *, in_batches:
     assert minutes.minutes() == {(MINUTE, "acme"): [events, events, tokens, tokens, 0]}
     # As many again as a window has offsets, in one minute of one tenant.
     for column in facts.columns:
+        assert not isinstance(column, Maps)
         items = column.items if isinstance(column, Numbers) else column.codes
         items.extend(items[:1] * 1_000_000)
     tokens += 10**16

@@ -490,7 +490,7 @@ class TestMaterializedViews:
 
 class TestRetention:
     def ttls(self, place: Place) -> dict[str, tuple[str, int] | None]:
-        names = [*retention.MINUTE_TABLES, *retention.QUARTER_HOUR_TABLES]
+        names = [*retention.MINUTE_TABLES, *retention.QUARTER_HOUR_TABLES, retention.EVENTS_TABLE]
         found = place.store.query(
             "SELECT name, engine_full FROM system.tables "
             "WHERE database = currentDatabase() AND name IN {names:Array(String)}",
@@ -504,11 +504,17 @@ class TestRetention:
         assert self.ttls(place) == {
             **dict.fromkeys(retention.MINUTE_TABLES, ("minute", 35)),
             **dict.fromkeys(retention.QUARTER_HOUR_TABLES, None),
+            "product_events": ("toDateTime(time)", 200),
         }
-        place.migrate(USAGE_KEEP_MINUTE_ROWS="0", USAGE_KEEP_QUARTER_HOUR_ROWS="800")
+        place.migrate(
+            USAGE_KEEP_MINUTE_ROWS="0",
+            USAGE_KEEP_QUARTER_HOUR_ROWS="800",
+            USAGE_KEEP_PRODUCT_EVENTS_DAYS="0",
+        )
         assert self.ttls(place) == {
             **dict.fromkeys(retention.MINUTE_TABLES, None),
             **dict.fromkeys(retention.QUARTER_HOUR_TABLES, ("quarter", 800)),
+            "product_events": None,
         }
 
     def test_nothing_is_altered_where_nothing_changed(self, place: Place) -> None:
@@ -518,10 +524,9 @@ class TestRetention:
     def test_every_rollup_is_among_them(self, place: Place) -> None:
         place.migrate()
         rollups = {name for name in place.tables() if name.endswith(ROLLUPS)}
-        assert rollups == set(retention.wanted(place.settings)) | {
-            "outcomes_1m",
-            "live_1m",
-        }  # the ledger; a TTL of its own
+        # The ledger; a TTL of its own; and what is no rollup.
+        others = {"outcomes_1m", "live_1m"}
+        assert rollups == set(retention.wanted(place.settings)) - {retention.EVENTS_TABLE} | others
 
 
 def test_the_store_refuses_a_missing_table_by_its_code(place: Place) -> None:

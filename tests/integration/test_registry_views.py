@@ -69,7 +69,8 @@ class World:
 
     def did(self, tenant: str, minute: str) -> None:
         """One product event."""
-        self._tell(PRODUCT_EVENTS, {"tenant": tenant, "minute": at(minute), "name": "login"})
+        row = {"tenant": tenant, "minute": at(minute), "time": at(minute), "name": "login"}
+        self._tell(PRODUCT_EVENTS, row | {"properties": {}})
 
     def ask(self, view: str, **parameters: Any) -> list[Row]:
         """The view's rows; instants as texts in UTC."""

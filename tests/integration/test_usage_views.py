@@ -233,7 +233,9 @@ class TestMay:
             entity("tenant", "left", "left", time="2026-05-05", deleted=1, attributes="{}"),
         )
         insert(views, RECIPE_ACTIONS, {"minute": seconds("2026-05-03 10:07"), "tenant": "left"})
-        insert(views, PRODUCT_EVENTS, {"minute": seconds("2026-05-03 10:08"), "tenant": "reader"})
+        minute = seconds("2026-05-03 10:08")
+        event = {"minute": minute, "tenant": "reader", "time": minute * 1000, "properties": {}}
+        insert(views, PRODUCT_EVENTS, event)
         acme, left, partner = (
             ("acme", "Acme", "customer", 1),
             ("left", "Left", "customer", 1),

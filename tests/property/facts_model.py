@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from tests.support.contract.events import TYPES
+from tests.support.contract.leaves import leaves
 from tests.support.json_text import data_of, members
 
 ZONES = {"UTC", "Asia/Kathmandu", "America/St_Johns", "US/Pacific"}  # that the strategies know
@@ -166,6 +167,8 @@ def event(
             where = [out.time, record.timestamp, PARTITION, record.offset, index or 0]
             out.row = [out.tenant, *rest[:2], *where, *rest[2:]]
         else:
+            if topic == "usage.events":
+                rest.insert(2, out.time)
             out.row = [out.time // 60_000 * 60, out.tenant, *rest]
         out.identity = out.tenant, given["source"], given["id"]
         out.data = sent.encode()
@@ -353,7 +356,7 @@ def product_event(data: dict[str, Any], _: str) -> list[Any]:
     # The object itself is 1 deep; of a repeated name only the last value is one.
     text = json.dumps(thing(data, "properties"), default=lambda n: n.text)
     check(data, "properties", nesting(text) <= 8)
-    return [user, name]
+    return [user, name, leaves(thing(data, "properties"))]
 
 
 KNOWN = {

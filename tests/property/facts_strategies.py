@@ -131,10 +131,25 @@ action_data = _object(
 )
 
 
-leaves = st.one_of(ids, st.integers(), st.booleans(), st.none(), decimals.map(Raw))
-trees = st.recursive(
-    leaves, lambda inner: st.one_of(st.lists(inner), st.dictionaries(ids, inner)), max_leaves=8
+wide = st.builds(  # around 38 digits before and 18 after the point
+    "{}{}.{}e{}".format,
+    st.sampled_from(["", "-"]),
+    st.sampled_from(["0", "1", "9" * 37, "9" * 38, "1" + "0" * 38]),
+    st.text("05", min_size=1, max_size=20),
+    st.integers(-20, 40),
 )
+leaves = st.one_of(
+    ids, st.integers(), st.booleans(), st.none(), decimals.map(Raw), wide.map(Raw), st.just("\0")
+)
+keys = st.one_of(ids, st.sampled_from(["", ".", "a.b", "\\", "a", "b"]))
+trees = st.recursive(
+    leaves, lambda inner: st.one_of(st.lists(inner), st.dictionaries(keys, inner)), max_leaves=8
+)
+
+
+def repeating(members: list[tuple[str, Any]]) -> Raw:
+    """An object that may have a name more than once, and white space."""
+    return Raw("{ " + " ,\n".join(f"{json.dumps(k)} :\t{dumps(v)}" for k, v in members) + "}")
 
 
 def nested(depth: int) -> Any:
@@ -153,7 +168,10 @@ def depth_of(tree: Any) -> int:
 
 
 properties = st.one_of(
-    st.dictionaries(ids, trees).filter(lambda tree: depth_of(tree) <= 8),
+    st.dictionaries(keys, trees).filter(lambda tree: depth_of(tree) <= 8),
+    st.lists(st.tuples(keys, st.one_of(leaves, st.dictionaries(keys, leaves))), max_size=6).map(
+        repeating
+    ),
     st.integers(1, 8).map(nested),
     st.sampled_from([None, {}, {"many": [{}] * 40}]),
 )

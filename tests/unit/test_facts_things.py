@@ -85,7 +85,14 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize(("user", "kept"), [("u", "u"), ("", ""), (None, "")])
 def test_a_product_event_becomes_a_row(user: str | None, kept: str) -> None:
     found = row(EVENTS, product(user_id=user, properties={"plan": "pro"}))
-    assert found == {"minute": MINUTE, "tenant": "acme", "user_id": kept, "name": "opened"}
+    assert found == {
+        "minute": MINUTE,
+        "tenant": "acme",
+        "user_id": kept,
+        "name": "opened",
+        "time": NOW,
+        "properties": {"plan": "spro"},
+    }
 
 
 @pytest.mark.parametrize(

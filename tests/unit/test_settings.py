@@ -30,6 +30,7 @@ WRONG = {
     "USAGE_CLICKHOUSE_CA": ["/nonexistent.pem"],
     "USAGE_KEEP_MINUTE_ROWS": ["-1", "36501"],
     "USAGE_KEEP_QUARTER_HOUR_ROWS": ["-1", "1.0"],
+    "USAGE_KEEP_PRODUCT_EVENTS_DAYS": ["-1", "36501"],
     "USAGE_FLUSH_SECONDS": ["", "0", "-1", "nan", "inf", "1s", "301"],
     "USAGE_INSERTS_PER_SECOND": ["0", "1001"],
     "USAGE_CHUNK_EVENTS": ["0", "1000001"],

@@ -24,7 +24,10 @@ DAY_TABLES = {
 }
 """The column of the bucket, and its days: rows are kept until its last quarter hour goes."""
 
-_TTL = re.compile(r"\bTTL (\w+) \+ toIntervalDay\((\d+)\)")
+EVENTS_TABLE, EVENTS_TIME = "product_events", "toDateTime(time)"
+"""Where product events are kept one by one, and what tells their age."""
+
+_TTL = re.compile(r"\bTTL ((?:\w|[()])+) \+ toIntervalDay\((\d+)\)")
 
 
 def wanted(settings: Settings) -> dict[str, tuple[str, int]]:
@@ -36,7 +39,8 @@ def wanted(settings: Settings) -> dict[str, tuple[str, int]]:
         table: (column, days + lasting if days else 0)
         for table, (column, lasting) in DAY_TABLES.items()
     }
-    return minutes | quarters | longer
+    events = {EVENTS_TABLE: (EVENTS_TIME, settings.keep_product_events_days)}
+    return minutes | quarters | longer | events
 
 
 def current(engine: str) -> tuple[str, int] | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.facts.bulk.columns import Bulk, Values
 from pipeline.facts.bulk.decode import CommonForm, Decoded
 from pipeline.facts.bulk.times import Instants, instants
+from pipeline.facts.columns import Maps
 from pipeline.facts.contents import Contents, content
 from pipeline.facts.exact.times import FIRST_MINUTE, LAST_MINUTE, arrival_minute
 from pipeline.facts.interface import Facts, Head, Outcome, Record, widened
@@ -94,6 +95,8 @@ class Common(NamedTuple):
 
 
 def _chosen(column: Values, which: NDArray[np.bool_]) -> Values:
+    if isinstance(column, Maps):
+        return column.chosen(which)
     return column[which] if isinstance(column, np.ndarray) else list(compress(column, which))
 
 
@@ -161,8 +164,13 @@ class FastPath:
         if self._rules.duplicate_window and not odd:
             contents = np.fromiter(map(content, map(_data_of, found)), np.uint32, len(found))
         if with_columns and not odd:
-            minutes = times // 60_000 * 60
-            columns = [minutes, tenants, *bulk.columns(self._rules.task_rule_set).values()]
+            common_columns: dict[str, Values] = {
+                "minute": times // 60_000 * 60,
+                "tenant": tenants,
+                "time": times,
+            }
+            made = common_columns | bulk.columns(self._rules.task_rule_set)
+            columns = [made[name] for name, _ in self._head.columns]
         common = Common(
             columns,
             tenants,

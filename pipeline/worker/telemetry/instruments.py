@@ -134,10 +134,11 @@ class Instruments:
 
 def _minutes(facts: Facts) -> NDArray[Any]:
     """The minute of each counted event, in epoch seconds."""
-    columns = {
+    columns: dict[str, Any] = {
         name: column for (name, _), column in zip(facts.head.columns, facts.columns, strict=True)
     }
     if "minute" in columns:
-        return columns["minute"].numpy()
-    minutes: NDArray[Any] = columns["time"].numpy() // 60_000 * 60
+        minutes: NDArray[Any] = columns["minute"].numpy()
+    else:
+        minutes = columns["time"].numpy() // 60_000 * 60
     return minutes

@@ -16,6 +16,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Self, TypeGuard
 
+from tests.support.contract.leaves import leaves
 from tests.support.json_text import data_of, members
 
 REQUESTS = "usage.requests"
@@ -321,9 +322,14 @@ def _action(data: dict[str, Any], _: str) -> dict[str, Any]:
 
 
 def _product_event(data: dict[str, Any], _: str) -> dict[str, Any]:
-    if _nesting(_object(data, "properties")) > MAX_PROPERTIES_DEPTH:
+    properties = _object(data, "properties")
+    if _nesting(properties) > MAX_PROPERTIES_DEPTH:
         raise Rejected("invalid_data")
-    return {"user_id": _text(data, "user_id"), "name": _required(data, "name")}
+    return {
+        "user_id": _text(data, "user_id"),
+        "name": _required(data, "name"),
+        "properties": leaves(properties),
+    }
 
 
 def _nesting(value: Any) -> int:

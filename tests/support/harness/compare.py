@@ -53,6 +53,7 @@ def differences(
         ("events_15m", "quarter", expected.events_15m),
     ):
         yield from _table(store, table, bucket, EVENT_KEY, EVENT_MEASURES, rows)
+    yield from _compare("product_events", dict(expected.product_events), _product_events(store))
     yield from _compare("entities", dict(expected.entities), _entities(store))
     since = max((key[0] for key in expected.outcomes), default=0) - LIVE_SECONDS
     yield from _compare("live_1m", _live_due(expected, since), _live(store, since))
@@ -83,6 +84,14 @@ def _table(
         for at, row in wanted.items()
     }
     yield from _compare(table, due, found)
+
+
+def _product_events(store: Store) -> Counter[Key]:
+    columns = ", ".join(EVENT_KEY)
+    rows = store.query(
+        f"SELECT toUnixTimestamp64Milli(time), {columns}, properties FROM product_events"
+    )
+    return Counter((*row[:-1], tuple(sorted(row[-1].items()))) for row in rows)
 
 
 def _entities(store: Store) -> Counter[Key]:

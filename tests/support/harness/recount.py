@@ -172,6 +172,8 @@ class Expected:
     tasks_15m: dict[Key, Row] = field(default_factory=dict)
     events_1m: dict[Key, Row] = field(default_factory=dict)
     events_15m: dict[Key, Row] = field(default_factory=dict)
+    product_events: Counter[Key] = field(default_factory=Counter)
+    """(time in ms, `EVENT_KEY`, its leaves' paths and texts in order) to rows."""
     entities: Counter[Key] = field(default_factory=Counter)
     """(time, arrival, partition, offset, element, tenant, `ENTITY_COLUMNS`) to rows; in ms."""
     outcomes: Counter[Key] = field(default_factory=Counter)
@@ -294,6 +296,8 @@ def _add_product_event(expected: Expected, read: Read) -> None:
     data: dict[str, Any] = {"tenant": read.tenant} | read.data
     key = tuple(data[name] for name in EVENT_KEY)
     _add(expected.events_1m, expected.events_15m, read.time_ms, key, {"events": 1})
+    leaves = tuple(sorted(data["properties"].items()))
+    expected.product_events[read.time_ms, *key, leaves] += 1
 
 
 def _add(

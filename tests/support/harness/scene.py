@@ -38,6 +38,7 @@ SETTINGS = {
     "USAGE_INSERTS_PER_SECOND": "200",
     "USAGE_CHUNK_EVENTS": "2000",
     "USAGE_KEEP_MINUTE_ROWS": "0",
+    "USAGE_KEEP_PRODUCT_EVENTS_DAYS": "0",
     "USAGE_DUPLICATE_WINDOW": "100",
 }
 _numbers = itertools.count(1)
