@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import gc
 from array import array
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from tests.model import faults, worker
+from tests.model.groups import faults as group_faults
+from tests.model.groups import invariants as group_invariants
+from tests.model.groups import worker as group_worker
+from tests.model.groups.normal import normal as group_normal
+from tests.model.groups.state import Scenario as GroupScenario
 from tests.model.invariants import check, is_done
 from tests.model.normal import normal
-from tests.model.state import Scenario, Steps, Violation, World
+from tests.model.state import Scenario, Violation
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Exploration:
         return "\n".join([f"{size}: {self.violation}", *lines])
 
 
-def explore(scenario: Scenario) -> Exploration:
+def explore(scenario: Scenario | GroupScenario) -> Exploration:
     """Explore all that can happen, until something is wrong."""
     # Nothing here is cyclic; looking for cycles among millions of tuples costs a third.
     collected = gc.isenabled()
@@ -42,8 +49,9 @@ def explore(scenario: Scenario) -> Exploration:
 
 
 class _Search:
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario | GroupScenario) -> None:
         self._scenario = scenario
+        self._world = _GROUPS if isinstance(scenario, GroupScenario) else _CHUNKS
         first = scenario.world()
         self._worlds = [first]
         self._numbers = {first: 0}
@@ -67,9 +75,9 @@ class _Search:
 
     def _expand(self, number: int) -> None:
         world = self._worlds[number]
-        for label, fault, after in _all_steps(self._scenario, world):
+        for label, fault, after in self._world.steps(self._scenario, world):
             self._steps += 1
-            after = normal(self._scenario, after)
+            after = self._world.normal(self._scenario, after)
             known = self._numbers.setdefault(after, len(self._worlds))
             if known == len(self._worlds):
                 self._add(number, label, after)
@@ -77,12 +85,12 @@ class _Search:
                 self._progress[0].append(number)
                 self._progress[1].append(known)
 
-    def _add(self, parent: int, label: str, world: World) -> None:
+    def _add(self, parent: int, label: str, world: Any) -> None:
         self._worlds.append(world)
         self._parents.append(parent)
         self._labels.append(label)
         try:
-            check(self._scenario, world)
+            self._world.check(self._scenario, world)
         except Violation as violation:
             raise Violation(f"{violation}, after: {label}") from None
 
@@ -92,7 +100,8 @@ class _Search:
         for source, target in zip(*self._progress, strict=True):
             before.setdefault(target, []).append(source)
         reaches = bytearray(len(self._worlds))
-        todo = [n for n, world in enumerate(self._worlds) if is_done(self._scenario, world)]
+        done = self._world.is_done
+        todo = [n for n, world in enumerate(self._worlds) if done(self._scenario, world)]
         for number in todo:
             reaches[number] = 1
         while todo:
@@ -110,7 +119,26 @@ class _Search:
         return Exploration(len(self._worlds), self._steps, violation, tuple(reversed(trace)))
 
 
-def _all_steps(scenario: Scenario, world: World) -> Steps:
+class _Kind(NamedTuple):
+    """A kind of world: what may happen in it, and what must hold."""
+
+    steps: Callable[[Any, Any], Iterator[tuple[str, bool, Any]]]
+    normal: Callable[[Any, Any], Any]
+    check: Callable[[Any, Any], None]
+    is_done: Callable[[Any, Any], bool]
+
+
+def _chunk_steps(scenario: Any, world: Any) -> Iterator[tuple[str, bool, Any]]:
     yield from worker.steps(scenario, world, 0)
     yield from worker.steps(scenario, world, 1)
     yield from faults.steps(scenario, world)
+
+
+def _group_steps(scenario: Any, world: Any) -> Iterator[tuple[str, bool, Any]]:
+    yield from group_worker.steps(scenario, world, 0)
+    yield from group_worker.steps(scenario, world, 1)
+    yield from group_faults.steps(scenario, world)
+
+
+_CHUNKS = _Kind(_chunk_steps, normal, check, is_done)
+_GROUPS = _Kind(_group_steps, group_normal, group_invariants.check, group_invariants.is_done)

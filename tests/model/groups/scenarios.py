@@ -1,0 +1,29 @@
+"""The worlds of groups that are explored in full: small ones always, larger with the faults."""
+
+from __future__ import annotations
+
+from tests.model.groups.state import Scenario
+from tests.model.scenarios import once
+
+SMALL = {
+    "killed": Scenario(faults=once("crash"), in_all=1),
+    "expelled, metadata lost": Scenario(faults=once("kick", "strip"), in_all=1),
+    "late insert": Scenario(faults=once("late"), in_all=1),
+    "unknown commit": Scenario(faults=once("unknown"), in_all=1),
+    "retention": Scenario(faults=once("retention"), in_all=1),
+    "ledger late": Scenario((2, 1), faults=once("kick", "crash"), in_all=1, ledger_late=True),
+}
+
+LARGE = {
+    "killed and expelled": Scenario(faults=once("crash", "kick")),
+    "killed, offset lost": Scenario(faults=once("crash", "forget")),
+    "expelled, offset lost": Scenario(faults=once("kick", "forget")),
+    "expelled, offsets deleted": Scenario(faults=once("kick", "delete")),
+    "expelled, retention": Scenario(faults=once("kick", "retention")),
+    "expelled, late insert": Scenario(faults=once("kick", "late")),
+    "late insert, retention": Scenario(faults=once("late", "retention")),
+    "two releases": Scenario(faults=once("crash"), in_all=1, rules=("A", "B")),
+    "store put back": Scenario(faults=once("crash", "restore")),
+    "two records": Scenario((2, 2), faults=once("kick"), in_all=1),
+    "three partitions": Scenario((1, 1, 1), faults=once("crash"), in_all=1),
+}
