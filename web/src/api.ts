@@ -41,21 +41,24 @@ export type Report = {
   error: string | null;
 };
 
-/** What was not answered: the API's own sentence. */
+/** What was not answered: the API's own sentence, and what it is about. */
 export class Refused extends Error {
   constructor(
     readonly status: number,
     sentence: string,
+    readonly parameter = "",
   ) {
     super(sentence);
   }
 }
 
+type Reviver = (key: string, value: unknown, context?: { source?: string }) => unknown;
+
 /** Numbers that a double does not hold stay as they were written. */
-function exact(_key: string, value: unknown, context?: { source?: string }): unknown {
+const exact: Reviver = (_key, value, context) => {
   const isUnsafe = typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
   return isUnsafe && context?.source ? context.source : value;
-}
+};
 
 const AT_ONCE = 4;
 const TRIES = 4;
@@ -64,18 +67,20 @@ let running = 0;
 
 export const isAsking = (): boolean => running > 0;
 
+type Asked = { method?: string; body?: string; headers?: Record<string, string>; signal?: AbortSignal; reviver?: Reviver };
+
 /** Ask, a few at a time, as the API allows; who is told that it was too much asks again. */
-export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+export async function ask<T>(path: string, { reviver = exact, ...asked }: Asked = {}): Promise<T> {
   if (running >= AT_ONCE) await new Promise<void>((go) => waiting.push(go));
   else running++;
   try {
-    signal?.throwIfAborted();
+    asked.signal?.throwIfAborted();
     for (let left = TRIES; ; left--) {
-      const response = await fetch(path, signal ? { signal } : {});
-      if (response.status !== 429 || left === 0) return await read<T>(response);
+      const response = await fetch(path, asked);
+      if (response.status !== 429 || left === 0) return await read<T>(response, reviver);
       const seconds = Math.min(5, Number(response.headers.get("Retry-After") ?? "1"));
       await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-      signal?.throwIfAborted();
+      asked.signal?.throwIfAborted();
     }
   } finally {
     const next = waiting.shift();
@@ -84,19 +89,19 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   }
 }
 
-export async function post<T>(path: string, body: unknown): Promise<T> {
-  const headers = { "Content-Type": "application/json" };
-  return read<T>(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
-}
+export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => ask<T>(path, signal ? { signal } : {});
 
-async function read<T>(response: Response): Promise<T> {
+export const post = <T>(path: string, body: unknown): Promise<T> =>
+  ask<T>(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+async function read<T>(response: Response, reviver: Reviver): Promise<T> {
   const text = await response.text();
-  if (response.ok) return JSON.parse(text, exact as (key: string, value: unknown) => unknown) as T;
-  let sentence = response.statusText || `status ${response.status}`;
+  if (response.ok) return (text ? JSON.parse(text, reviver as (key: string, value: unknown) => unknown) : null) as T;
   try {
-    sentence = (JSON.parse(text) as { detail: string }).detail;
-  } catch {
-    // not one of the API's own answers
+    const { detail, parameter } = JSON.parse(text) as { detail: string; parameter?: string };
+    throw new Refused(response.status, detail, parameter);
+  } catch (error) {
+    if (error instanceof Refused) throw error;
+    throw new Refused(response.status, response.statusText || `status ${response.status}`); // not one of the API's own answers
   }
-  throw new Refused(response.status, sentence);
 }

@@ -5,6 +5,8 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { isByMonth, useAnswer, useNews } from "./answers";
 import { get, type Me, type Organization, type Panel, Refused } from "./api";
 import { Filters } from "./filters";
+import { MetricCards, valuesOf, withMetrics } from "./metric_cards";
+import { Metrics, useDefinitions } from "./metrics";
 import { ago, period } from "./numbers";
 import { Card } from "./panel";
 import { Reports } from "./report";
@@ -59,7 +61,9 @@ function Closed({ refused }: { refused: Refused }) {
 
 function Inside({ known, state, news }: { known: Known; state: State; news: number }) {
   const { me, panels, organizations } = known;
-  const tabs = [...new Map(panels.map((panel) => [panel.tab, panel.tab_title]))];
+  const hasMetrics = panels.some((panel) => panel.view === "metric_values");
+  const mayDefine = hasMetrics && me.role === "admin" && me.scope === "*";
+  const tabs = withDefinitions([...new Map(panels.map((panel) => [panel.tab, panel.tab_title]))], mayDefine);
   const tab = tabs.some(([name]) => name === state.tab) ? state.tab : (tabs[0]?.[0] ?? "");
   const here = { ...state, tab };
   const isOne = Boolean(state.tenant) || (me.scope !== "*" && me.scope.length === 1);
@@ -67,6 +71,8 @@ function Inside({ known, state, news }: { known: Known; state: State; news: numb
   const shown = [...moving(tab, panels), ...panels.filter((panel) => panel.tab === tab && (panel.scope === null || panel.scope === scope))];
   const title = tabs.find(([name]) => name === tab)?.[1] ?? "Usage";
   const names = useMemo(() => new Map(organizations.map((one) => [one.tenant, one.name])), [organizations]);
+  const definitions = useDefinitions(mayDefine);
+  const values = useAnswer(hasMetrics && tab === "customers" ? valuesOf("") : "", news).answer;
   const customer = names.get(state.customer) ?? state.customer;
   useEffect(() => {
     document.title = `${tab === "customer" ? customer : title} – Usage`;
@@ -93,7 +99,7 @@ function Inside({ known, state, news }: { known: Known; state: State; news: numb
             {me.name || me.user} <small>{me.role}</small>
           </span>
         </header>
-        <Filters me={me} organizations={organizations} panels={shown} state={here} />
+        {tab !== "metrics" && <Filters me={me} organizations={organizations} panels={shown} state={here} />}
       </div>
       <main id="main" tabIndex={-1}>
         <div class="title">
@@ -103,12 +109,37 @@ function Inside({ known, state, news }: { known: Known; state: State; news: numb
         </div>
         {tab === "customer" && !state.customer ? (
           <p class="empty">Choose a customer in the list of customers.</p>
+        ) : tab === "metrics" && mayDefine ? (
+          <Metrics definitions={definitions} names={names} state={here} />
         ) : (
-          shown.map((panel) => <Card key={panel.id} panel={panel} state={here} news={news} names={names} />)
+          ordered(shown).map((panel) =>
+            panel.view === "metric_values" ? (
+              tab !== "customers" && (
+                <MetricCards key={panel.id} id={panel.id} title={panel.title} state={here} tenant={tab === "customer" ? here.customer : here.tenant} news={news} definitions={definitions.list} mayDefine={mayDefine} />
+              )
+            ) : panel.view === "customers" && values ? (
+              <Card key={panel.id} panel={panel} state={here} news={news} names={names} extend={(answer) => withMetrics(answer, values)} />
+            ) : (
+              <Card key={panel.id} panel={panel} state={here} news={news} names={names} />
+            ),
+          )
         )}
       </main>
     </>
   );
+}
+
+/** The tabs with that of definitions before what happens now, for who may define. */
+function withDefinitions(tabs: [string, string][], may: boolean): [string, string][] {
+  if (!may) return tabs;
+  const place = tabs.findIndex(([name]) => name === "live");
+  return [...tabs.slice(0, place), ["metrics", "Metrics"], ...tabs.slice(place)];
+}
+
+/** Metrics first, each with its sparkline; a break-down is of a metric that nobody has chosen yet. */
+function ordered(shown: Panel[]): Panel[] {
+  const rest = shown.filter((panel) => !panel.view.startsWith("metric_"));
+  return [...shown.filter((panel) => panel.view === "metric_values"), ...rest];
 }
 
 /** Above what happens now: the last hour, minute by minute. */

@@ -91,12 +91,12 @@ function largeFormat(row: Row, column: Column, size: number): Intl.NumberFormat 
 
 export const short = (value: number): string => compact.format(value);
 
-/** Columns of which more is worse, and those of which neither is better. */
+/** Columns of which more is worse, and those of which neither is better (nor of a metric, whose name is not known). */
 const WORSE = /^failed|_ms_|^unpriced|^unmetered/;
 const NEITHER = /^cost$|tokens$/;
 
 export function judged(name: string, direction: "up" | "down" | "same"): "good" | "bad" | "" {
-  if (direction === "same" || NEITHER.test(name)) return "";
+  if (direction === "same" || name === "" || NEITHER.test(name)) return "";
   return (direction === "up") === WORSE.test(name) ? "bad" : "good";
 }
 
@@ -109,6 +109,20 @@ export function change(now: Cell, before: Cell): { text: string; direction: "up"
   const [a, b] = [Number(now), Number(before)];
   if (b === 0) return a === 0 ? null : { text: "new", direction: "up" };
   const relative = (a - b) / Math.abs(b);
+  return { text: percent.format(relative), direction: relative > 0 ? "up" : relative < 0 ? "down" : "same" };
+}
+
+/** A metric's value: exact text, with its currency where it has one. */
+export function amount(value: Cell, currency: string): string {
+  if (value === null || value === "") return "–";
+  return currency ? money(value, currency) : plain.format(exactly(value));
+}
+
+/** The change of a metric, as the API says it. */
+export function changeOf(by: Cell, state: string): { text: string; direction: "up" | "down" | "same" } | null {
+  if (state === "new") return { text: "new", direction: "up" };
+  if (by === null || state !== "ok") return null;
+  const relative = Number(by) / 100;
   return { text: percent.format(relative), direction: relative > 0 ? "up" : relative < 0 ? "down" : "same" };
 }
 

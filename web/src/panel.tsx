@@ -1,6 +1,5 @@
 // One panel: its question, and the answer as numbers, a chart or a table.
 
-import type { ComponentChildren } from "preact";
 import { before, question, useAnswer } from "./answers";
 import type { Answer, Panel, Refused } from "./api";
 import { Bars } from "./bars";
@@ -10,9 +9,9 @@ import { type State, usePart } from "./state";
 import { Stats } from "./stats";
 import { Table } from "./table";
 
-type Props = { panel: Panel; state: State; news: number; names: Map<string, string>; extend?: (answer: Answer) => Answer; children?: ComponentChildren };
+type Props = { panel: Panel; state: State; news: number; names: Map<string, string>; extend?: (answer: Answer) => Answer };
 
-export function Card({ panel, state, news, names, extend, children }: Props) {
+export function Card({ panel, state, news, names, extend }: Props) {
   const path = question(panel, state);
   const { answer, refused, isWaiting } = useAnswer(path, news);
   const [isTable, toggle] = usePart(panel.id, "table");
@@ -52,7 +51,6 @@ export function Card({ panel, state, news, names, extend, children }: Props) {
       ) : (
         <Bars panel={panel} answer={whole} state={state} />
       )}
-      {children}
     </section>
   );
 }

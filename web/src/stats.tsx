@@ -48,11 +48,23 @@ function Stat({ name, row, column, earlier, state }: { name: string; row: Row; c
   );
 }
 
-export function Change({ changed, name }: { changed: NonNullable<ReturnType<typeof change>>; name: string }) {
+type Changed = { changed: NonNullable<ReturnType<typeof change>>; name: string };
+
+/** The change to the period before, as a part of a list of definitions. */
+export function Change({ changed, name }: Changed) {
   return (
     <dd class={`change ${changed.direction} ${judged(name, changed.direction)}`} title="to the period before, as long">
-      <span class="hidden">{changed.direction === "down" ? "less than before by " : changed.direction === "up" ? "more than before by " : "as before "}</span>
-      {changed.text}
+      <Said changed={changed} />
     </dd>
+  );
+}
+
+export function Said({ changed }: Pick<Changed, "changed">) {
+  const { direction, text } = changed;
+  return (
+    <>
+      <span class="hidden">{direction === "down" ? "less than before by " : direction === "up" ? "more than before by " : "as before "}</span>
+      {text}
+    </>
   );
 }

@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import type { Answer, Column, Panel, Row } from "./api";
-import { ago, count, isNumeric, money, nanos, part, shown, time, typeName, words } from "./numbers";
+import { ago, changeOf, count, isNumeric, money, nanos, part, shown, time, typeName, words } from "./numbers";
 import { beside, firstSort, found, heading, leadingNumber, sorted, sortOf, totals } from "./rows";
 import { link, type State, usePart } from "./state";
 
@@ -111,7 +111,13 @@ function Cell({ panel, row, column, state, names, isFirst }: { panel: Panel; row
   const target = isFirst ? onward(panel, row) : "";
   if (target) return <a href={target}>{text || "–"}</a>;
   if (["adoption", "subscription", "kind"].includes(column.name) || column.name === "closed") return <span class={`badge ${text}`}>{text}</span>;
-  return <>{text}</>;
+  const changed = column.heading ? changeOf(row[`${column.name} change`] ?? null, String(row[`${column.name} state`])) : null;
+  return (
+    <>
+      {text}
+      {changed && <small class={changed.direction}> {changed.text}</small>}
+    </>
+  );
 }
 
 function textOf(cell: string | number | null, row: Row, column: Column, state: State, names: Map<string, string>): string {
