@@ -192,6 +192,21 @@ def may_grant(caller: Caller, role: Role, scope: Sequence[str]) -> Refusal | Non
     return None
 
 
+def may_define(caller: Caller) -> Refusal | None:
+    """Why a caller may not see and change definitions of metrics; None: they may.
+
+    A definition is every customer's, so it is for admins whose scope is `ALL`.
+    """
+    what = "definitions of metrics"
+    tenants = role_in(caller, Role.ADMIN, what)
+    if isinstance(tenants, Refusal):
+        return tenants
+    if tenants != (ALL,):
+        sentence = f"{what} are of all organizations, which needs the scope {ALL}"
+        return Refusal(403, Reason.COMPARES, sentence)
+    return None
+
+
 def theirs(caller: Caller, role: Role, scope: Sequence[str]) -> bool:
     """Whether something of that scope (a key, a report) is of organizations of the caller's.
 

@@ -9,10 +9,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from pipeline.api import (
+    definitions,
+    dry_runs,
     health,
     keys,
     live,
     me,
+    metric_values,
     monthly,
     organizations,
     panels,
@@ -60,6 +63,14 @@ ROUTES = (
     Route("POST", "/v1/keys", "keys", keys.create),
     Route("GET", "/v1/keys/{id}", "key", keys.one),
     Route("DELETE", "/v1/keys/{id}", "key", keys.revoke),
+    Route("GET", definitions.PATH, "metric_definitions", definitions.listed),
+    Route("GET", dry_runs.EVENTS, "seen_events", dry_runs.events),
+    Route("GET", dry_runs.PROPERTIES, "seen_properties", dry_runs.properties),
+    Route("GET", f"{definitions.PATH}/{{id}}", "metric_definition", definitions.one),
+    Route("PUT", f"{definitions.PATH}/{{id}}", "metric_definition", definitions.put),
+    Route("DELETE", f"{definitions.PATH}/{{id}}", "metric_definition", definitions.retire),
+    Route("GET", f"{definitions.PATH}/{{id}}/versions", "metric_versions", definitions.versions),
+    Route("GET", f"{definitions.PATH}/{{id}}/values", "metric_values", metric_values.listed),
     Route("GET", "/v1/live", "live", live.live),
 )
 

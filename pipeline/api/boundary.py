@@ -16,7 +16,7 @@ from pipeline.access.identity import Door, Presented
 from pipeline.access.roles import Caller
 from pipeline.api.context import API, ASKING, ENDPOINTS, Api, Asking
 from pipeline.api.problems import Problem
-from pipeline.errors import StoreError, StoreUnavailable, UsageError
+from pipeline.errors import BrokerError, StoreError, StoreUnavailable, UsageError
 
 log = logging.getLogger("usage.access")
 _faults = logging.getLogger(__name__)
@@ -159,6 +159,14 @@ def _problem(error: Exception, api: Api, asking: Asking) -> Problem:
         found = Problem(
             503,
             "the store does not answer at the moment; try again",
+            headers={"Retry-After": _RETRY_SECONDS},
+        )
+    elif isinstance(error, BrokerError):
+        _faults.warning("%s", error.message)
+        found = Problem(
+            503,
+            "Kafka, which every change goes through, does not take it at the moment; look whether "
+            "it came, and try again",
             headers={"Retry-After": _RETRY_SECONDS},
         )
     elif isinstance(error, UsageError) and not isinstance(error, StoreError):

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from pipeline.api.freshness import Freshness
     from pipeline.api.instruments import Instruments
     from pipeline.api.limits import Limits
+    from pipeline.clickhouse.client import Store
     from pipeline.clickhouse.reading import Reader
+    from pipeline.kafka.sending import Sending
     from pipeline.reports.jobs import Jobs
     from pipeline.reports.runner import Runner
+    from pipeline.settings import Settings
 
 
 @dataclass
@@ -31,6 +34,15 @@ class Reports:
     runner: Runner
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while it is looked at what a caller has, and one is added."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What changes the definitions of metrics: the store that has them, and the way to Kafka."""
+
+    settings: Settings
+    store: Store
+    sending: Sending
 
 
 @dataclass
@@ -45,6 +57,7 @@ class Api:
     keys: Keys
     limits: Limits
     reports: Reports
+    metrics: Metrics
     instruments: Instruments
     signer: Signer
     clock: Callable[[], datetime]

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from pipeline.access.decision import audience
 from pipeline.access.keys import LONGEST_NAME
 from pipeline.access.roles import Role
-from pipeline.api import monthly
+from pipeline.api import metric_values, monthly, openapi_metrics
+from pipeline.api.openapi_parts import (
+    SENTENCES,
+    Schema,
+    get,
+    listing,
+    number,
+    path,
+    query,
+    refusals,
+    text,
+)
 from pipeline.api.options import DEFAULT_ROWS, MOST_ROWS
 from pipeline.api.view_routes import default
 from pipeline.reports.jobs import Status
@@ -19,86 +29,55 @@ from pipeline.views.catalogue import Column, View
 from pipeline.views.formats import Format
 from pipeline.views.parameters import GRAINS, LARGEST
 
-Schema = dict[str, Any]
-
 _INTEGER = re.compile(r"^(U?)Int(\d+)$")
-_TIMES = (
-    "A time: 2026-05-01 or 2026-05-01T10:30 (both in tz), one with an offset, epoch seconds, now, "
-    "or how long ago: 90m, 12h, 30d, 2w. Seconds are cut off."
-)
-_SENTENCES = {
-    "since": f"The range's beginning, included. {_TIMES} Ago counts from until.",
-    "until": f"The range's end, not included. {_TIMES}",
-    "as_of": f"What stood before this instant. {_TIMES}",
-    "from": f"The range's beginning, included; by default twelve months. {_TIMES}",
-    "to": f"The range's end, not included; by default now. {_TIMES}",
-    "tz": "An IANA time zone: that of buckets, and of the offset in which instants are written.",
-    "tenant": "One organization; empty: all, or the caller's only one. Who has several must say.",
-    "token": "One token's id; empty: all.",
-    "metric": "One metric's id.",
-    "external_id": "The customers with this external id.",
-    "customer_id": "One customer; by default each of the caller's organizations.",
-    "by": "`recipe`: tasks of each recipe.",
-}
-_PROBLEMS = {
-    400: "A parameter is wrong, unknown or repeated; the detail names it.",
-    401: "Nothing says who asks, or what says it is not valid.",
-    403: "It is not the caller's to see.",
-    404: "There is no such thing, or it is somebody else's.",
-    406: "No format of this API is accepted.",
-    409: "The report has no file: it is being made, or it failed; the detail says which.",
-    413: "The body is too large.",
-    415: "The body is not JSON.",
-    429: "Too many requests in a minute, or too many at once; Retry-After says when to try again.",
-    503: "The store does not answer at the moment.",
-}
 
 
 def document(views: Iterable[View], formats: Iterable[Format], release: str) -> Schema:
     """The whole document."""
     formats, views = list(formats), list(views)
     paths: Schema = {
-        "/v1/views": _get("views", "What this caller may ask.", _object("views")),
-        "/v1/me": _get("me", "Who asks: user, role, scope, limits.", {"type": "object"}),
-        "/v1/organizations": _get(
+        "/v1/views": get("views", "What this caller may ask.", listing("views")),
+        "/v1/me": get("me", "Who asks: user, role, scope, limits.", {"type": "object"}),
+        "/v1/organizations": get(
             "organizations",
             "The caller's organizations.",
-            _object("organizations"),
-            [_text("as_of")],
+            listing("organizations"),
+            [text("as_of")],
             (400, 403, 404, 429, 503),
         ),
-        "/v1/organizations/{tenant}": _get(
+        "/v1/organizations/{tenant}": get(
             "organization",
             "One organization, each part that is the caller's to see.",
             {"type": "object"},
             [
-                _path("tenant"),
-                *(_text(name) for name in ("tz", "as_of", "since", "until")),
-                _number("months"),
+                path("tenant"),
+                *(text(name) for name in ("tz", "as_of", "since", "until")),
+                number("months"),
             ],
             (400, 403, 404, 429, 503),
         ),
         monthly.PATH: _rows(
             "monthly_usage",
             "Tasks of each customer and calendar month.",
-            [_by() if name == "by" else _text(name) for name in monthly.PARAMETERS],
+            [_by() if name == "by" else text(name) for name in monthly.PARAMETERS],
             (),
             formats,
         ),
-        "/v1/panels": _get("panels", "The panels that the caller may see.", _object("panels")),
+        "/v1/panels": get("panels", "The panels that the caller may see.", listing("panels")),
         "/v1/reports": {"get": _listed_reports(), "post": _made_report()},
         "/v1/reports/{id}": {"get": _one_report(), "delete": _removed_report()},
         "/v1/reports/{id}/file": {"get": _report_file()},
         "/v1/live": {"get": _live()},
         "/v1/keys": {"get": _listed_keys(), "post": _made_key()},
         "/v1/keys/{id}": {"get": _one_key(), "delete": _revoked_key()},
-        "/v1/openapi.json": _get("openapi", "This document.", {"type": "object"}),
+        "/v1/openapi.json": get("openapi", "This document.", {"type": "object"}),
         "/metrics": {
             "get": _plain("metrics", "Metrics of this process, for Prometheus.", 400, 403, 503)
         },
         "/healthz": {"get": {**_plain("healthz", "Whether the process is alive."), "security": []}},
         "/readyz": {"get": {**_plain("readyz", "Whether it can answer.", 503), "security": []}},
     }
+    paths |= openapi_metrics.paths(_values(views, formats))
     for view in views:
         paths[f"/v1/views/{view.name}"] = _rows(
             view.name,
@@ -121,9 +100,22 @@ def document(views: Iterable[View], formats: Iterable[Format], release: str) -> 
         "security": [{"key": []}],
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Problem": _problem()},
+            "schemas": {"Problem": _problem(), **openapi_metrics.components()},
         },
     }
+
+
+def _values(views: Iterable[View], formats: list[Format]) -> Schema:
+    columns = next((one.columns for one in views if one.name == metric_values.NAME), ())
+    found = _rows(
+        "values_of_metric",
+        "One metric's values, of the caller's organizations.",
+        [path("id"), *(text(name) for name in metric_values.PARAMETERS)],
+        columns,
+        formats,
+    )
+    found["get"]["responses"] |= refusals(404)
+    return found
 
 
 def _rows(
@@ -157,7 +149,7 @@ def _rows(
         "responses": {
             "200": {"description": "The rows.", "content": content},
             "304": {"description": "The caller has this answer: nothing changed."},
-            **_problems(400, 401, 403, 404, 406, 429, 503),
+            **refusals(400, 401, 403, 404, 406, 429, 503),
         },
     }
     if description:
@@ -168,48 +160,29 @@ def _rows(
 def _of_answer(formats: list[Format]) -> list[Schema]:
     flag = {"enum": ["0", "1"], "default": "0"}
     return [
-        _query("format", {"enum": [one.name for one in formats], "default": formats[0].name}),
-        _query("columns", {"type": "string"}, "Names with commas between; by default all."),
-        _query(
+        query("format", {"enum": [one.name for one in formats], "default": formats[0].name}),
+        query("columns", {"type": "string"}, "Names with commas between; by default all."),
+        query(
             "limit",
             {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": DEFAULT_ROWS},
             "Rows; the default is for JSON, other formats give all.",
         ),
-        _query("cursor", {"type": "string"}, "`next` of the answer before; holds its range."),
-        _query("spreadsheet", flag, "For CSV: a byte-order mark, and no formulas."),
+        query("cursor", {"type": "string"}, "`next` of the answer before; holds its range."),
+        query("spreadsheet", flag, "For CSV: a byte-order mark, and no formulas."),
     ]
 
 
 def _parameter(view: View, name: str) -> Schema:
     if name == "grain":
-        return _query(
-            name, {"enum": list(GRAINS)}, f"Of buckets. By default {default(view, name)}."
-        )
-    found = _number(name) if name in ("months", "periods", "k") else _text(name)
+        return query(name, {"enum": list(GRAINS)}, f"Of buckets. By default {default(view, name)}.")
+    found = number(name) if name in ("months", "periods", "k") else text(name)
     if value := default(view, name):
         found["description"] = f"{found.get('description', '')} By default {value}.".strip()
     return found
 
 
 def _by() -> Schema:
-    return _query("by", {"enum": ["recipe"]}, _SENTENCES["by"])
-
-
-def _text(name: str) -> Schema:
-    return _query(name, {"type": "string"}, _SENTENCES.get(name, ""))
-
-
-def _number(name: str) -> Schema:
-    return _query(name, {"type": "integer", "minimum": 1, "maximum": LARGEST})
-
-
-def _query(name: str, schema: Schema, description: str = "") -> Schema:
-    found: Schema = {"name": name, "in": "query", "schema": schema}
-    return {**found, "description": description} if description else found
-
-
-def _path(name: str) -> Schema:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    return query("by", {"enum": ["recipe"]}, SENTENCES["by"])
 
 
 def _column(column: Column) -> Schema:
@@ -242,31 +215,6 @@ def _kind(kind: str) -> Schema:
     return {"type": {"Float64": "number", "Bool": "boolean"}.get(kind, "string")}
 
 
-def _get(
-    name: str,
-    summary: str,
-    schema: Schema,
-    parameters: list[Schema] | None = None,
-    problems: Iterable[int] = (400, 429, 503),
-) -> Schema:
-    content = {"application/json": {"schema": schema}}
-    operation = {
-        "operationId": name,
-        "summary": summary,
-        "parameters": parameters or [],
-        "responses": {
-            "200": {"description": "What was asked for.", "content": content},
-            **_problems(401, *problems),
-        },
-    }
-    return {"get": operation}
-
-
-def _object(name: str) -> Schema:
-    listed = {"type": "array", "items": {"type": "object"}}
-    return {"type": "object", "required": [name], "properties": {name: listed}}
-
-
 def _plain(name: str, summary: str, *problems: int) -> Schema:
     known = (401, 429, *problems) if name == "metrics" else problems
     found: Schema = {"200": {"description": "Yes.", "content": {"text/plain": {}}}}
@@ -275,7 +223,7 @@ def _plain(name: str, summary: str, *problems: int) -> Schema:
     if name == "readyz":
         found["503"] = {"description": "No, and why.", "content": {"application/json": {}}}
         known = ()
-    return {"operationId": name, "summary": summary, "responses": {**found, **_problems(*known)}}
+    return {"operationId": name, "summary": summary, "responses": {**found, **refusals(*known)}}
 
 
 def _live() -> Schema:
@@ -285,14 +233,14 @@ def _live() -> Schema:
         "summary": "Server-sent events: `fresh` when a newer arrival can be seen.",
         "responses": {
             "200": {"description": "A stream without end.", "content": stream},
-            **_problems(400, 401, 403, 429, 503),
+            **refusals(400, 401, 403, 429, 503),
         },
     }
 
 
 def _listed_reports() -> Schema:
-    found: Schema = _get("reports", "The caller's reports.", _object("reports"))["get"]
-    found["responses"] |= _problems(403)
+    found: Schema = get("reports", "The caller's reports.", listing("reports"))["get"]
+    found["responses"] |= refusals(403)
     return found
 
 
@@ -308,7 +256,7 @@ def _made_report() -> Schema:
             "views": {**texts, "minItems": 1, "maxItems": MOST_VIEWS},
             "format": {"enum": [one.name for one in REPORT_FORMATS], "default": "csv"},
             **{
-                name: {"type": "string", "description": _SENTENCES[name]}
+                name: {"type": "string", "description": SENTENCES[name]}
                 for name in ("since", "until")
             },
             "organizations": {
@@ -330,7 +278,7 @@ def _made_report() -> Schema:
                 "description": "It is being made; Location says where it stands.",
                 "content": answer,
             },
-            **_problems(400, 401, 403, 413, 415, 429, 503),
+            **refusals(400, 401, 403, 413, 415, 429, 503),
         },
     }
 
@@ -352,8 +300,8 @@ def _report() -> Schema:
 
 
 def _one_report() -> Schema:
-    found: Schema = _get("report", "How a report stands.", _report(), [_path("id")])["get"]
-    found["responses"] |= _problems(403, 404)
+    found: Schema = get("report", "How a report stands.", _report(), [path("id")])["get"]
+    found["responses"] |= refusals(403, 404)
     return found
 
 
@@ -361,10 +309,10 @@ def _removed_report() -> Schema:
     return {
         "operationId": "remove_report",
         "summary": "Remove a report with its file, or give it up.",
-        "parameters": [_path("id")],
+        "parameters": [path("id")],
         "responses": {
             "204": {"description": "It is gone."},
-            **_problems(400, 401, 403, 404, 429, 503),
+            **refusals(400, 401, 403, 404, 429, 503),
         },
     }
 
@@ -374,21 +322,21 @@ def _report_file() -> Schema:
     return {
         "operationId": "report_file",
         "summary": "A report's file; Repr-Digest has its SHA-256, Range goes on with a part.",
-        "parameters": [_path("id")],
+        "parameters": [path("id")],
         "responses": {
             "200": {"description": "The file.", "content": content},
             "206": {"description": "The part that Range names.", "content": content},
             "304": {"description": "The caller has it."},
             "412": {"description": "It is another file than If-Match names."},
             "416": {"description": "It has no such part."},
-            **_problems(400, 401, 403, 404, 409, 429, 503),
+            **refusals(400, 401, 403, 404, 409, 429, 503),
         },
     }
 
 
 def _listed_keys() -> Schema:
-    found: Schema = _get("keys", "Keys of the caller's organizations.", _object("keys"))["get"]
-    found["responses"] |= _problems(403)
+    found: Schema = get("keys", "Keys of the caller's organizations.", listing("keys"))["get"]
+    found["responses"] |= refusals(403)
     return found
 
 
@@ -416,14 +364,14 @@ def _made_key() -> Schema:
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "201": {"description": "The key.", "content": answer},
-            **_problems(400, 401, 403, 413, 415, 429, 503),
+            **refusals(400, 401, 403, 413, 415, 429, 503),
         },
     }
 
 
 def _one_key() -> Schema:
-    found: Schema = _get("key", "One key.", {"type": "object"}, [_path("id")])["get"]
-    found["responses"] |= _problems(403, 404)
+    found: Schema = get("key", "One key.", {"type": "object"}, [path("id")])["get"]
+    found["responses"] |= refusals(403, 404)
     return found
 
 
@@ -431,18 +379,11 @@ def _revoked_key() -> Schema:
     return {
         "operationId": "revoke_key",
         "summary": "End a key.",
-        "parameters": [_path("id")],
+        "parameters": [path("id")],
         "responses": {
             "204": {"description": "It opens nothing any more."},
-            **_problems(400, 401, 403, 404, 429, 503),
+            **refusals(400, 401, 403, 404, 429, 503),
         },
-    }
-
-
-def _problems(*statuses: int) -> Schema:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        str(status): {"description": _PROBLEMS[status], "content": content} for status in statuses
     }
 
 

@@ -60,7 +60,7 @@ def read(
         given.get("columns", ""),
         _limit(given.get("limit"), form),
         given.get("cursor", ""),
-        _flag(given.get("spreadsheet", "0"), "spreadsheet"),
+        flag(given.get("spreadsheet", "0"), "spreadsheet"),
     )
     if options.spreadsheet and form is not CSV:
         raise Problem(400, "spreadsheet is for format=csv only", parameter="spreadsheet")
@@ -116,7 +116,8 @@ def _limit(text: str | None, form: Format) -> int | None:
     return int(text)
 
 
-def _flag(text: str, name: str) -> bool:
+def flag(text: str, name: str) -> bool:
+    """A parameter that is 0 or 1. Raises Problem."""
     if text not in ("0", "1"):
         raise Problem(400, f"{name} {text!r} is neither 0 nor 1", parameter=name)
     return text == "1"

@@ -26,7 +26,7 @@ from prometheus_client import (
 from pipeline.access.opening import Access, opened
 from pipeline.api.application import Route, application
 from pipeline.api.catalogue import Views
-from pipeline.api.context import Api, Reports
+from pipeline.api.context import Api, Metrics, Reports
 from pipeline.api.cursors import Signer
 from pipeline.api.freshness import Freshness
 from pipeline.api.instruments import Instruments
@@ -37,6 +37,7 @@ from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.reading import Reader
 from pipeline.clickhouse.schema.migrate import check
 from pipeline.errors import SettingsError
+from pipeline.kafka.sending import Sending
 from pipeline.process.ending import Ending
 from pipeline.process.logs import configure
 from pipeline.process.version import program_version
@@ -115,6 +116,7 @@ async def running(
         await asyncio.to_thread(views.read)
         freshness, instruments = Freshness(reader), Instruments(_registry())
         reports = _reports(settings, reader, freshness, instruments)
+        sending = Sending(settings)
         api = Api(
             reader=reader,
             views=views,
@@ -123,6 +125,7 @@ async def running(
             keys=access.keys,
             limits=Limits(settings.api_requests_per_minute, settings.api_queries_at_once),
             reports=reports,
+            metrics=Metrics(settings, store, sending),
             instruments=instruments,
             signer=Signer(await asyncio.to_thread(_secret, settings, store)),
             clock=lambda: datetime.now(UTC),
@@ -142,6 +145,7 @@ async def running(
             yield api, await _listen(runner, settings)
         finally:
             await runner.cleanup()
+            await asyncio.to_thread(sending.close)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

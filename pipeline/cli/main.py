@@ -17,6 +17,7 @@ from pipeline.cli.audit import audit
 from pipeline.cli.dead_letter import dead_letter
 from pipeline.cli.groups import Commands
 from pipeline.cli.key import key
+from pipeline.cli.metric import metric
 from pipeline.cli.migrate import migrate
 from pipeline.cli.panels import panels
 from pipeline.cli.report import report
@@ -74,6 +75,7 @@ for command in (
     docs.settings,
     access,
     key,
+    metric,
     dead_letter,
     events.tail,
     events.check,

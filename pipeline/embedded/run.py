@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pipeline.embedded import metrics
 from pipeline.embedded.processes import (
     EVERYWHERE,
     Child,
@@ -167,6 +168,7 @@ class _System:
         self._tasks.append(migrate)
         for task in (topics, migrate):
             wait_until_done(task, START_SECONDS, self._interrupts)
+        metrics.define(load(self._env))
         self._clients.append(self._child("worker", "worker"))
         api = self._child("api", "api", "--link", "--key-file", str(places.key))
         self._clients.append(api)

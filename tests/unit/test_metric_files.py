@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from pipeline.operate.metrics.files import Written, read
+from pipeline.operate.metrics.files import Written, parse, read_all
 
 TWO = """
 # what we sell
@@ -38,7 +38,7 @@ metrics:
 
 def written(tmp_path: Path, text: str, name: str = "metrics.yaml") -> list[Written]:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    return read(tmp_path / name)
+    return read_all([tmp_path / name])
 
 
 def data(one: Written) -> Any:
@@ -50,12 +50,27 @@ def test_a_file_has_many_metrics_each_field_with_its_line(tmp_path: Path) -> Non
     assert data(calls)["filters"] == [{"property": "status", "operator": "exact", "value": 200}]
     assert data(revenue)["name"] == "Revenue (€)"
     assert data(revenue)["filters"][0]["value"] == {"date": "2026-05-01T00:00:00Z"}
-    file = str(tmp_path / "metrics.yaml")
-    assert calls.where() == f"{file}:4: api_calls"
-    assert calls.where("filters[0].value") == f"{file}:9: api_calls"
-    assert revenue.where("filters[0].value") == f"{file}:19: revenue"
-    assert revenue.where("filters[0].valeu.what") == f"{file}:17: revenue", "what it stands in"
-    assert revenue.where("currency") == f"{file}:10: revenue", "what is missing has no line"
+    assert (calls.line, calls.line_of("filters[0].value")) == (4, 9)
+    assert revenue.line_of("filters[0].value") == 19
+    assert revenue.line_of("filters[0].valeu.what") == 17, "of what it stands in"
+    assert revenue.line_of("currency") == 10, "what is missing has none"
+    assert parse([calls, revenue])[1] == []
+
+
+def test_every_definition_that_is_wrong_is_named_with_its_line_and_field(tmp_path: Path) -> None:
+    text = TWO.replace("interval_days: 30", "interval_days: 14").replace(
+        "operator: gte", "operatr: x"
+    )
+    right, wrong = parse(written(tmp_path, text))
+    file = tmp_path / "metrics.yaml"
+    assert right == []
+    assert list(map(str, wrong)) == [
+        f"{file}:6: api_calls: interval_days: found 14, expected 7, 30 or 90",
+        (
+            f"{file}:18: revenue: filters[0].operatr: a filter has no such field; did you mean "
+            "operator?; it has property, operator, value"
+        ),
+    ]
 
 
 @pytest.mark.parametrize("indent", [None, 2, "\t"])
@@ -137,7 +152,7 @@ def test_another_yaml_does_not_change_what_words_mean(tmp_path: Path) -> None:
         ("5", ":1: a list of metrics is expected"),
         ("metrics:\n  - 5", ":2: a metric is expected"),
         ("metrics: []\nversion: 2", ":2: 'version' stands beside"),
-        ("- {metric_id: a}\n- {metric_id: a}", ":2: a is defined in line 1 already"),
+        ("- {metric_id: a}\n- {metric_id: a}", "metrics.yaml:1 already"),
         ("[" * 2_000, "too deep"),
         ("a: &a [" + "*a," * 100 + "]", "anchors and aliases"),
         ("\x00", "not YAML"),
@@ -152,9 +167,9 @@ def test_a_file_without_metrics_is_refused(tmp_path: Path, text: str, said: str)
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"metric_id: a\nname: \xe9")
     with pytest.raises(UsageError, match=r"latin.yaml:2: not UTF-8"):
-        read(tmp_path / "latin.yaml")
+        read_all([tmp_path / "latin.yaml"])
     with pytest.raises(UsageError, match="cannot be read: No such file"):
-        read(tmp_path / "none.yaml")
+        read_all([tmp_path / "none.yaml"])
 
 
 TEXT = st.text(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from pipeline.errors import UsageError
+from pipeline.facts.definitions.definition import Definition
+from pipeline.facts.definitions.invalid import InvalidDefinition
+from pipeline.meters import given
 from pipeline.operate.metrics.yaml_nodes import Misread, Value, documents, part
 
 LARGEST_BYTES = 4 * 1_048_576
@@ -28,12 +31,48 @@ class Written(NamedTuple):
     lines: dict[str, int]
     """By the path of a field, ``filters[2].value``."""
 
-    def where(self, field: str = "") -> str:
-        """``metrics.yaml:12: api_calls``: the line of a field, or of what it stands in."""
+    def line_of(self, field: str) -> int:
+        """The line of a field, or of what it stands in."""
         while field and field not in self.lines:
             field = field[: max(field.rfind("."), field.rfind("["), 0)]
-        line = self.lines.get(field, self.line)
-        return f"{self.file}:{line}: {self.metric}" if self.metric else f"{self.file}:{line}"
+        return self.lines.get(field, self.line)
+
+
+class Wrong(NamedTuple):
+    """What is wrong with a definition of a file."""
+
+    file: str
+    line: int
+    metric: str
+    """Its id, as far as it has one."""
+    field: str
+    """Its path, ``filters[2].value``; empty: of no field."""
+    message: str
+    """A sentence without the field."""
+
+    def __str__(self) -> str:
+        parts = (f"{self.file}:{self.line}", self.metric, self.field, self.message)
+        return ": ".join(part for part in parts if part)
+
+
+def parse(found: Iterable[Written]) -> tuple[list[Definition], list[Wrong]]:
+    """The definitions that are right, and what is wrong with the others."""
+    right: list[Definition] = []
+    wrong: list[Wrong] = []
+    for one in found:
+        try:
+            right.append(given.read(one.data))
+        except InvalidDefinition as error:
+            line = one.line_of(error.field)
+            wrong.append(Wrong(one.file, line, one.metric, error.field, error.what))
+    return right, wrong
+
+
+def read_all(paths: Iterable[Path]) -> list[Written]:
+    """The definitions of several files, each metric once. Raises UsageError."""
+    found = [one for path in paths for one in read(path)]
+    _require_once(found)
+    return found
 
 
 def read(path: Path) -> list[Written]:
@@ -51,7 +90,6 @@ def read(path: Path) -> list[Written]:
         raise UsageError(f"{name}:{error.line}: {error.message}") from None
     if not found:
         raise UsageError(f"{name} has no metrics: wanted is a list of them under `metrics:`")
-    _once(found)
     return found
 
 
@@ -97,11 +135,15 @@ def _written(one: Value, file: str) -> Written:
     return Written(file, one.line, metric, msgspec.json.encode(fields), one.lines)
 
 
-def _once(found: list[Written]) -> None:
+def _require_once(found: Iterable[Written]) -> None:
+    """Refuse a metric that is defined twice. Raises UsageError."""
     first: dict[str, Written] = {}
     for one in found:
         if one.metric in first:
             before = first[one.metric]
-            raise UsageError(f"{one.where(_ID)} is defined in line {before.line} already")
+            raise UsageError(
+                f"{one.file}:{one.line}: {one.metric} is defined in "
+                f"{before.file}:{before.line} already"
+            )
         if one.metric:
             first[one.metric] = one

@@ -17,6 +17,8 @@ from tests.support.harness.view_store import fill
 from tests.support.harness.view_world import ViewWorld, rows_in_memory
 
 MANY = "1000000"
+NOBODYS = "127.0.0.1:1"
+"""A Kafka that is not there: no test's change may reach a stranger's."""
 
 
 @contextmanager
@@ -38,7 +40,12 @@ def api_over_a_world(
     port: int, events: int = 2_000, more: Sequence[Route] = (), **settings: str
 ) -> Iterator[Served]:
     """Fill a new database of the store at a port, and serve it."""
-    own = {"USAGE_API_PORT": "0", "USAGE_API_REQUESTS_PER_MINUTE": MANY, **settings}
+    own = {
+        "USAGE_API_PORT": "0",
+        "USAGE_API_REQUESTS_PER_MINUTE": MANY,
+        "USAGE_KAFKA": NOBODYS,
+        **settings,
+    }
     with filled(port, events, **own) as configured:
         store = Store.connect(configured)
         try:

@@ -1,0 +1,211 @@
+"""``usage metric``: the metrics that users define."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.groups import Commands
+from pipeline.cli.opened import opened_store
+from pipeline.cli.options import AS_JSON
+from pipeline.errors import BrokerError, UsageError
+from pipeline.settings import load
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+    from pipeline.facts.definitions.definition import Definition
+    from pipeline.meters.stored import Stored
+    from pipeline.operate.metrics.applying import Plan
+    from pipeline.settings import Settings
+
+_FILES = click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE…",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+)
+_YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+_LISTED = (
+    "metric_id", "version", "name", "calculation", "interval_days", "format", "display", "source",
+    "defined_at",
+)  # fmt: skip
+_INVALID = 64
+
+
+@click.group(cls=Commands)
+def metric() -> None:
+    """Define metrics that every customer has, look at them, and end them.
+
+    A file is YAML or JSON: one metric, or a list of them under `metrics:`. What a definition may
+    say is in docs/user-metrics.md.
+    """
+
+
+@metric.command("list")
+@click.option("--all", "everything", is_flag=True, help="Those that are retired too.")
+@AS_JSON
+def list_(everything: bool, as_json: bool) -> None:
+    """List the metrics that are in force."""
+    from pipeline.cli.answers import print_records
+    from pipeline.meters import stored
+
+    with opened_store(load()) as store:
+        found = stored.newest(stored.versions(store))
+    shown = list((found if everything else stored.in_force(found)).values())
+    if as_json:
+        _print_json(shown)
+        return
+    rows = [
+        (
+            *(one.definition.metric_id, one.version, one.definition.name),
+            one.definition.calculation if not one.definition.retired else "retired",
+            *(one.definition.interval_days, one.definition.format, one.definition.display),
+            *(one.definition.source, one.at),
+        )
+        for one in shown
+    ]
+    print_records(_LISTED, rows, as_json, "no metric is in force: `usage metric apply` makes some")
+
+
+@metric.command()
+@click.argument("metrics", metavar="[METRIC]...", nargs=-1)
+@click.option("--version", type=click.IntRange(1), help="An older one; by default the newest.")
+@click.option("--versions", "every", is_flag=True, help="All that there were, the newest last.")
+@AS_JSON
+def show(metrics: tuple[str, ...], version: int | None, every: bool, as_json: bool) -> None:
+    """Show definitions as a file that `apply` takes; without a name, of all that are in force."""
+    from pipeline.meters import stored
+    from pipeline.operate.metrics.shown import as_yaml
+
+    with opened_store(load()) as store:
+        found = stored.versions(store)
+    newest = stored.newest(found)
+    unknown = [one for one in metrics if one not in newest]
+    if unknown:
+        raise UsageError(f"there is no metric {unknown[0]!r}; `usage metric list` shows all")
+    wanted = metrics or tuple(stored.in_force(newest))
+    shown = [
+        one
+        for one in found
+        if one.definition.metric_id in wanted
+        and (every or one.version == (version or newest[one.definition.metric_id].version))
+    ]
+    if not shown:
+        raise UsageError(f"there is no version {version} of that")
+    if as_json:
+        _print_json(shown)
+    else:
+        click.echo(as_yaml(shown), nl=False)
+
+
+@metric.command()
+@_FILES
+@_YES
+@click.option(
+    "--only-new", is_flag=True, help="Leave those alone that there were, retired ones too."
+)
+@AS_JSON
+def apply(files: tuple[Path, ...], yes: bool, only_new: bool, as_json: bool) -> int:
+    """Bring the definitions of files into force, all of them or none.
+
+    What would change is shown first. Exit status: 0 all is in force, 1 somebody else changed one of
+    them meanwhile, 64 a definition is wrong, 75 no worker has counted the change yet.
+    """
+    from pipeline.operate.metrics import applying
+
+    definitions = _definitions(files, as_json)
+    if definitions is None:
+        return _INVALID
+    settings = load()
+    with opened_store(settings) as store:
+        plan = applying.planned(store, definitions, only_new=only_new)
+        return _carry_out(settings, store, plan, yes, as_json)
+
+
+@metric.command()
+@click.argument("metrics", metavar="METRIC...", nargs=-1, required=True)
+@_YES
+@AS_JSON
+def retire(metrics: tuple[str, ...], yes: bool, as_json: bool) -> int:
+    """End metrics: they are answered no more. Their versions stay; `apply` brings one back."""
+    from pipeline.operate.metrics import applying
+
+    settings = load()
+    with opened_store(settings) as store:
+        plan = applying.retiring(store, metrics)
+        return _carry_out(settings, store, plan, yes, as_json)
+
+
+def _print_json(versions: Sequence[Stored]) -> None:
+    import msgspec
+
+    from pipeline.process.printable import printable_json
+
+    text = msgspec.json.encode([msgspec.Raw(one.as_json()) for one in versions])
+    click.echo(printable_json(msgspec.json.format(text, indent=2).decode()))
+
+
+def _definitions(files: Sequence[Path], as_json: bool) -> list[Definition] | None:
+    """The definitions of files; None: some are wrong, which was said."""
+    from pipeline.operate.metrics.files import parse, read_all
+
+    right, wrong = parse(read_all(files))
+    for one in wrong:
+        if as_json:
+            click.echo(json.dumps(one._asdict(), ensure_ascii=False))
+        else:
+            from pipeline.process.printable import printable
+
+            click.echo(f"usage: {printable(str(one))}", err=True)
+    return None if wrong else right
+
+
+def _carry_out(settings: Settings, store: Store, plan: Plan, yes: bool, as_json: bool) -> int:
+    from pipeline.operate.metrics import applying
+    from pipeline.operate.metrics.shown import show_changes
+    from pipeline.process import terminal
+
+    if not as_json:
+        show_changes(plan.changes, terminal.console())
+    if not plan.due:
+        _say(as_json, [one.as_json() for one in plan.changes], "nothing changes")
+        return 0
+    if not yes:
+        _confirm(as_json)
+    outcomes = applying.apply(settings, store, plan)
+    if outcomes is None:
+        raise BrokerError(
+            "it is sent, but no worker has counted it yet: `usage status` says whether one runs, "
+            "`usage metric list` what is in force"
+        )
+    done = list(zip(plan.due, outcomes, strict=True))
+    _say(
+        as_json,
+        [
+            {**one.as_json(), "in_force": came.won, "newest": came.newest and came.newest.version}
+            for one, came in done
+        ],
+        "\n".join(applying.sentence(one, came) for one, came in done),
+    )
+    return int(not all(came.won for came in outcomes))
+
+
+def _confirm(as_json: bool) -> None:
+    if as_json or not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here whether that is meant: give --yes")
+    click.confirm("Is that meant?", abort=True)
+
+
+def _say(as_json: bool, document: list[dict[str, Any]], text: str) -> None:
+    if as_json:
+        from pipeline.views.rows import show_json
+
+        show_json(document, sys.stdout)
+    else:
+        click.echo(text)
