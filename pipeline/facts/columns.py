@@ -86,6 +86,16 @@ class Texts:
         """Each string's code: they count from 0, in order of first sight."""
         self.codes: array[int] = array(_CODES)
 
+    @classmethod
+    def of(cls, names: Sequence[str], codes: NDArray[Any]) -> Texts:
+        """Return a column of these codes, by names that are all different; only those used."""
+        used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+        column = cls()
+        number = np.zeros(len(names), np.uint32)
+        number[used] = [column.numbers[names[code]] for code in used.tolist()]
+        column.codes.frombytes(number[codes].tobytes())
+        return column
+
     def extend(self, values: Iterable[str]) -> None:
         """Add the values of a batch, in its order."""
         if isinstance(values, list) and len(values) > 1:
@@ -160,18 +170,21 @@ class Maps:
 
     def chosen(self, keep: NDArray[np.bool_]) -> Maps:
         """Return a column of only those rows."""
+        return self.taken(np.flatnonzero(keep))
+
+    def taken(self, rows: NDArray[np.int64]) -> Maps:
+        """Return a column of these rows, by number, in this order."""
         column = Maps()
-        column.keys = self.keys.chosen(np.repeat(keep, np.asarray(self.counts)))
-        column.counts = array(_CODES, np.asarray(self.counts)[keep].tobytes())
-        octets = np.frombuffer(self.values, np.uint8)
-        column.values += octets[np.repeat(keep, np.asarray(self.sizes))].tobytes()
-        column.sizes = array(_CODES, np.asarray(self.sizes)[keep].tobytes())
+        counts, sizes = np.asarray(self.counts, np.int64), np.asarray(self.sizes, np.int64)
+        codes = np.asarray(self.keys.codes)[_runs(counts, rows)]
+        column.keys = Texts.of(list(self.keys.numbers), codes)
+        column.counts = array(_CODES, counts[rows].astype(np.uint32).tobytes())
+        column.values += np.frombuffer(self.values, np.uint8)[_runs(sizes, rows)].data
+        column.sizes = array(_CODES, sizes[rows].astype(np.uint32).tobytes())
         return column
 
     def __getitem__(self, rows: slice) -> Maps:
-        keep = np.zeros(len(self), np.bool_)
-        keep[rows] = True
-        return self.chosen(keep)
+        return self.taken(np.arange(len(self))[rows])
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -185,6 +198,15 @@ class Maps:
         return isinstance(other, Maps) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]  # it grows
+
+
+def _runs(lengths: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The positions of what lies in the chosen ones of runs that lie one after the other."""
+    starts = np.cumsum(lengths) - lengths
+    taken = lengths[chosen]
+    shifts = starts[chosen] - (np.cumsum(taken) - taken)
+    places: NDArray[np.int64] = np.arange(int(taken.sum())) + np.repeat(shifts, taken)
+    return places
 
 
 def _sized(octets: bytes) -> bytes:

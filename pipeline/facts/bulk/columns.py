@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pipeline.facts.bulk.costs import costs
 from pipeline.facts.bulk.decimals import scaled
 from pipeline.facts.bulk.decode import CommonProductEvent, CommonRecipeAction, CommonRequest
+from pipeline.facts.bulk.leaves import leaves
 from pipeline.facts.columns import Maps
-from pipeline.facts.exact.json_values import NotJSON, decode
-from pipeline.facts.exact.leaves import Leaves, leaves_of
+from pipeline.facts.exact.json_values import within_depth
 from pipeline.facts.exact.recipe_actions import is_task
 from pipeline.facts.exact.requests import is_currency
 from schemas.product_event import MAX_PROPERTIES_DEPTH
@@ -104,34 +104,25 @@ class ProductEvents:
 
     def __init__(self, data: Sequence[Any]) -> None:
         self._data = data
-        self._leaves: list[Leaves] = []
-        self.odd = set()
-        for place, d in enumerate(data):
-            leaves = _leaves(bytes(d.properties))
-            if leaves is None:
-                self.odd.add(place)
-            else:
-                self._leaves.append(leaves)
+        self._properties = [bytes(d.properties) for d in data]
+        self.odd = {
+            place
+            for place, properties in enumerate(self._properties)
+            if properties and not _is_shallow(properties)
+        }
 
     def columns(self, rule_set: int) -> dict[str, Values]:  # noqa: ARG002 - as for all types
         """See ``Bulk``."""
         return {
             "user_id": [d.user_id or "" for d in self._data],
             "name": [d.name for d in self._data],
-            "properties": self._leaves,
+            "properties": leaves(self._properties),
         }
 
 
-def _leaves(properties: bytes) -> Leaves | None:
-    """The leaves of properties as they were sent; None for what is to be decided one by one."""
-    if not properties:
-        return {}
-    if not properties.startswith(b"{"):
-        return None
-    try:
-        return leaves_of(decode(properties, MAX_PROPERTIES_DEPTH))
-    except (NotJSON, ValueError, RecursionError):
-        return None
+def _is_shallow(properties: bytes) -> bool:
+    """Whether JSON is an object that nests no deeper than properties may."""
+    return properties.startswith(b"{") and within_depth(properties, MAX_PROPERTIES_DEPTH)
 
 
 @lru_cache(maxsize=1)
