@@ -85,7 +85,7 @@ def _outside_strings(text: bytes) -> tuple[Places, Octets]:
 
 
 def _outside_arrays(at: Places, marks: Octets) -> tuple[Places, Octets, Places]:
-    """The same marks without those inside of arrays; where these end is told apart."""
+    """The marks without those inside of arrays; where these end is told apart."""
     begins, ends = marks == ARRAY, marks == ARRAY_END
     if not begins.any():
         return at, marks, at[:0]
