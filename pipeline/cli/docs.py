@@ -56,6 +56,34 @@ def tables_page() -> None:
     click.echo(page.markdown(found), nl=False)
 
 
+@docs.command("grafana")
+@click.option("--check", is_flag=True, help="Write nothing; fail when a file is stale.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Instead of deploy/grafana.",
+)
+def grafana_dashboards(check: bool, out: Path | None) -> int:
+    """Write Grafana's dashboards of the panels; it starts a store of its own for that."""
+    from pipeline.cli.opened import opened_store
+    from pipeline.embedded.shipped import shipped
+    from pipeline.panels.grafana import files
+    from pipeline.views import catalogue
+
+    runbook = files.RUNBOOK.read_text(encoding="utf-8")
+    with shipped() as settings, opened_store(settings) as store:
+        views = {view.name: view for view in catalogue.read(store)}
+    wanted, folder = files.texts(views, runbook), out or files.FOLDER
+    if check:
+        stale = files.stale(folder, wanted)
+        for name in stale:
+            click.echo(f"{folder / name} is stale: `usage docs grafana` writes it", err=True)
+        return bool(stale)
+    for path in files.write(folder, wanted):
+        click.echo(path)
+    return 0
+
+
 @docs.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail when a file is stale.")
 @click.option(

@@ -608,6 +608,9 @@ def _objective(
             "ratio",
             f"{sentence} What is left of what may be missed, over the last three days; below 0 "
             "the objective is missed.",
+            limits=(0, 0.25),
+            falling=True,
+            alerts=alerts,
             rows=(),
             width=6,
         ),

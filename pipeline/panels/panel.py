@@ -102,6 +102,8 @@ class Gauge:
     """What it shows, and what of it is bad."""
     limits: tuple[float, ...] = ()
     """From where it is to be looked at, and from where somebody is told: as the alerts have it."""
+    falling: bool = False
+    """Whether it is bad below its limits: told first, then looked at."""
     alerts: tuple[str, ...] = ()
     """Those that look at the same; each has a section in the runbook."""
     rows: tuple[str, ...] = ("L2",)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -15,6 +16,7 @@ from pipeline.clickhouse.client import Store
 from pipeline.settings import load
 from tests.support.harness import compose
 from tests.support.harness.compose import Service
+from tests.support.harness.engine_as import engine_as
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.process import Process, free_port, usage
 from tests.support.harness.store import EmbeddedStore
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.timeout(180)
 
 SERVICES = compose.services()
 OURS = {name: one for name, one in SERVICES.items() if compose.is_ours(one)}
+USERS = "deploy/clickhouse/users.d/grafana.xml"
 CONDITIONS = {"service_healthy", "service_completed_successfully"}
 
 
@@ -54,6 +57,101 @@ def test_what_is_waited_for_can_come(name: str) -> None:
 def test_ports_are_open_to_this_host_only() -> None:
     for service in SERVICES.values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_mounted_is_there(name: str) -> None:
+    """Files of this repository, read only; volumes and secrets that are declared."""
+    declared = compose.read()
+    for mounted in SERVICES[name].get("volumes", []):
+        source, target, *mode = mounted.split(":")
+        if source.startswith("./"):
+            assert (compose.ROOT / source).exists()
+            assert mode == ["ro"]
+        else:
+            assert source in declared["volumes"]
+        assert target.startswith("/")
+    for secret in SERVICES[name].get("secrets", []):
+        assert declared["secrets"][secret]["file"] == "/dev/null", "none is needed to start"
+
+
+def test_prometheus_finds_its_targets_and_its_key() -> None:
+    config = compose.in_yaml("deploy/prometheus/prometheus.yml")
+    targets = {
+        one["job_name"]: one["dns_sd_configs"][0]["names"] for one in config["scrape_configs"]
+    }
+    assert all(name in SERVICES for names in targets.values() for name in names)
+    key = config["scrape_configs"][1]["authorization"]["credentials_file"]
+    assert key == f"/run/secrets/{SERVICES['prometheus']['secrets'][0]}"
+    assert "--config.file=/etc/prometheus/prometheus.yml" in SERVICES["prometheus"]["command"]
+
+
+def test_grafana_finds_its_data_sources_and_dashboards() -> None:
+    grafana, clickhouse = SERVICES["grafana"], SERVICES["clickhouse"]
+    mounted = {target: source for source, target, _ in (v.split(":") for v in local(grafana))}
+    provisioning = mounted["/etc/grafana/provisioning"]
+    sources = compose.in_yaml(f"{provisioning}/datasources/usage.yaml")["datasources"]
+    user = clickhouse_user()
+    for one in sources:
+        host = one["jsonData"].get("host") or one["url"].split("/")[2].partition(":")[0]
+        assert host in SERVICES
+        if one["type"] == "grafana-clickhouse-datasource":
+            plugin = grafana["environment"]["GF_PLUGINS_PREINSTALL_SYNC"]
+            assert plugin == f"{one['type']}@{one['jsonData']['version']}"
+            assert one["jsonData"]["username"] == user.tag
+            assert one["secureJsonData"]["password"] == "$GRAFANA_CLICKHOUSE_PASSWORD"
+    same = {
+        service["environment"]["GRAFANA_CLICKHOUSE_PASSWORD"] for service in (grafana, clickhouse)
+    }
+    assert len(same) == 1
+    [password] = user.iter("password")
+    assert password.attrib == {"from_env": "GRAFANA_CLICKHOUSE_PASSWORD"}
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    providers = compose.in_yaml(f"{provisioning}/dashboards/usage.yaml")["providers"]
+    for path in (home, providers[0]["options"]["path"]):
+        assert (
+            compose.ROOT / path.replace("/etc/grafana/usage", mounted["/etc/grafana/usage"])
+        ).exists()
+
+
+def test_grafanas_user_reads_and_sees_no_keys(tmp_path: Path) -> None:
+    """Its grants and its profile, in an engine."""
+    tables = ("requests_1m", "_access", "_keys", "_key_uses")
+    with engine_as(tmp_path / "store", tmp_path / "owner") as owner:
+        owner.rows("CREATE DATABASE usage")
+        for table in tables:
+            owner.rows(f"CREATE TABLE usage.{table} (x Int64) ENGINE = MergeTree ORDER BY x")
+        owner.rows("CREATE VIEW usage.v AS SELECT x FROM usage.requests_1m WHERE x > {since:Int64}")
+    user = clickhouse_user()
+    grants = [str(one.text) for one in user.iter("query")]
+    users = ET.parse(compose.ROOT / USERS).getroot()
+    profile = users.find("profiles/grafana")
+    assert profile is not None
+    settings = "".join(ET.tostring(one, encoding="unicode") for one in profile)
+    with engine_as(tmp_path / "store", tmp_path / "grafana", grants, settings) as grafana:
+        assert (
+            grafana.rows("SELECT * FROM usage.v(since = 1) SETTINGS max_execution_time = 64") == []
+        )
+        for refused in (
+            *(f"SELECT * FROM usage.{table}" for table in tables[1:]),
+            "INSERT INTO usage.requests_1m VALUES (1)",
+            "SELECT 1 SETTINGS max_execution_time = 0",
+            "SET readonly = 0",
+            "DROP TABLE usage.requests_1m",
+        ):
+            assert isinstance(grafana.ask(refused), str), refused
+
+
+def local(service: Service) -> list[str]:
+    """What of this repository is mounted."""
+    return [one for one in service["volumes"] if one.startswith("./")]
+
+
+def clickhouse_user() -> ET.Element:
+    """The user of ``users.d`` that is mounted."""
+    assert f"./{USERS}:" in " ".join(SERVICES["clickhouse"]["volumes"])
+    [user] = ET.parse(compose.ROOT / USERS).getroot().iterfind("users/*")
+    return user
 
 
 class ComposeKafka(KafkaBroker):

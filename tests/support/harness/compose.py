@@ -18,10 +18,20 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 Service = dict[str, Any]
 
 
+def read() -> dict[str, Any]:
+    """Return the file, variables replaced by their defaults."""
+    found: Any = YAML(typ="safe").load(_VARIABLE.sub(_default, FILE.read_text()))
+    return dict(found)
+
+
 def services() -> dict[str, Service]:
-    """Return the services by name, variables replaced by their defaults."""
-    read: Any = YAML(typ="safe").load(_VARIABLE.sub(_default, FILE.read_text()))
-    return dict(read["services"])
+    """Return the services by name."""
+    return dict(read()["services"])
+
+
+def in_yaml(path: str) -> dict[str, Any]:
+    """Return a file of the repository that is YAML."""
+    return dict(YAML(typ="safe").load(ROOT / path))
 
 
 def _default(found: re.Match[str]) -> str:
