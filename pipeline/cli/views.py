@@ -81,6 +81,8 @@ class _Query(click.Command):
 @click.option("--k", help="How many ranks; 10 by default.")
 @click.option("--tenant", help="All of them by default.")
 @click.option("--token", help="All of them by default.")
+@click.option("--metric", help="A user-defined metric's id; all of them by default.")
+@click.option("--property", help="The path of a property, as plan or user.plan.")
 @click.option(
     "--format",
     "output",

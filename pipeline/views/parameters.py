@@ -25,6 +25,7 @@ DEFAULTS = {
     "k": "10",
     "tenant": "",
     "token": "",
+    "metric": "",
 }
 """What holds for an option that is not given; the grain then follows the range."""
 

@@ -19,6 +19,7 @@ ORDER = (
     "tenant",
     "token",
     "metric",
+    "property",
 )
 """In which order parameters are listed, in every view."""
 

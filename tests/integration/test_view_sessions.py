@@ -32,6 +32,7 @@ OTHERS: dict[str, Any] = {
     "join_default_strictness": "ANY",
     "join_use_nulls": 1,
     "least_greatest_legacy_null_behavior": 1,
+    "precise_float_parsing": 0,
     "prefer_column_name_to_alias": 1,
     "session_timezone": "America/St_Johns",
     "transform_null_in": 1,

@@ -78,10 +78,10 @@ def test_buckets_follow_the_range(since: str, grain: str) -> None:
     assert asked("since", "until", "grain", since=since)["grain"] == grain
 
 
-def test_every_parameter_but_a_metric_has_a_default() -> None:
-    assert set(ORDER) - set(DEFAULTS) == {"metric"}
-    with pytest.raises(UsageError, match="some_view wants --metric"):
-        asked("metric")
+def test_every_parameter_but_a_property_has_a_default() -> None:
+    assert set(ORDER) - set(DEFAULTS) == {"property"}
+    with pytest.raises(UsageError, match="some_view wants --property"):
+        asked("property")
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,10 @@ _PIECE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ENGINE = re.compile(r"\{engine:(\w+)(\([^{}]*\))?\}")
-KEEP_MINUTE_ROWS = "{keep_minute_rows}"
-_PLACEHOLDER = re.compile(r"\{(?:cluster|window|keep_minute_rows|engine:[^{}]*)\}")
+KEEP_MINUTE_ROWS, KEEP_PRODUCT_EVENTS = "{keep_minute_rows}", "{keep_product_events}"
+_PLACEHOLDER = re.compile(
+    r"\{(?:cluster|window|keep_minute_rows|keep_product_events|engine:[^{}]*)\}"
+)
 _TOUCHES_VIEWS = re.compile(
     r"\b(MATERIALIZED\s+VIEW|MODIFY\s+QUERY|DROP|DETACH|ATTACH|RENAME|EXCHANGE|TRUNCATE)\b",
     re.IGNORECASE,
@@ -120,16 +122,19 @@ def split(text: str) -> list[str]:
     return [statement.strip() for statement in statements if statement.strip()]
 
 
-def fill_in(statement: str, cluster: str, keep_minute_rows: int = 0) -> str:
+def fill_in(
+    statement: str, cluster: str, keep_minute_rows: int = 0, keep_product_events: int = 0
+) -> str:
     """Put ``ON CLUSTER``, engines and windows in: for one server, or for a cluster's name.
 
-    ``keep_minute_rows`` is in days; 0 is for good.
+    ``keep_minute_rows`` and ``keep_product_events`` are in days; 0 is for good.
     """
     replicated = "Replicated" if cluster else ""
     values = {
         "{cluster}": f" ON CLUSTER '{cluster}'" if cluster else "",
         "{window}": _window(cluster),
         KEEP_MINUTE_ROWS: str(keep_minute_rows),
+        KEEP_PRODUCT_EVENTS: str(keep_product_events),
     }
 
     def value(match: re.Match[str]) -> str:

@@ -186,9 +186,9 @@ def _apply(
     _run(store, retention.statements(store, settings, cluster), held)
     if any(migration.name == "zones" for migration in release.migrations):
         zones.load(store, held.renew)
-    days = settings.keep_minute_rows
-    changes = views.changes(store, release.views, days)
-    _run(store, changes.statements(cluster, days), held)
+    days = settings.keep_minute_rows, settings.keep_product_events_days
+    changes = views.changes(store, release.views, *days)
+    _run(store, changes.statements(cluster, *days), held)
     if then is not None:
         _run(store, then(store, cluster), held)
     return Migrated(tuple(missing), tuple(view.name for view in changes.remade), changes.dropped)

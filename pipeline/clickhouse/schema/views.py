@@ -36,13 +36,15 @@ SETTINGS: Mapping[str, str] = {
     "join_default_strictness": "'ALL'",
     "join_use_nulls": "0",
     "least_greatest_legacy_null_behavior": "0",
+    "precise_float_parsing": "1",
     "prefer_column_name_to_alias": "0",
     "session_timezone": "''",
     "transform_null_in": "0",
     "union_default_mode": "''",
     "use_variant_as_common_type": "0",
 }
-"""Part of every view, so that a session's own settings change no answer: ClickHouse's defaults."""
+"""Part of every view, so that a session's own settings change no answer: ClickHouse's defaults, but
+that texts are read as the nearest double."""
 
 RETIRED = ("_kept",)
 """Views that releases made before they marked them, and that are none any more."""
@@ -52,7 +54,10 @@ _VIEW = re.compile(
     r"COMMENT '(?P<comment>(?:[^'\\]|\\.|'')*)'",
     re.DOTALL,
 )
-_MARK = re.compile(r"\nmade of (?P<digest>[0-9a-f]{64}), minutes kept (?P<days>\d+) days$")
+_MARK = re.compile(
+    r"\nmade of (?P<digest>[0-9a-f]{64}), minutes kept (?P<days>\d+) days"
+    r"(?:, product events (?P<events>\d+))?$"
+)
 
 
 class Mark(NamedTuple):
@@ -62,6 +67,8 @@ class Mark(NamedTuple):
     """SHA-256 of its text, as hexadecimal digits."""
     days: int
     """How long minutes were kept; 0: for good."""
+    events_days: int = 0
+    """How long product events were kept, of a view that says so; 0: for good."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class View:
 
     @property
     def text(self) -> str:
-        """The statement that makes it, but for its mark, the cluster and the minutes' days."""
+        """The statement that makes it, but for its mark, the cluster and what is kept."""
         settings = ", ".join(f"{name} = {value}" for name, value in SETTINGS.items())
         return (
             f"CREATE OR REPLACE VIEW {self.name}{{cluster}} AS\n{self.select}\n"
@@ -87,10 +94,18 @@ class View:
         """SHA-256 of the text, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def statement(self, cluster: str, keep_minute_rows: int) -> str:
-        """The statement that makes it; ``keep_minute_rows`` is in days, 0 for good."""
-        mark = f"\nmade of {self.digest}, minutes kept {keep_minute_rows} days'"
-        return files.fill_in(self.text[:-1] + mark, cluster, keep_minute_rows)
+    def mark(self, keep_minute_rows: int, keep_product_events: int) -> Mark:
+        """What it is made of; of how long product events are kept only where that is in it."""
+        of_events = files.KEEP_PRODUCT_EVENTS in self.select
+        return Mark(self.digest, keep_minute_rows, keep_product_events if of_events else 0)
+
+    def statement(self, cluster: str, keep_minute_rows: int, keep_product_events: int = 0) -> str:
+        """The statement that makes it; what is kept is in days, 0 for good."""
+        mark = self.mark(keep_minute_rows, keep_product_events)
+        said = f"\nmade of {mark.digest}, minutes kept {mark.days} days"
+        said += f", product events {mark.events_days}" if mark.events_days else ""
+        text = f"{self.text[:-1]}{said}'"
+        return files.fill_in(text, cluster, keep_minute_rows, keep_product_events)
 
 
 class Changes(NamedTuple):
@@ -99,10 +114,12 @@ class Changes(NamedTuple):
     remade: tuple[View, ...]
     dropped: tuple[str, ...]
 
-    def statements(self, cluster: str, keep_minute_rows: int) -> Iterator[str]:
+    def statements(
+        self, cluster: str, keep_minute_rows: int, keep_product_events: int = 0
+    ) -> Iterator[str]:
         """The statements that do it."""
         for view in self.remade:
-            yield view.statement(cluster, keep_minute_rows)
+            yield view.statement(cluster, keep_minute_rows, keep_product_events)
         for name in self.dropped:
             yield files.fill_in(f"DROP VIEW IF EXISTS {name}{{cluster}}", cluster)
 
@@ -162,14 +179,16 @@ def marks(store: Store) -> dict[str, Mark | None]:
     return {name: _mark(comment) for name, comment in rows}
 
 
-def changes(store: Store, views: Iterable[View], keep_minute_rows: int) -> Changes:
-    """What differs: by the views' texts, and by how long they were made to look for minutes."""
+def changes(
+    store: Store, views: Iterable[View], keep_minute_rows: int, keep_product_events: int = 0
+) -> Changes:
+    """What differs: by the views' texts, and by how long what they look for is kept."""
     known = {view.name: view for view in views}
     there = marks(store)
     remade = (
         view
         for name, view in known.items()
-        if there.get(name) != Mark(view.digest, keep_minute_rows)
+        if there.get(name) != view.mark(keep_minute_rows, keep_product_events)
     )
     ours = (name for name, mark in there.items() if mark or name in RETIRED)
     return Changes(tuple(remade), tuple(name for name in sorted(ours) if name not in known))
@@ -199,4 +218,4 @@ def _view(path: Path, macros: Mapping[str, parts.Macro], selects: Mapping[str, s
 
 def _mark(comment: str) -> Mark | None:
     match = _MARK.search(comment)
-    return Mark(match["digest"], int(match["days"])) if match else None
+    return Mark(match["digest"], int(match["days"]), int(match["events"] or 0)) if match else None

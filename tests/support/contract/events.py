@@ -28,6 +28,7 @@ TYPES = {
     RECIPE_ACTIONS: "usage.recipe_action.v1",
     EVENTS: "usage.event.v1",
     ENTITIES: "usage.entity.v1",
+    "usage.metric-definitions": "usage.metric_definition.v1",
 }
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32

@@ -19,10 +19,11 @@ def _walk(properties: dict[str, Any], above: list[str]) -> Iterator[tuple[list[s
         if isinstance(value, dict) and value:
             yield from _walk(value, path)
         elif value is not None:
-            yield path, _leaf(value)
+            yield path, leaf_of(value)
 
 
-def _leaf(value: Any) -> str:
+def leaf_of(value: Any) -> str:
+    """Return the tagged text of a value that is set."""
     if isinstance(value, bool):
         return "b1" if value else "b0"
     if isinstance(value, str):

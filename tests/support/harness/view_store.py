@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from pipeline.clickhouse.client import Store
@@ -10,6 +9,7 @@ from pipeline.facts import Facts, Rules, reader
 from pipeline.protocol.ledger import OUTCOMES
 from tests.support.harness.produce import BATCH, STRUCTURED, Headers
 from tests.support.harness.recount import Record
+from tests.support.json_text import written
 from tests.support.oracle.log import Entry
 
 
@@ -56,7 +56,7 @@ def _record(entries: list[Entry]) -> Record:
     entries = sorted(entries, key=lambda entry: entry.element)
     events = [entry.event for entry in entries]
     single = len(events) == 1
-    value = json.dumps(events[0] if single else events, ensure_ascii=False).encode()
+    value = written(events[0] if single else events).encode()
     headers = _headers(STRUCTURED if single else BATCH)
     return Record(entries[0].offset, entries[0].timestamp, headers, value, "")
 

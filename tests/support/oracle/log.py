@@ -17,6 +17,7 @@ REQUESTS = "usage.requests"
 RECIPE_ACTIONS = "usage.recipe-actions"
 EVENTS = "usage.events"
 ENTITIES = "usage.entities"
+DEFINITIONS = "usage.metric-definitions"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = 60_000
@@ -66,12 +67,26 @@ class Action:
     time: int
     recipe: str
     is_task: bool
+    app: str
+    failed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ProductEvent:
     tenant: str
     time: int
+    name: str
+    user: str
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One accepted definition of a user-defined metric."""
+
+    metric_id: str
+    version: int
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +126,8 @@ class Facts:
     actions: list[Action] = field(default_factory=list)
     products: list[ProductEvent] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    """The newest of each metric."""
     outcomes: list[Outcome] = field(default_factory=list)
 
 
@@ -132,7 +149,7 @@ def read(log: Iterable[Entry], window: int = WINDOW) -> Facts:
             event = entry.event
             names = (event["subject"], event["source"], event["id"])
             key = (entry.topic, entry.partition, *names)
-            sent = json.dumps(event["data"])
+            sent = json.dumps(event["data"], default=str)
             before = seen.get(key)
             seen[key] = entry.offset, sent
             if before is not None and entry.offset - before[0] <= window:
@@ -155,9 +172,21 @@ def _add(facts: Facts, entry: Entry, time: int) -> None:
     if entry.topic == REQUESTS:
         facts.requests.append(_request(tenant, time, data))
     elif entry.topic == RECIPE_ACTIONS:
-        facts.actions.append(Action(tenant, time, data["recipe_id"], is_task(data)))
+        facts.actions.append(_action(tenant, time, data))
     elif entry.topic == EVENTS:
-        facts.products.append(ProductEvent(tenant, time))
+        facts.products.append(
+            ProductEvent(
+                tenant,
+                time,
+                data["name"],
+                data.get("user_id") or "",
+                data.get("properties") or {},
+            )
+        )
+    elif entry.topic == DEFINITIONS:
+        before = facts.definitions.get(data["metric_id"])
+        version = 1 if before is None else before.version + 1
+        facts.definitions[data["metric_id"]] = Definition(data["metric_id"], version, data)
     else:
         facts.changes.append(
             Change(
@@ -178,6 +207,11 @@ def _add(facts: Facts, entry: Entry, time: int) -> None:
 def is_task(data: dict[str, Any]) -> bool:
     """Rule set v1: an action, or a call of another recipe, that succeeded; however many items."""
     return data["kind"] in ("action", "call") and data["outcome"] == "succeeded"
+
+
+def _action(tenant: str, time: int, data: dict[str, Any]) -> Action:
+    app, failed = data.get("app") or "", data["outcome"] == "failed"
+    return Action(tenant, time, data["recipe_id"], is_task(data), app, failed)
 
 
 def _request(tenant: str, time: int, data: dict[str, Any]) -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.support.oracle import dashboard, operations, recipes, telemetry
+from tests.support.oracle import dashboard, metrics, operations, recipes, telemetry
 from tests.support.oracle.world import Rows
 
 VIEWS: dict[str, Callable[..., Rows]] = {
@@ -44,6 +44,9 @@ VIEWS: dict[str, Callable[..., Rows]] = {
         operations.rejections,
         operations.ledger_gaps,
         operations.as_of,
+        metrics.metric_values,
+        metrics.metric_sparkline,
+        metrics.metric_breakdown,
     )
 }
 """Called with a `World` and the view's parameters by name."""

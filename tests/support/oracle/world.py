@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from tests.support.oracle.calendar import QUARTER, to_ms
-from tests.support.oracle.log import WINDOW, Entry, read
+from tests.support.oracle.log import WINDOW, Definition, Entry, read
 from tests.support.oracle.registry import Registry, Standing
 
 Row = tuple[Any, ...]
@@ -41,6 +41,7 @@ class World:
         self.requests = sorted(facts.requests, key=lambda one: one.time)
         self.actions = sorted(facts.actions, key=lambda one: one.time)
         self.products = sorted(facts.products, key=lambda one: one.time)
+        self.definitions = facts.definitions
         self.outcomes = facts.outcomes
         self.registry = Registry(facts.changes)
         self.minutes_from = minutes_from
@@ -51,6 +52,14 @@ class World:
 
     def _standing(self, instant: int) -> Standing:
         return self.registry.before(instant)
+
+    def metrics(self, metric_id: str = "") -> list[Definition]:
+        """The user-defined metrics in force, or one of them."""
+        return [
+            one
+            for one in self.definitions.values()
+            if not one.data.get("retired") and metric_id in ("", one.metric_id)
+        ]
 
     def range(self, since: datetime, until: datetime) -> tuple[int, int]:
         """[since, until) as it can be answered."""
