@@ -142,9 +142,11 @@ function ordered(shown: Panel[]): Panel[] {
   return [...shown.filter((panel) => panel.view === "metric_values"), ...rest];
 }
 
-/** Above what happens now: the last hour, minute by minute. */
+/** Above what happens now: the last hour, minute by minute; above the ledger, how fresh it is. */
 function moving(tab: string, panels: Panel[]): Panel[] {
   const found = tab === "live" ? panels.find((panel) => panel.view === "requests_over_time") : undefined;
+  const newest = panels.find((panel) => panel.view === "as_of");
+  if (tab === "health" && newest) return [{ ...newest, id: "freshness", title: "Freshness: the newest event, and the newest arrival, that are counted" }];
   if (!found) return [];
   const parameters = { ...found.parameters, since: "1h", until: "now", grain: "minute", token: "" };
   return [{ ...found, id: "live-requests", title: "Requests in the last hour, by minute", width: 24, parameters }];

@@ -171,7 +171,7 @@ function Matchers({ draft, change, wrong }: Part) {
     <fieldset>
       <legend>Match events</legend>
       {draft.match.map((name, place) => (
-        <div key={place} class={wrong?.field === `match[${place}]` ? "line wrong" : "line"}>
+        <div key={place} class={wrong?.field === `match[${place}]` ? "matcher wrong" : "matcher"}>
           {place > 0 && <small class="or">or</small>}
           <Choice isFree label={`Event ${place + 1}`} value={name} options={options} choose={(value) => set(place, value)} placeholder="api_request" size={24} />
           {draft.match.length > 1 && <Remove what={`event ${place + 1}`} at={() => change({ match: draft.match.filter((_, at) => at !== place) })} />}
@@ -191,7 +191,7 @@ function Filters({ draft, change, wrong, properties }: Part & { properties: Opti
     <fieldset>
       <legend>Filters</legend>
       {draft.filters.map((one, place) => (
-        <div key={place} class={wrong?.field.startsWith(`filters[${place}]`) ? "line wrong" : "line"}>
+        <div key={place} class={wrong?.field.startsWith(`filters[${place}]`) ? "matcher wrong" : "matcher"}>
           {place > 0 && <small class="or">and</small>}
           <Choice isFree label={`Property of filter ${place + 1}`} value={one.property} options={fields} choose={(property) => set(place, { property })} placeholder="status" size={14} />
           <select aria-label={`Operator of filter ${place + 1}`} value={one.operator} onChange={(event) => set(place, { operator: event.currentTarget.value })}>

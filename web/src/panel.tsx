@@ -51,6 +51,11 @@ export function Card({ panel, state, news, names, extend }: Props) {
       ) : (
         <Bars panel={panel} answer={whole} state={state} />
       )}
+      {RUNBOOK[panel.id] && (
+        <small>
+          What to do: docs/runbook.md, {RUNBOOK[panel.id]}
+        </small>
+      )}
     </section>
   );
 }
@@ -69,6 +74,14 @@ export function Why({ refused }: { refused: Refused }) {
     </p>
   );
 }
+
+/** What to do about what a panel of the ledger shows: sections of the runbook. */
+const RUNBOOK: Record<string, string> = {
+  "ledger-gaps": "UsageLedgerGaps, UsageLostRecords",
+  ledger: "UsageLedgerDifference, UsageLagging",
+  rejections: "UsageRejects, UsageInternalRejects",
+  "ledger-by-tenant": "UsageConflicts",
+};
 
 const WELL: Record<string, string> = { "ledger-gaps": "Every offset is counted once: no gap, no overlap, nothing lost", rejections: "Nothing was rejected" };
 

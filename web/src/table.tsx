@@ -111,6 +111,13 @@ function Cell({ panel, row, column, state, names, isFirst }: { panel: Panel; row
   const target = isFirst ? onward(panel, row) : "";
   if (target) return <a href={target}>{text || "–"}</a>;
   if (["adoption", "subscription", "kind"].includes(column.name) || column.name === "closed") return <span class={`badge ${text}`}>{text}</span>;
+  if (panel.view === "rejections" && column.name === "reason") {
+    return (
+      <>
+        {text} <code title="shows the texts of these dead letters">usage dead-letter list --reason {text}</code>
+      </>
+    );
+  }
   const changed = column.heading ? changeOf(row[`${column.name} change`] ?? null, String(row[`${column.name} state`])) : null;
   return (
     <>
