@@ -32,6 +32,10 @@ MAP_TYPE = "Map(LowCardinality(String), String)"
 
 _CODES = "I"
 
+NAME_BYTES = 200
+"""What a distinct key of a map takes in memory, if it is short: a string, and its place in a
+dictionary. How long a long one is, is among the bytes of its record."""
+
 
 class Numbers:
     """A column of integers of one ClickHouse type."""
@@ -145,6 +149,12 @@ class Maps:
         self.values = bytearray()
         self.sizes: array[int] = array(_CODES)
         """How many bytes of the values are each row's."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What is held in memory, roughly: never much less."""
+        names = NAME_BYTES * len(self.keys.numbers)
+        return len(self.values) + 4 * len(self.keys) + 8 * len(self.counts) + names
 
     def append(self, value: Mapping[str, str]) -> None:
         """Add one row."""

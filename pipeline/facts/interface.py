@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
-from pipeline.facts.columns import Column, column
+from pipeline.facts.columns import Column, Maps, column
 
 Outcome = tuple[int, str, str, str, str]
 """(arrival minute in epoch seconds, tenant, type, outcome, reason). The type is ``''`` where it
@@ -115,6 +115,15 @@ class Facts:
         """Of all records."""
         self.size_bytes = 0
         """The values of all records together."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What the records come to in memory, where that is more than their values; else these.
+
+        A record of 1 MiB may have 100,000 properties, whose names no other one has.
+        """
+        maps = (column.size_bytes for column in self.columns if isinstance(column, Maps))
+        return max(self.size_bytes, sum(maps))
 
 
 class Reader(Protocol):

@@ -32,7 +32,7 @@ class Chunk:
 
 
 class Size(NamedTuple):
-    """How much is held: events, and bytes of the records that they came in."""
+    """How much is held: events, and bytes of the records that they came in, or of memory."""
 
     events: int
     size_bytes: int
@@ -109,7 +109,7 @@ class Partition:
         """What the open chunk holds; of a replay nothing, for it must not wait for its own end."""
         if self.replay_to is not None:
             return NOTHING
-        return Size(self.facts.received, self.facts.size_bytes)
+        return Size(self.facts.received, self.facts.held_bytes)
 
     @property
     def held(self) -> Size:
@@ -117,7 +117,7 @@ class Partition:
         if self.replay_to is not None or self.under_way is None:
             return self.open
         facts = self.under_way.facts
-        return self.open + Size(facts.received, facts.size_bytes)
+        return self.open + Size(facts.received, facts.held_bytes)
 
     @property
     def is_ready(self) -> bool:

@@ -16,9 +16,9 @@ from pipeline.protocol.partition import NOTHING, Size
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-INSERT = Size(1_000_000, 256 << 20)
+INSERT = Size(1_000_000, 64 << 20)
 """No open chunk grows beyond these, however long the one before it is under way: what one insert
-takes. No chunk that settings seal early is larger."""
+takes; in bytes, what a setting says if that is more, up to 256 MiB."""
 
 
 class Do(enum.Enum):
@@ -48,7 +48,7 @@ class Pressure:
         return cls(
             Size(settings.chunk_events, settings.chunk_bytes),
             Size(settings.buffer_events, settings.buffer_bytes),
-            INSERT,
+            Size(INSERT.events, max(INSERT.size_bytes, settings.chunk_bytes)),
             settings.quiet_events,
         )
 

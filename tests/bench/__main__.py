@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.bench import (
     api,
     dedupe,
+    kept_events,
     live,
     page,
     rebuild,
@@ -36,6 +37,7 @@ BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "freshness": live.freshness,
     "store": store.store,
     "scrape": scrape.scrape,
+    "product-events": kept_events.kept_events,
     "views": views.views,
     "tenants": tenants.tenants,
     "api": api.api,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipeline.facts import Facts, Rejection, Rules, reader
+from pipeline.facts import PRODUCT_EVENTS, Facts, Rejection, Rules, reader
 from pipeline.facts.exact import entities, product_events
 from pipeline.facts.zones import names
 
@@ -283,3 +283,18 @@ def test_common_product_events_take_the_fast_path(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("pipeline.facts.exact.decide.Decider.decide", refuse)
     ordinary = [product(), product(user_id="u", properties={"a": {"b": [1, {}]}}), product()]
     assert read(EVENTS, *ordinary).counted == 3
+
+
+def test_names_of_properties_count_as_memory_where_every_record_has_others() -> None:
+    """100,000 leaves in a record of 1 MiB: not more is held than bytes of other records would."""
+    facts, one = Facts(PRODUCT_EVENTS), reader(EVENTS, Rules(duplicate_window=0))
+    for n in range(3):
+        properties = {f"{n}{k}": 1 for k in range(80_000)}
+        record = Rec(json.dumps(product(properties=properties), separators=(",", ":")).encode())
+        one.read([record], facts)
+    assert facts.counted == 3
+    assert facts.size_bytes < 3 << 20
+    assert facts.held_bytes > 240_000 * 200
+    common, plain = Facts(PRODUCT_EVENTS), product(properties={"a": 1})
+    one.read([Rec(json.dumps(plain).encode())] * 100, common)
+    assert common.held_bytes == common.size_bytes

@@ -55,4 +55,8 @@ def test_settings_are_the_bounds() -> None:
     settings = load({"USAGE_CHUNK_EVENTS": "7", "USAGE_BUFFER_EVENTS": "70"})
     pressure = Pressure.of(settings)
     assert (pressure.chunk.events, pressure.buffer.events, pressure.insert) == (7, 70, INSERT)
+    large = Pressure.of(load({"USAGE_CHUNK_BYTES": str(200 << 20)}))
+    assert large.insert == Size(INSERT.events, 200 << 20)
+    assert not large.may_not_grow(Size(1, 100 << 20))
+    assert pressure.may_not_grow(Size(1, 64 << 20))
     assert NOTHING + Size(1, 2) == Size(1, 2)

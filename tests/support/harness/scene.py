@@ -27,6 +27,8 @@ from tests.support.harness.store import EmbeddedStore, url_at
 from tests.support.harness.waiting import until
 
 DEAD_LETTER = "usage.dead-letter"
+METRIC_DEFINITIONS = "usage.metric-definitions"
+"""Workers read it too; no test that compares everything sends to it."""
 # Short, so that faults show within a test: a worker that is gone or paused is noticed after
 # SESSION_SECONDS.
 SESSION_SECONDS = 6
@@ -59,6 +61,7 @@ class Scene:
         self.settings: dict[str, str] = {}
         """What this test sets on top of `SETTINGS`."""
         self.workers: list[Process] = []
+        self._has_definitions = False
         self._names = itertools.count(1)
 
     # Setting up ------------------------------------------------------------------------------
@@ -77,6 +80,9 @@ class Scene:
             name.replace("_", "."): value for name, value in config.items()
         }
         self.kafka.create_topics(self.topics, self.partitions, config)
+        if not self._has_definitions:
+            self.kafka.create_topics([self.topic(METRIC_DEFINITIONS)], 1)
+            self._has_definitions = True
 
     def topic(self, name: str) -> str:
         """Return a topic's full name."""
