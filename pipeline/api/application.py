@@ -64,6 +64,7 @@ ROUTES = (
     Route("GET", "/v1/keys/{id}", "key", keys.one),
     Route("DELETE", "/v1/keys/{id}", "key", keys.revoke),
     Route("GET", definitions.PATH, "metric_definitions", definitions.listed),
+    Route("POST", dry_runs.DRY_RUN, "metric_dry_run", dry_runs.run),
     Route("GET", dry_runs.EVENTS, "seen_events", dry_runs.events),
     Route("GET", dry_runs.PROPERTIES, "seen_properties", dry_runs.properties),
     Route("GET", f"{definitions.PATH}/{{id}}", "metric_definition", definitions.one),

@@ -69,6 +69,7 @@ def paths(values: Schema) -> Schema:
             404,
         ),
         "/v1/metrics/{id}/values": values,
+        "/v1/metrics/dry-run": {"post": _dry_run()},
         "/v1/events": _admins(
             get(
                 "seen_events",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,14 @@ from pipeline.errors import BrokerError, UsageError
 from pipeline.settings import load
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pipeline.clickhouse.client import Store
     from pipeline.facts.definitions.definition import Definition
     from pipeline.meters.stored import Stored
     from pipeline.operate.metrics.applying import Plan
     from pipeline.settings import Settings
+    from pipeline.views.call import Value
 
 _FILES = click.argument(
     "files",
@@ -142,13 +145,122 @@ def retire(metrics: tuple[str, ...], yes: bool, as_json: bool) -> int:
         return _carry_out(settings, store, plan, yes, as_json)
 
 
+@metric.command("dry-run")
+@_FILES
+@click.option("--as-of", help="A time; by default now.")
+@click.option("--k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Values.")
+@AS_JSON
+def dry_run(files: tuple[Path, ...], as_of: str | None, k: int, as_json: bool) -> int:
+    """Say what the definitions of files come to, by the events that are kept; nothing is saved.
+
+    Exit status: 0 they are right, whatever the warnings; 64 one is wrong.
+    """
+    import asyncio
+
+    from pipeline.meters import stored
+
+    definitions = _definitions(files, as_json)
+    if definitions is None:
+        return _INVALID
+    settings = load()
+    with opened_store(settings) as store:
+        known = stored.in_force(stored.newest(stored.versions(store)))
+    at = _instant(as_of)
+    return asyncio.run(_dry_runs(settings, definitions, known, at, k, as_json))
+
+
+@metric.command()
+@click.argument("metrics", metavar="[METRIC]...", nargs=-1)
+@click.option("--as-of", help="A time; by default now.")
+@click.option("--tenant", default="", help="All of them by default.")
+@click.option("--format", "output", type=click.Choice(["table", "json", "csv"]), default="table")
+@click.option("--json", "output", flag_value="json", help="The same as --format json.")
+def values(metrics: tuple[str, ...], as_of: str | None, tenant: str, output: str) -> None:
+    """Show the values of metrics, the largest first; without a name, of all in force."""
+    from pipeline.cli.remote import Answer
+    from pipeline.cli.views import print_answer
+    from pipeline.clickhouse.quoting import quoted
+    from pipeline.meters import stored
+    from pipeline.views import catalogue, rows
+    from pipeline.views.call import call
+
+    with opened_store(load()) as store:
+        known = stored.in_force(stored.newest(stored.versions(store)))
+        for one in metrics:
+            if one not in known:
+                raise UsageError(
+                    f"no metric {one!r} is in force; `usage metric list` shows those that are"
+                )
+        view = catalogue.described(store, catalogue.find(catalogue.names(store), "metric_values"))
+        given: dict[str, Value] = {
+            "as_of": _instant(as_of).replace(second=0, microsecond=0),
+            "tenant": tenant,
+        }
+        chosen = ", ".join(map(quoted, metrics or known)) or "''"
+        found = store.query(
+            f"SELECT * FROM {call(view.name, given)} WHERE metric_id IN ({chosen}) "  # noqa: S608 - quoted
+            "ORDER BY metric_id, value DESC NULLS LAST, tenant"
+        )
+        fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")
+    parameters = {name: rows.plain(value) for name, value in given.items()}
+    print_answer(Answer(view, parameters, list(found), list(fresh)), output)
+
+
+async def _dry_runs(
+    settings: Settings,
+    definitions: Sequence[Definition],
+    known: Mapping[str, Stored],
+    as_of: datetime,
+    top: int,
+    as_json: bool,
+) -> int:
+    from pipeline.clickhouse.reading import Reader
+    from pipeline.facts.definitions.invalid import InvalidDefinition
+    from pipeline.meters.dry_run import dry_run as run
+    from pipeline.operate.metrics.tried import show_dry_run
+    from pipeline.process import terminal
+
+    wrong, documents, to = 0, [], terminal.console()
+    async with Reader.connected(settings) as reader:
+        for one in definitions:
+            try:
+                found = await run(reader, one, known.get(one.metric_id), as_of, top)
+            except InvalidDefinition as error:
+                wrong = _INVALID
+                click.echo(f"usage: {one.metric_id}: {error}", err=True)
+                continue
+            documents.append(found.as_json())
+            if not as_json:
+                show_dry_run(found, to)
+    if as_json:
+        _echo_json(documents)
+    return wrong
+
+
+def _instant(text: str | None) -> datetime:
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    from pipeline.process import times
+
+    now = datetime.now(UTC)
+    return times.instant(text or "now", name="--as-of", now=now, zone=ZoneInfo("UTC"))
+
+
 def _print_json(versions: Sequence[Stored]) -> None:
+    import msgspec
+
+    _echo_json([msgspec.Raw(one.as_json()) for one in versions])
+
+
+def _echo_json(document: Any) -> None:
+    """Print JSON, numbers with all their digits."""
     import msgspec
 
     from pipeline.process.printable import printable_json
 
-    text = msgspec.json.encode([msgspec.Raw(one.as_json()) for one in versions])
-    click.echo(printable_json(msgspec.json.format(text, indent=2).decode()))
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    click.echo(printable_json(text))
 
 
 def _definitions(files: Sequence[Path], as_json: bool) -> list[Definition] | None:

@@ -27,6 +27,7 @@ TOP = 10
 """Organizations whose values are shown."""
 
 _NOW, _WAS = "now", "was"
+_SHOWN = ("value", "previous", "change_percent", "state")
 _COUNTERS = ("events", "missing", "not_numeric", "not_exact")
 
 
@@ -131,21 +132,21 @@ async def _values(
     asked = [_as(definition, _NOW)]
     if in_force is not None and not in_force.definition.retired:
         asked.append(_as(in_force.definition, _WAS))
-    one = {name: f"anyIf({name}, metric_id = '{_NOW}')" for name in ("value", "previous")}
-    sums = ", ".join(
-        f"sumIf({name}, metric_id = '{_NOW}') AS {name}, sum({name}) OVER () AS all_{name}"
-        for name in _COUNTERS
-    )
+    shown = ", ".join(f"anyIf(r.{one}, r.metric_id = '{_NOW}') AS {one}" for one in _SHOWN)
+    counted = ", ".join(f"sumIf(r.{one}, r.metric_id = '{_NOW}') AS {one}" for one in _COUNTERS)
+    totals = ", ".join(f"sum({one}) OVER () AS all_{one}" for one in _COUNTERS)
     sql = f"""
         SELECT
-            tenant, {one["value"]} AS value, {one["previous"]} AS previous,
-            anyIf(change_percent, metric_id = '{_NOW}') AS change_percent,
-            anyIf(state, metric_id = '{_NOW}') AS state, {sums},
-            anyIf(value, metric_id = '{_WAS}') AS was,
-            sum(events > 0) OVER () AS all_tenants,
+            *, {totals},
+            countIf(events > 0) OVER () AS all_tenants,
             countIf({int(len(asked) > 1)} AND NOT (value <=> was)) OVER () AS all_differ
-        FROM {_preview(asked, as_of)}
-        GROUP BY tenant
+        FROM
+        (
+            SELECT r.tenant AS tenant, {shown}, {counted},
+                anyIf(r.value, r.metric_id = '{_WAS}') AS was
+            FROM {_preview(asked, as_of)} AS r
+            GROUP BY r.tenant
+        )
         ORDER BY value DESC NULLS LAST, tenant
         LIMIT {top:d}
     """  # noqa: S608 - quoted

@@ -14,7 +14,7 @@ FROM
         CAST(tenant, 'String') AS tenant,
         time,
         arrayJoin({paths:Array(String)}) AS path,
-        if(path = '$user_id', if(user_id = '', '', concat('s', user_id)), properties[path]) AS leaf,
+        _leaf(path) AS leaf,
         if(leaf != '', [], arrayFilter(other -> startsWith(other, concat(path, '.')),
             CAST(mapKeys(properties), 'Array(String)'))) AS paths_inside,
         multiIf(leaf != '', _kind(leaf), notEmpty(paths_inside), 'object', 'missing') AS kind

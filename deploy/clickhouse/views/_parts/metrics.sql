@@ -412,3 +412,40 @@ MACRO _values(definitions) AS
 PART _chosen AS
 SELECT * FROM _in_force()
 WHERE {metric:String} = '' OR metric_id = {metric:String};
+
+-- A bar for each day that a metric's window touches, of every customer with anything in it.
+MACRO _by_day(definitions) AS
+(
+    SELECT
+        tenant,
+        metric_id,
+        arrayJoin(arrayFilter(
+            one -> one >= _day(_until() - toIntervalDay(interval_days)),
+            (
+                SELECT arraySort(groupUniqArray(_day(bucket)))
+                FROM _buckets(
+                    grain = 'day',
+                    since = toDateTime(greatest(0, toInt64(toUnixTimestamp({as_of:DateTime('UTC')})) - 7776000), 'UTC'),
+                    until = {as_of:DateTime('UTC')})
+            )
+        )) AS day,
+        if(has(days, day), amounts[indexOf(days, day)].1, _of_nothing(calculation)) AS value
+    FROM
+    (
+        SELECT tenant, metric_id, groupArray(day) AS days, groupArray(tuple(amount)) AS amounts
+        FROM
+        (
+            SELECT CAST(tenant, 'String') AS tenant, metric_id, _day(time) AS day, _calculated() AS amount
+            FROM _all_matching(definitions)
+            WHERE current
+            GROUP BY tenant, metric_id, day
+            UNION ALL
+            SELECT CAST(tenant, 'String') AS tenant, metric_id, _day(time) AS day, _added_up() AS amount
+            FROM _all_summed(definitions)
+            WHERE current
+            GROUP BY tenant, metric_id, day
+        )
+        GROUP BY tenant, metric_id
+    ) AS w
+    INNER JOIN (SELECT metric_id, calculation, interval_days FROM definitions()) AS m ON w.metric_id = m.metric_id
+);
