@@ -11,7 +11,7 @@ from tests.model.groups.safeguards import REDUNDANT, SAFEGUARDS, without
 from tests.model.groups.scenarios import LARGE, SMALL
 
 SLOW = {"members in metadata", "replay recorded", "loss first", "a loss stays"}
-"""Their worlds take more than some seconds."""
+"""Safeguards whose worlds take more than some seconds."""
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -22,8 +22,7 @@ def test_every_interleaving_of_groups_is_exact(name: str) -> None:
     assert exploration.states > 5_000, "the world has become too small to show anything"
 
 
-@pytest.mark.faults
-@pytest.mark.timeout(1200)
+@pytest.mark.soak
 @pytest.mark.parametrize("name", LARGE)
 def test_every_interleaving_of_larger_groups_is_exact(name: str) -> None:
     exploration = explore(LARGE[name])
@@ -41,8 +40,7 @@ def test_without_a_safeguard_a_group_goes_wrong(name: str) -> None:
     assert SAFEGUARDS[name].found in exploration.violation
 
 
-@pytest.mark.faults
-@pytest.mark.timeout(1200)
+@pytest.mark.soak
 @pytest.mark.parametrize("name", REDUNDANT)
 def test_a_redundant_part_of_groups_is_still_redundant(name: str) -> None:
     exploration = explore(replace(REDUNDANT[name], without=frozenset({name})))

@@ -1,4 +1,7 @@
-"""The worlds of groups that are explored in full: small ones always, larger with the faults."""
+"""The worlds of groups that are explored in full: small ones always, larger ones by `make soak`.
+
+The larger ones take ten minutes of one core.
+"""
 
 from __future__ import annotations
 
