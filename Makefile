@@ -58,6 +58,7 @@ docs: $(VENV)/dev.stamp ## regenerate the generated pages
 	$(BIN)/usage docs tables > docs/tables.md
 	$(BIN)/usage docs views > docs/views.md
 	$(BIN)/usage docs schemas
+	$(BIN)/usage docs grafana
 
 lock: $(VENV)/dev.stamp ## lock the newest allowed versions, with hashes
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -o requirements-dev.lock

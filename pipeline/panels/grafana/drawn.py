@@ -152,7 +152,7 @@ def _silence(gauge: Gauge) -> str:
 
 
 def _drawing(kind: Kind) -> Json:
-    """Of all fields, by kind."""
+    """Settings of all fields, by kind."""
     if kind is Kind.LINE:
         return {
             "custom": {

@@ -16,6 +16,7 @@ EXACT = "locale"
 _UNITS: Mapping[str, tuple[str, int | None]] = {
     "ms": ("ms", None),
     "seconds": ("s", None),
+    "%": ("percent", 1),
     "ratio": ("percentunit", None),
     "bytes": ("bytes", None),
     "bytes per second": ("Bps", None),
@@ -45,6 +46,11 @@ _WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "1h": ("hour", "text"),
         "month": ("month to date", "text"),
     },
+    "state": {
+        "ok": ("ok", "text"),
+        "new": ("new", "green"),
+        "none": ("none", "text"),
+    },
     "kind": {"gap": ("gap", "red"), "overlap": ("overlap", "red"), "lost": ("lost", "orange")},
 }
 """What stands for a column's values, and its color."""
@@ -69,12 +75,12 @@ def words(column: str) -> str:
 
 
 def defaults(said: str = NOTHING, **more: Any) -> Json:
-    """Of all fields: ``said`` stands where there are no rows at all, – where a value is missing."""
+    """Settings of all fields: ``said`` where there are no rows, – where a value is missing."""
     return {"noValue": said, "mappings": [_NULL], "color": {"mode": "palette-classic"}, **more}
 
 
 def overrides(panel: Panel, columns: Iterable[Column], links: Mapping[str, Json]) -> list[Json]:
-    """Of each field of a panel over a view: name, unit, words, color, link."""
+    """Settings of each field of a panel over a view: name, unit, words, color, link."""
     found = [_override(column, panel.kind, links.get(column.name)) for column in columns]
     return [one for one in found if one["properties"]]
 

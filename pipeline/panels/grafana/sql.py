@@ -7,11 +7,13 @@ quotes, before which it puts a backslash; a backslash itself it leaves as it is:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from pipeline.clickhouse.quoting import quoted
 from pipeline.panels.panel import Panel
 from pipeline.views.catalogue import Column, View
 from pipeline.views.parameters import DEFAULTS, GRAINS, GRAINS_UP_TO
+from pipeline.views.sources import Parameter
 
 FROM = "toUnixTimestamp($__fromTime)"
 TO = "toUnixTimestamp($__toTime)"
@@ -63,10 +65,17 @@ def query(view: View, panel: Panel, shown: Iterable[str], of_links: Sequence[str
 def call(view: View, panel: Panel) -> str:
     """What stands behind FROM; a view without parameters has no parentheses."""
     by_month = any(column.name == "month" for column in view.columns)
-    values = {**DEFAULTS, **_OF_FILTERS, **({"since": SINCE_MONTH} if by_month else {})}
-    values |= panel.fixed
-    arguments = ", ".join(f"{one.name} = {values[one.name]}" for one in view.parameters)
+    filters = {**_OF_FILTERS, **({"since": SINCE_MONTH} if by_month else {})}
+    arguments = ", ".join(f"{one.name} = {_value(one, panel, filters)}" for one in view.parameters)
     return f"{view.name}({arguments})" if arguments else view.name
+
+
+def _value(of: Parameter, panel: Panel, filters: Mapping[str, str]) -> str:
+    """What a parameter is: the panel's own, else the filter's, else the default."""
+    if of.name in filters and of.name not in panel.fixed:
+        return filters[of.name]
+    value = panel.fixed.get(of.name, DEFAULTS.get(of.name, ""))
+    return quoted(value) if of.type == "String" else value
 
 
 def projected(column: Column) -> str:
