@@ -321,3 +321,25 @@ def _say(as_json: bool, document: list[dict[str, Any]], text: str) -> None:
         show_json(document, sys.stdout)
     else:
         click.echo(text)
+
+
+@metric.command()
+@click.option(
+    "--any-rules",
+    is_flag=True,
+    help="Chunks that were counted by other rules too, if their counts agree.",
+)
+def backfill(any_rules: bool) -> None:
+    """Keep product events of before they were kept, as far as Kafka still has them.
+
+    Once, after the upgrade; safe beside live workers. Killed or run again, nothing is kept twice.
+    """
+    from pipeline.operate.backfill import backfill as fill
+
+    settings = load()
+    with opened_store(settings) as store:
+        for filled in fill(settings, store, any_rules=any_rules):
+            done = f"{filled.events:,} events of {filled.chunks:,} chunks are kept now"
+    click.echo(done)
+    for why, chunks in filled.passed_over.items():
+        click.echo(f"{chunks:,} chunks stay as they are: {why}")

@@ -41,6 +41,8 @@ class Rollup:
     """Tables of a coarser key, or of days."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Of measures that are not named as what they sum: the head's column."""
+    kept: str = ""
+    """A table that has each event as a row of its own, by `time`, with its `name`."""
 
     def minute_tables(self) -> list[str]:
         """All tables of minutes."""
@@ -121,6 +123,7 @@ PRODUCT_EVENTS = Rollup(
     "events",
     (),
     ("tenant", "user_id", "name"),
+    kept="product_events",
 )
 ENTITIES = Rollup(
     entity.TOPIC,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from pipeline.facts.zones import VERSION
 from pipeline.settings.sections import RuleSettings
@@ -21,7 +21,8 @@ class Rules:
     """
 
     contract: str = "3"
-    """Raise it with any change of the code that changes what some log comes to."""
+    """Raise it with any change of the code that changes what some log comes to. Up to 2, product
+    events were counted the same, but not kept."""
 
     too_early_seconds: int = _DEFAULTS.too_early_seconds
     """An event may be at most this much later than its record's timestamp."""
@@ -51,6 +52,11 @@ class Rules:
         """16 hex digits, different for different rules."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def before_events_were_kept(rules: Rules) -> Rules:
+    """The rules of the release that counted as these do, and did not keep product events yet."""
+    return replace(rules, contract="2")
 
 
 def rules_of(settings: RuleSettings) -> Rules:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.client import Store
+from pipeline.facts.rollups import PRODUCT_EVENTS
 from pipeline.facts.types import all_rollups
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ DAY_TABLES = {
 }
 """The column of the bucket, and its days: rows are kept until its last quarter hour goes."""
 
-EVENTS_TABLE, EVENTS_TIME = "product_events", "toDateTime(time)"
+EVENTS_TABLE, EVENTS_TIME = PRODUCT_EVENTS.kept, "toDateTime(time)"
 """Where product events are kept one by one, and what tells their age."""
 
 _TTL = re.compile(r"\bTTL ((?:\w|[()])+) \+ toIntervalDay\((\d+)\)")

@@ -154,10 +154,10 @@ class _Together:
 
     def column(self) -> Maps:
         """The column; of a text that is empty or unclear, an empty row."""
-        octets, is_leaf = self._octets, self._is_leaf
-        start, end = self._start[is_leaf], self._end[is_leaf]
+        octets, leaf = self._octets, np.flatnonzero(self._is_leaf)
+        start, end = self._start[leaf], self._end[leaf]
         size = end - start + 1
-        octets[start - 1] = self._tag[is_leaf]
+        octets[start - 1] = self._tag[leaf]
         octets[start - 2] = size
         long = size >= _ONE_BYTE
         begin = start - 2 - long
@@ -169,9 +169,9 @@ class _Together:
         inside = np.zeros(len(edges), np.bool_)
         inside[1::2] = True
         values = octets[np.repeat(inside, np.diff(edges, prepend=0))]
-        counts = np.bincount(self._members.event[is_leaf], minlength=self._count)
+        counts = np.bincount(self._members.event[leaf], minlength=self._count)
         upto = np.append(0, np.cumsum(end - begin))[np.append(0, np.cumsum(counts))]
-        return _column(self._paths, self._path[is_leaf], counts, values, np.diff(upto))
+        return _column(self._paths, self._path[leaf], counts, values, np.diff(upto))
 
 
 def _column(paths: list[str], path: Places, counts: Places, values: Octets, sizes: Places) -> Maps:

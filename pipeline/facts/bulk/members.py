@@ -49,17 +49,17 @@ def members(text: bytes, sizes: Sequence[int]) -> Members:
     at, marks, array_ends = _outside_arrays(*_outside_strings(text))
     colons = np.flatnonzero(marks == COLON)
     # An object's last mark is its brace, so that two more follow on each colon's, but at the end.
-    at, marks = np.append(at, [0, 0]), np.append(marks, [0, 0])
-    mark = marks[colons + 1]
-    start, end = at[colons] + 1, at[colons + 1]
+    after, second = colons + 1, np.minimum(colons + 2, len(at) - 1)
+    mark = marks[after]
+    start, end = at[colons] + 1, at[after]
     is_text, is_array, is_object = mark == QUOTE, mark == ARRAY, mark == OPEN
     start = np.where(is_text | is_object, end + 1, start)
-    end = np.where(is_text, at[colons + 2], end)
+    end = np.where(is_text, at[second], end)
     end[is_object] += 1
     if is_array.any():
-        start[is_array] = at[colons[is_array] + 1]
+        start[is_array] = at[after[is_array]]
         end[is_array] = array_ends + 1
-    depth, above = _depths(marks[:-2], colons)
+    depth, above = _depths(marks, colons)
     ends = np.searchsorted(at[colons], np.cumsum(sizes))
     return Members(
         event=np.repeat(np.arange(len(sizes)), np.diff(ends, prepend=0)),
@@ -70,18 +70,18 @@ def members(text: bytes, sizes: Sequence[int]) -> Members:
         mark=mark,
         depth=depth,
         above=above,
-        is_empty=is_object & (marks[colons + 2] == CLOSE),
+        is_empty=is_object & (marks[second] == CLOSE),
     )
 
 
 def _outside_strings(text: bytes) -> tuple[Places, Octets]:
     """The positions of all marks, those within strings left out, and which they are."""
     every = np.frombuffer(text.translate(_MARKS), np.uint8)
-    at = np.flatnonzero(every)
+    at = np.flatnonzero(every != 0)  # of flags it is five times as fast as of numbers
     marks = every[at]
     quotes = marks == QUOTE
-    outside = quotes | ~np.logical_xor.accumulate(quotes)
-    return (at, marks) if outside.all() else (at[outside], marks[outside])
+    outside = np.flatnonzero(quotes | ~np.logical_xor.accumulate(quotes))
+    return at[outside], marks[outside]
 
 
 def _outside_arrays(at: Places, marks: Octets) -> tuple[Places, Octets, Places]:
@@ -90,7 +90,7 @@ def _outside_arrays(at: Places, marks: Octets) -> tuple[Places, Octets, Places]:
     if not begins.any():
         return at, marks, at[:0]
     depth = np.cumsum(begins.astype(np.int8) - ends.astype(np.int8), dtype=np.int16)
-    kept = (depth == 0) & ~ends | (depth == 1) & begins
+    kept = np.flatnonzero((depth == 0) & ~ends | (depth == 1) & begins)
     return at[kept], marks[kept], at[ends & (depth == 0)]
 
 

@@ -131,7 +131,7 @@ def rows_from(store: Store, starts: Mapping[Log, int]) -> list[Row]:
     found: list[Row] = []
     for part in _parts(sorted(starts.items())):
         wanted = " OR ".join(f"({key_is(log)} AND from_offset >= {start:d})" for log, start in part)
-        found += _rows(store, wanted)
+        found += rows_where(store, wanted)
     return found
 
 
@@ -153,12 +153,14 @@ def key_is(log: Log) -> str:
     )
 
 
-def _rows(store: Store, where: str) -> list[Row]:
+def rows_where(store: Store, where: str, **parameters: str) -> list[Row]:
+    """Read the rows of which a condition in SQL holds, in order."""
     # Conditions stand in the statement: as parameters, which go into the URL, they are too long.
     rows = store.query(
         "SELECT topic, partition, incarnation, from_offset, to_offset, kind, "  # noqa: S608 - quoted
         "received, counted, duplicate, rejected, skipped, rules FROM chunks FINAL "
         f"WHERE {where} ORDER BY topic, partition, incarnation, from_offset",
+        parameters,
         consistent=True,
     )
     return [_row(row) for row in rows]

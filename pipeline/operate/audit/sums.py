@@ -9,9 +9,15 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.schema import views
-from pipeline.clickhouse.schema.retention import MINUTE_TABLES, QUARTER_HOUR_TABLES, current
+from pipeline.clickhouse.schema.retention import (
+    EVENTS_TABLE,
+    MINUTE_TABLES,
+    QUARTER_HOUR_TABLES,
+    current,
+)
 from pipeline.facts.rollups import Coarser, Rollup
 from pipeline.facts.types import all_rollups
+from pipeline.operate import kept_events
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -30,6 +36,8 @@ class Kept(NamedTuple):
 
     minutes: int | None
     quarters: int | None
+    events: int = 0
+    """From when on product events are sure to be kept one by one, all of them."""
 
     def later(self, by_minutes: bool) -> int:
         """The first quarter hour that both a table and the 15-minute rows hold whole."""
@@ -68,7 +76,8 @@ def kept(store: Store) -> Kept:
         )
     )
     quarters = {*QUARTER_HOUR_TABLES, *(rollup.quarters for rollup in all_rollups())}
-    return Kept(_from(now, engines, MINUTE_TABLES), _from(now, engines, quarters))
+    events = max(_from(now, engines, [EVENTS_TABLE]) or 0, kept_events.complete_from(store))
+    return Kept(_from(now, engines, MINUTE_TABLES), _from(now, engines, quarters), events)
 
 
 def _from(now: int, engines: dict[str, str], tables: Iterable[str]) -> int | None:
@@ -134,6 +143,8 @@ def pairs(rollup: Rollup, span: Kept) -> list[tuple[str, str, str]]:
         side = _minutes if by_minutes else _quarters
         sides.append((side(table, ["requests"], since), _quarters(quarters, events, since)))
     whole = span.later(by_minutes=False)
+    if rollup.kept:
+        sides.append(_kept_one_by_one(rollup, max(span.events, whole)))
     sides += [_coarser(coarser, rollup, whole) for coarser in rollup.coarser]
     if span.quarters is None:
         never = "toDateTime(0, 'UTC')"
@@ -154,6 +165,16 @@ def _minutes(table: str, measures: Sequence[str], since: int) -> _Side:
 
 def _quarters(table: str, measures: Sequence[str], since: int) -> _Side:
     return _Side(table, "quarter", measures, f"quarter >= toDateTime({since:d}, 'UTC')")
+
+
+def _kept_one_by_one(rollup: Rollup, since: int) -> tuple[_Side, _Side]:
+    """Each event by its name and quarter hour, which are told by a hash: sums of it differ."""
+    at = "toStartOfFifteenMinutes(toDateTime(time, 'UTC'))"
+    told = "toInt128({events}) * cityHash64(name, toUnixTimestamp({at}))"
+    kept = ["1", told.format(events="1", at=at)]
+    summed = [rollup.events, told.format(events=rollup.events, at="quarter")]
+    where = f"time >= toDateTime64({since:d}, 3, 'UTC')"
+    return _Side(rollup.kept, at, kept, where), _quarters(rollup.quarters, summed, since)
 
 
 def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side]:
