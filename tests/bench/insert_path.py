@@ -42,7 +42,7 @@ HISTOGRAMS = {
 }
 
 _MEASURE = re.compile(
-    r"^(?P<indent> {4})(?P<value>1|minute|failed|duration_us|\w+_tokens|toDecimal128.*?)"
+    r"^(?P<indent> {4})(?P<value>1|minute|failed|duration_us|unmetered|\w+_tokens|toDecimal128.*?)"
     r"(?: AS (?P<name>requests|first_minute|last_minute|cost))?(?P<end>,?)$",
     re.MULTILINE,
 )
@@ -70,6 +70,7 @@ def data(users: int, minutes: int) -> list[list[Any]]:
         [int(chosen.random() < 0.05) for _ in range(ROWS)],
         [int(chosen.lognormvariate(13, 1.2)) for _ in range(ROWS)],
         *tokens,
+        [0] * ROWS,
         [chosen.randrange(10_000_000) for _ in range(ROWS)],
         ["USD"] * ROWS,
     ]
@@ -114,7 +115,10 @@ def statements(change: Callable[[str], str] = str, only: str = "requests|latency
     found = []
     for migration in files.read(resources.migrations()):
         for statement in migration.statements():
-            name = re.search(r"(?:TABLE|VIEW) IF NOT EXISTS (\w+)", statement)
+            name = re.match(
+                r"(?:CREATE|ALTER) (?:MATERIALIZED )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)",
+                statement,
+            )
             if name and (name[1] == "requests_in" or re.match(only, name[1])):
                 found.append(change(statement))
     return found
@@ -122,7 +126,7 @@ def statements(change: Callable[[str], str] = str, only: str = "requests|latency
 
 def grouped(statement: str) -> str:
     """Return a view that groups before its target does."""
-    if "MATERIALIZED VIEW" not in statement:
+    if not re.search("MATERIALIZED VIEW|MODIFY QUERY", statement):
         return statement
 
     def added_up(line: re.Match[str]) -> str:
