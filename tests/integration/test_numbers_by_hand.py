@@ -18,7 +18,15 @@ from tests.support.contract.views import VIEWS
 from tests.support.harness.instants import at
 from tests.support.harness.view_check import select
 from tests.support.harness.view_store import empty, fill
-from tests.support.oracle.log import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS, Entry
+from tests.support.json_text import Num
+from tests.support.oracle.log import (
+    DEFINITIONS,
+    ENTITIES,
+    EVENTS,
+    RECIPE_ACTIONS,
+    REQUESTS,
+    Entry,
+)
 
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
 
@@ -41,9 +49,14 @@ class Story:
         usual = {"recipe_id": "r", "job_id": "j", "step": 1, "kind": "action"}
         self._tell(RECIPE_ACTIONS, tenant, time, usual | {"outcome": "succeeded"} | data)
 
-    def product_event(self, tenant: str, time: str, name: str) -> None:
+    def product_event(self, tenant: str, time: str, name: str, **properties: Any) -> None:
         """Something that happened in the product."""
-        self._tell(EVENTS, tenant, time, {"name": name})
+        self._tell(EVENTS, tenant, time, {"name": name, "properties": properties})
+
+    def metric(self, metric_id: str, **says: Any) -> None:
+        """A user-defined metric of 30 days, as it stands from here on."""
+        usual = {"metric_id": metric_id, "name": metric_id.title(), "interval_days": 30}
+        self._tell(DEFINITIONS, "*", "2026-04-20 00:00", usual | says)
 
     def registered(self, entity: str, tenant: str, entity_id: str, since: str, **is_: Any) -> None:
         """How a thing stands from a time on."""
@@ -62,6 +75,7 @@ class Story:
     def ask(self, view: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The view's rows; ``since``, ``until``, ``as_of`` as texts in UTC."""
         if not self._sent:
+            empty(self._store)
             fill(self._store, self._log)
             self._sent = True
         instants = {n: at(v) for n, v in parameters.items() if n in ("since", "until", "as_of")}
@@ -79,6 +93,7 @@ class Story:
             "data": data,
         }
         self._log.append(Entry(topic, 0, number, ms, event))
+        self._sent = False
 
 
 @pytest.fixture
@@ -587,3 +602,189 @@ def test_d7_requests_by_model(story: Story) -> None:
         story.request("acme", "2026-05-01 10:00", model=model)
     rows = story.ask("requests_by_model", **HOUR, tenant="", token="")
     assert sorted(rows) == [("large", "Large", 2), ("other", "other", 1), ("small", "Small", 0)]
+
+
+# User-defined metrics ---------------------------------------------------------------------------
+
+API_CALLS = {
+    "match": ["api_request", "api_call"],
+    "filters": [{"property": "status", "operator": "exact", "value": 200}],
+}
+
+
+def test_b1_b2_successful_api_calls_and_their_change(story: Story) -> None:
+    """Events named api_request or api_call, only those with status 200. In the 30 days before
+    1 May 12:00 acme had three of them, in the 30 days before those two: +50 %. The one at the
+    beginning of a window belongs to it, the one at its end does not. A status "200" in a string is
+    200 too; 500, true, a missing status, another name are not. Zeta had one now and none before:
+    new, no percentage. Beta had none at all. Kept is everything since January.
+    """
+    for tenant in ("acme", "beta", "zeta"):
+        story.customer(tenant)
+    story.metric("api_calls", **API_CALLS)
+    story.product_event("acme", "2026-01-01 00:00", "api_call", status=500)
+    story.product_event("acme", "2026-04-01 12:00", "api_call", status=200)
+    story.product_event("acme", "2026-04-10 09:00", "api_request", status="200")
+    story.product_event("acme", "2026-05-01 11:59", "api_call", status=200.0)
+    story.product_event("acme", "2026-05-01 12:00", "api_call", status=200)
+    for status in (500, True, None, "OK"):
+        story.product_event("acme", "2026-04-20 09:00", "api_call", status=status)
+    story.product_event("acme", "2026-04-20 09:00", "login", status=200)
+    story.product_event("acme", "2026-03-02 12:00", "api_call", status=200)
+    story.product_event("acme", "2026-04-01 11:59", "api_call", status=200)
+    story.product_event("zeta", "2026-04-20 09:00", "api_call", status=200)
+    rows = story.ask("metric_values", as_of="2026-05-01 12:00", tenant="")
+    about = ("api_calls", 1, "Api_Calls", "numeric", "")
+    assert rows == [
+        ("acme", *about, 3, 2, 50.0, "ok", 3, 0, 0, 0),
+        ("beta", *about, 0, 0, None, "none", 0, 0, 0, 0),
+        ("zeta", *about, 1, 0, None, "new", 1, 0, 0, 0),
+    ]
+
+
+def test_b3_a_bar_for_each_day_that_the_window_touches(story: Story) -> None:
+    """Seven days before 1 May 12:00, in Kolkata: from 24 April 17:30 there to 1 May 17:30, so eight
+    bars, of which the first and the last are cut. 25 April 18:30 UTC is already the 26th. They add
+    up to 10.75, the value beside them; what was before the window is in no bar.
+    """
+    story.customer("acme")
+    story.metric(
+        "revenue",
+        interval_days=7,
+        format="currency",
+        currency="EUR",
+        display="sparkline",
+        calculation="sum",
+        property="order.amount",
+        match=["order_paid"],
+    )
+    story.product_event("acme", "2026-04-24 11:59", "order_paid", order={"amount": 100})
+    story.product_event("acme", "2026-04-24 12:00", "order_paid", order={"amount": 0.25})
+    story.product_event("acme", "2026-04-25 18:30", "order_paid", order={"amount": "10.5"})
+    story.product_event("acme", "2026-05-01 11:00", "order_paid", order={"amount": 0})
+    rows = story.ask(
+        "metric_sparkline", as_of="2026-05-01 12:00", tz="Asia/Kolkata", tenant="", metric="revenue"
+    )
+    bars = {24: Decimal("0.25"), 26: Decimal("10.5")}
+    april = [("acme", "revenue", date(2026, 4, n), bars.get(n, 0)) for n in range(24, 31)]
+    assert rows == [*april, ("acme", "revenue", date(2026, 5, 1), 0)]
+    [row] = story.ask("metric_values", as_of="2026-05-01 12:00", tenant="acme")
+    assert row[5:7] == ("EUR", Decimal("10.75"))
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "holds"),
+    [
+        ("exact", "pro", ["pro"]),
+        ("is_not", "pro", ["Pro", "200", 12.5, True, None]),
+        ("contains", "r", ["pro", "Pro"]),
+        ("not_contains", "ro", ["200", 12.5, True, None]),
+        ("regex", "^[Pp]ro$", ["pro", "Pro"]),
+        ("not_regex", "o", ["200", 12.5, True, None]),
+        ("gt", 12.5, ["200"]),
+        ("gte", 12.5, ["200", 12.5]),
+        ("lt", 200, [12.5]),
+        ("lte", 200, ["200", 12.5]),
+        ("between", [12.5, 199], [12.5]),
+        ("in", ["pro", 200, True], ["pro", "200", True]),
+        ("not_in", ["pro", 200, True], ["Pro", 12.5, None]),
+        ("is_set", None, ["pro", "Pro", "200", 12.5, True]),
+        ("is_not_set", None, [None]),
+    ],
+)
+def test_b4_each_filter(story: Story, operator: str, value: Any, holds: list[Any]) -> None:
+    """Six events: plan is "pro", "Pro", the string "200", 12.5, true, and in one there is none."""
+    story.customer("acme")
+    plans = ["pro", "Pro", "200", 12.5, True, None]
+    for number, plan in enumerate(plans):
+        story.product_event("acme", f"2026-04-2{number} 10:00", "login", user={"plan": plan})
+    one = {"property": "user.plan", "operator": operator, "value": value}
+    story.metric("logins", match=["login"], filters=[one])
+    rows = story.ask(
+        "metric_sparkline", as_of="2026-05-01 00:00", tz="UTC", tenant="", metric="logins"
+    )
+    found = [plans[day.day - 20] for _, _, day, n in rows if n]
+    assert found == holds
+
+
+def test_b4_a_date_is_compared_as_an_instant(story: Story) -> None:
+    """Due 1 May 00:00 in Kolkata is 30 April 18:30 UTC: before 19:00 UTC. A text is never."""
+    story.customer("acme")
+    story.product_event("acme", "2026-04-20 10:00", "todo", due="2026-05-01T00:00:00+05:30")
+    story.product_event("acme", "2026-04-20 10:00", "todo", due="2026-04-30T19:00:00Z")
+    story.product_event("acme", "2026-04-20 10:00", "todo", due="soon")
+    before = {"property": "due", "operator": "lt", "value": {"date": "2026-04-30T19:00:00Z"}}
+    story.metric("due", match=["todo"], filters=[before])
+    [row] = story.ask("metric_values", as_of="2026-05-01 00:00", tenant="acme")
+    assert row[6] == 1
+
+
+def test_b5_sums_are_exact_and_what_adds_nothing_is_counted(story: Story) -> None:
+    """0.1 and 0.2 are 0.3, and 38 digits before the point lose nothing of 0.7 behind it. Of seven
+    events one has no amount, one a word, one a number that is too small to be exact.
+    """
+    story.customer("acme")
+    for amount in (Num("0.1"), Num("0.2"), Num("9" * 38), "0.7", None, "free", Num("1e-19")):
+        story.product_event("acme", "2026-04-20 10:00", "paid", amount=amount)
+    story.metric("paid", match=["paid"], calculation="sum", property="amount")
+    [row] = story.ask("metric_values", as_of="2026-05-01 00:00", tenant="acme")
+    assert row[6] == Decimal("1" + "0" * 38)
+    assert row[10:] == (7, 1, 1, 1)
+
+
+def test_b6_every_customer_at_once_and_who_else_has_any(story: Story) -> None:
+    """Acme and beta stand, beta with nothing. Gone was deleted and stranger never registered, but
+    they have events; so has the partner's own account. Quiet was deleted and has none.
+    """
+    for tenant in ("acme", "beta", "gone", "quiet"):
+        story.customer(tenant)
+    story.customer("partner", kind="admin")
+    for tenant in ("gone", "quiet"):
+        story.deleted("tenant", tenant, tenant, "2026-04-25 00:00")
+    for tenant in ("acme", "gone", "stranger", "partner"):
+        story.product_event(tenant, "2026-04-20 10:00", "login")
+    story.metric("logins", match=["login"])
+    rows = story.ask("metric_values", as_of="2026-05-01 00:00", tenant="")
+    assert [(row[0], row[6]) for row in rows] == [
+        ("acme", 1),
+        ("beta", 0),
+        ("gone", 1),
+        ("partner", 1),
+        ("stranger", 1),
+    ]
+
+
+def test_b7_a_new_metric_and_a_changed_one_hold_for_the_past_too(story: Story) -> None:
+    """The events are there first. Then the metric is defined, changed to sum their sizes, retired
+    and brought back: each time all of the past is answered by what stands, under its version.
+    """
+    story.customer("acme")
+    for size in (1, 2.5):
+        story.product_event("acme", "2026-04-20 10:00", "export", size=size)
+    asked = {"as_of": "2026-05-01 00:00", "tenant": "acme"}
+    assert story.ask("metric_values", **asked) == []
+    story.metric("exports", match=["export"])
+    assert [row[2:7:4] for row in story.ask("metric_values", **asked)] == [(1, 2)]
+    story.metric("exports", match=["export"], calculation="sum", property="size")
+    assert [row[2:7:4] for row in story.ask("metric_values", **asked)] == [(2, Decimal("3.5"))]
+    story.metric("exports", match=["export"], retired=True)
+    assert story.ask("metric_values", **asked) == []
+    story.metric("exports", match=["export"])
+    assert [row[2:7:4] for row in story.ask("metric_values", **asked)] == [(4, 2)]
+
+
+def test_what_a_count_is_made_of(story: Story) -> None:
+    """Three logins on pro, two of a plan called other, one of none: the two greatest, then the
+    rest.
+    """
+    story.customer("acme")
+    for plan in ("pro", "pro", "pro", "other", "other", None):
+        story.product_event("acme", "2026-04-20 10:00", "login", plan=plan)
+    story.metric("logins", match=["login"])
+    asked = {"as_of": "2026-05-01 00:00", "tenant": "", "metric": "logins", "property": "plan"}
+    of_logins = ("acme", "logins")
+    assert story.ask("metric_breakdown", **asked, k=2) == [
+        (*of_logins, 1, "pro", 3),
+        (*of_logins, 2, "other", 2),
+        (*of_logins, 3, "other", 1),
+    ]

@@ -15,16 +15,9 @@ FROM
     (
         SELECT
             CAST(tenant, 'String') AS tenant, metric_id, _word(_leaf({property:String})) AS word,
-            if(any(calculation) = 'count', toDecimal256(count(), 18), ifNull(sum(x), toDecimal256(0, 18))) AS amount
-        FROM _all_matching(_chosen)
-        WHERE current AND calculation IN ('count', 'sum')
-        GROUP BY tenant, metric_id, word
-        UNION ALL
-        SELECT
-            CAST(tenant, 'String') AS tenant, metric_id, _word(keys[{property:String}]) AS word,
-            if(any(calculation) = 'count', toDecimal256(sum(n), 18), sum(x) / any(divisor)) AS amount
-        FROM _all_summed(_chosen)
-        WHERE current AND calculation IN ('count', 'sum')
+            assumeNotNull(_calculated()) AS amount
+        FROM _matching(_chosen, 1)
+        WHERE calculation IN ('count', 'sum')
         GROUP BY tenant, metric_id, word
     )
 )

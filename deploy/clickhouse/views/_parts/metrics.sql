@@ -52,33 +52,32 @@ toDecimal256OrNull(
 MACRO _instant(leaf) AS
 if(
     startsWith(leaf, 's') AND match(leaf, '^s([0-9]{4}-(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|[0-9]{4}-(0[469]|11)-(0[1-9]|[12][0-9]|30)|[0-9]{4}-02-(0[1-9]|1[0-9]|2[0-8])|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$'),
-    (
-        (
-            intDiv(_year(leaf), 400) * 146097
-            + _year(leaf) % 400 * 365 + intDiv(_year(leaf) % 400, 4) - intDiv(_year(leaf) % 400, 100)
-            + intDiv(153 * ((toInt64OrZero(substring(leaf, 7, 2)) + 9) % 12) + 2, 5)
-            + toInt64OrZero(substring(leaf, 10, 2)) - 865566
-        ) * 1440
-        + toInt64OrZero(substring(leaf, 13, 2)) * 60 + toInt64OrZero(substring(leaf, 16, 2))
-        - if(
-            upper(substring(leaf, -1)) = 'Z', 0,
-            if(substring(leaf, -6, 1) = '-', -1, 1)
-                * (toInt64OrZero(substring(leaf, -5, 2)) * 60 + toInt64OrZero(substring(leaf, -2))))
-    ) * 60000
-    + toInt64OrZero(substring(leaf, 19, 2)) * 1000
-    + toInt64OrZero(substring(rightPad(extract(leaf, '[.]([0-9]+)'), 3, '0'), 1, 3)),
+    arrayMap(
+        (year, clock, zone, fraction) ->
+            (
+                (
+                    year * 365 + intDiv(year, 4) - intDiv(year, 100) + intDiv(year, 400)
+                    + intDiv(153 * ((clock[1] + 9) % 12) + 2, 5) + clock[2] - 865566
+                ) * 1440
+                + clock[3] * 60 + clock[4]
+                - if(length(zone) = 6, if(startsWith(zone, '-'), -1, 1)
+                    * (toInt64OrZero(substring(zone, 2, 2)) * 60 + toInt64OrZero(substring(zone, 5))), 0)
+            ) * 60000
+            + clock[5] * 1000 + toInt64OrZero(substring(rightPad(fraction, 3, '0'), 1, 3)),
+        [toInt64OrZero(substring(leaf, 2, 4)) + 400 - if(substring(leaf, 7, 2) < '03', 1, 0)],
+        [arrayMap(place -> toInt64OrZero(substring(leaf, place, 2)), [7, 10, 13, 16, 19])],
+        [extract(leaf, '([+-][0-9]{2}:[0-9]{2})$')],
+        [extract(leaf, '[.]([0-9]+)')])[1],
     NULL
 );
-
-MACRO _year(leaf) AS (toInt64OrZero(substring(leaf, 2, 4)) + 400 - if(substring(leaf, 7, 2) < '03', 1, 0));
 
 -- What a row of texts asks, of a leaf. A pattern that is none must not be looked at.
 MACRO _holds(t, leaf) AS
 t.negated != multiIf(
     t.op = 0,
         has(t.texts, leaf)
-        OR (notEmpty(t.numbers) AND startsWith(leaf, 's') AND ifNull(has(t.numbers, assumeNotNull(_decimal(leaf))) AND isNotNull(_decimal(leaf)), 0))
-        OR (notEmpty(t.instants) AND startsWith(leaf, 's') AND ifNull(has(t.instants, assumeNotNull(_instant(leaf))) AND isNotNull(_instant(leaf)), 0)),
+        OR (notEmpty(t.numbers) AND startsWith(leaf, 's') AND has(t.numbers, _decimal(leaf)))
+        OR (notEmpty(t.instants) AND startsWith(leaf, 's') AND has(t.instants, _instant(leaf))),
     t.op = 1, startsWith(leaf, 's') AND position(substring(leaf, 2), t.texts[1]) > 0,
     t.op = 2, startsWith(leaf, 's') AND match(substring(leaf, 2), if(t.op = 2, t.texts[1], '')),
     leaf != '');
@@ -92,7 +91,7 @@ ifNull(
 
 -- The leaf of a property of a product event.
 MACRO _leaf(path) AS
-if(path = '$user_id', if(user_id = '', '', concat('s', user_id)), properties[path]);
+if(path = '$user_id', _key(user_id), properties[path]);
 
 -- A leaf as its text alone.
 MACRO _word(leaf) AS
@@ -100,70 +99,11 @@ multiIf(leaf = 'b1', 'true', leaf = 'b0', 'false', leaf = 'o', '{}', substring(l
 
 MACRO _until() AS toDateTime64(toStartOfMinute({as_of:DateTime('UTC')}), 3, 'UTC');
 
--- Product events in both windows of the metrics of one interval, once for each metric that they match: of which
--- window, the leaf and the number that are calculated with.
-MACRO _matching(definitions, days) AS
-(
-    SELECT
-        metric_id,
-        tenant,
-        time,
-        user_id,
-        properties,
-        time >= _until() - INTERVAL days DAY AS current,
-        calculation,
-        if(calculation = 'count', '', _leaf(property)) AS v,
-        if(calculation IN ('count', 'unique') OR v = '', NULL, _decimal(v)) AS x
-    FROM product_events AS e
-    INNER JOIN
-    (
-        SELECT metric_id, calculation, property, texts, ranges, arrayJoin(names) AS event
-        FROM definitions()
-        WHERE source = 'events' AND interval_days = days
-    ) AS m ON e.name = m.event
-    WHERE e.name IN (SELECT arrayJoin(names) FROM definitions() WHERE source = 'events' AND interval_days = days)
-        AND time >= _until() - INTERVAL 2 * days DAY
-        AND time < _until()
-        AND _of_tenant()
-        AND (empty(texts) OR arrayAll((t, leaf) -> _holds(t, leaf), texts, arrayMap(t -> _leaf(t.path), texts)))
-        AND (empty(ranges) OR arrayAll(
-            (r, y) -> _within(r, y),
-            ranges,
-            arrayMap(
-                (r, leaf) -> if(r.instant, toDecimal256(_instant(leaf), 18), _decimal(leaf)),
-                ranges,
-                arrayMap(r -> _leaf(r.path), ranges))))
-);
-
-MACRO _all_matching(definitions) AS
-(
-    SELECT * FROM _matching(definitions, 7)
-    UNION ALL
-    SELECT * FROM _matching(definitions, 30)
-    UNION ALL
-    SELECT * FROM _matching(definitions, 90)
-);
-
 -- The double that is nearest to a decimal, for toFloat64 of one may be another; and a double as a decimal, as people
 -- write it.
 MACRO _double(decimal) AS toFloat64(toString(decimal));
 
 MACRO _as_written(double) AS toDecimal256(toString(double), 18);
-
--- What a group of matching events comes to.
-MACRO _calculated() AS
-multiIf(
-    any(calculation) = 'count', toDecimal256(count(), 18),
-    any(calculation) = 'unique', toDecimal256(uniqExactIf(v, calculation = 'unique' AND v != ''), 18),
-    any(calculation) = 'sum', ifNull(sum(x), toDecimal256(0, 18)),
-    count(x) = 0, NULL,
-    any(calculation) = 'average', _as_written(_double(sum(x)) / count(x)),
-    any(calculation) = 'min', min(x),
-    any(calculation) = 'max', max(x),
-    _as_written(_double(
-        quantilesExactLowIf(0.5, 0.9, 0.95, 0.99)(x, startsWith(calculation, 'p'))[
-            transform(any(calculation), ['p50', 'p90', 'p95', 'p99'], [1, 2, 3, 4], 1)]))
-);
 
 -- Requests and recipe actions are kept as sums. All windows end at one minute of their hour, so of quarter hours only
 -- those that lie at an end, so many whole days before as_of, are cut; in their place are minutes, where those are kept.
@@ -177,31 +117,48 @@ MACRO _is_cut(at, days) AS
 
 MACRO _key(value) AS if(value = '', '', concat('s', value));
 
-MACRO _texts_hold() AS
-(empty(texts) OR arrayAll((t, leaf) -> _holds(t, leaf), texts, arrayMap(t -> keys[t.path], texts)));
-
--- How far back the metrics of a source look.
-MACRO _since(definitions, kind) AS
-_until() - toIntervalDay(2 * (SELECT max(if(source = kind, interval_days, 0)) FROM definitions()));
+-- How far back the metrics of a source look, so many windows.
+MACRO _since(definitions, kind, windows) AS
+_until() - toIntervalDay(windows * (SELECT max(if(source = kind, interval_days, 0)) FROM definitions()));
 
 MACRO _at_an_end(at) AS (_is_cut(at, 7) OR _is_cut(at, 30) OR _is_cut(at, 90));
 
-MACRO _in_window() AS
-toDateTime64(at, 3, 'UTC') >= _until() - toIntervalDay(2 * interval_days)
-    AND by_minute = _is_cut(toStartOfFifteenMinutes(at), interval_days);
-
 -- Of the failed ones, or of the others, where a filter asks for it: a row is of both.
 MACRO _failed_or_not(total) AS
-if(arrayExists(t -> t.path = 'failed', texts), [(toUInt64(failed), 'b1'), (toUInt64(total - failed), 'b0')], [(toUInt64(total), 'b0')]);
+if(
+    arrayExists(t -> t.path = 'failed', texts),
+    [(toUInt64(failed), 'b1'), (toUInt64(total - failed), 'b0')],
+    [(toUInt64(total), 'b0')]);
 
--- Requests, as product events; but a row is several of them: how many (n), of how many what is calculated with is
--- missing, and what it comes to.
-MACRO _matching_requests(definitions) AS
+-- Whatever may count, once for each metric that may count it, over so many windows. A row of product events is one of
+-- them; of requests and actions it is several (n), of some of which (without) what is calculated with is missing, and
+-- summed is what it comes to.
+MACRO _candidates(definitions, windows) AS
 (
     SELECT
-        metric_id, tenant, toDateTime64(at, 3, 'UTC') AS time,
-        time >= _until() - toIntervalDay(interval_days) AS current,
-        calculation, keys, part.1 AS n,
+        metric_id, interval_days, calculation, property, texts, ranges, tenant, time, user_id, properties,
+        true AS is_event, toUInt64(1) AS n, toUInt64(0) AS without, CAST(NULL, 'Nullable(Decimal(76, 18))') AS summed,
+        toUInt16(1) AS divisor
+    FROM product_events AS e
+    INNER JOIN
+    (
+        SELECT metric_id, interval_days, calculation, property, texts, ranges, arrayJoin(names) AS event
+        FROM definitions() WHERE source = 'events'
+    ) AS m ON e.name = m.event
+    WHERE e.name IN (SELECT arrayJoin(names) FROM definitions() WHERE source = 'events')
+        AND time >= _since(definitions, 'events', windows)
+        AND time < _until()
+        AND _of_tenant()
+        AND time >= _until() - toIntervalDay(windows * interval_days)
+    UNION ALL
+    SELECT
+        metric_id, interval_days, calculation, property, texts, ranges, tenant, toDateTime64(at, 3, 'UTC') AS time,
+        user_id,
+        CAST(
+            map('team_id', _key(team_id), 'agent_id', _key(agent_id), 'token_id', _key(token_id),
+                'user_id', _key(user_id), 'model', _key(model), 'operation', _key(operation), 'failed', part.2),
+            'Map(LowCardinality(String), String)') AS properties,
+        false AS is_event, part.1 AS n,
         if(property = 'cost' AND calculation != 'count' AND paid_in = '', n, 0) AS without,
         multiIf(
             calculation = 'count', toDecimal256(0, 18),
@@ -210,23 +167,18 @@ MACRO _matching_requests(definitions) AS
             property = 'output_tokens', toDecimal256(output_tokens, 18),
             property = 'total_tokens', toDecimal256(input_tokens, 18) + toDecimal256(output_tokens, 18),
             property = 'cost', toDecimal256(cost, 18),
-            toDecimal256(duration_us, 18)) AS x,
+            toDecimal256(duration_us, 18)) AS summed,
         if(calculation != 'count' AND property = 'duration_ms', 1000, 1) AS divisor
     FROM
     (
-        SELECT
-            *,
-            arrayJoin(_failed_or_not(requests)) AS part,
-            map('team_id', _key(team_id), 'agent_id', _key(agent_id), 'token_id', _key(token_id),
-                'user_id', _key(user_id), '$user_id', _key(user_id), 'model', _key(model),
-                'operation', _key(operation), 'failed', part.2) AS keys
+        SELECT *, arrayJoin(_failed_or_not(requests)) AS part
         FROM
         (
             SELECT
                 0 AS by_minute, quarter AS at, tenant, team_id, agent_id, token_id, user_id, model, operation,
                 currency AS paid_in, requests, failed, input_tokens, output_tokens, cost, duration_us
             FROM requests_15m
-            WHERE toDateTime64(quarter, 3, 'UTC') >= _since(definitions, 'requests')
+            WHERE toDateTime64(quarter, 3, 'UTC') >= _since(definitions, 'requests', windows)
                 AND quarter < toStartOfMinute({as_of:DateTime('UTC')})
                 AND _of_tenant()
             UNION ALL
@@ -234,7 +186,7 @@ MACRO _matching_requests(definitions) AS
                 1 AS by_minute, minute AS at, tenant, team_id, agent_id, token_id, user_id, model, operation,
                 currency AS paid_in, requests, failed, input_tokens, output_tokens, cost, duration_us
             FROM requests_1m
-            WHERE toDateTime64(minute, 3, 'UTC') >= _since(definitions, 'requests')
+            WHERE toDateTime64(minute, 3, 'UTC') >= _since(definitions, 'requests', windows)
                 AND minute < toStartOfMinute({as_of:DateTime('UTC')})
                 AND minute >= _kept_from()
                 AND _at_an_end(toStartOfFifteenMinutes(minute))
@@ -242,47 +194,42 @@ MACRO _matching_requests(definitions) AS
         ) AS r
         CROSS JOIN
         (
-            SELECT metric_id, interval_days, calculation, property, currency AS wanted, texts
+            SELECT metric_id, interval_days, calculation, property, currency AS wanted, texts, ranges
             FROM definitions() WHERE source = 'requests'
         ) AS m
-        WHERE _in_window()
+        WHERE by_minute = _is_cut(toStartOfFifteenMinutes(at), interval_days)
+            AND toDateTime64(at, 3, 'UTC') >= _until() - toIntervalDay(windows * interval_days)
+            AND (property != 'cost' OR calculation = 'count' OR paid_in IN ('', wanted))
     )
     WHERE n > 0
-        AND (property != 'cost' OR calculation = 'count' OR paid_in IN ('', wanted))
-        AND _texts_hold()
-);
-
--- Recipe actions, likewise. No task has failed.
-MACRO _matching_actions(definitions) AS
-(
+    UNION ALL
     SELECT
-        metric_id, tenant, toDateTime64(at, 3, 'UTC') AS time,
-        time >= _until() - toIntervalDay(interval_days) AS current,
-        calculation, keys, part.1 AS n,
-        0 AS without,
+        metric_id, interval_days, calculation, property, texts, ranges, tenant, toDateTime64(at, 3, 'UTC') AS time,
+        '' AS user_id,
+        CAST(
+            map('recipe_id', _key(recipe_id), 'app', _key(app), 'failed', part.2),
+            'Map(LowCardinality(String), String)') AS properties,
+        false AS is_event, part.1 AS n, 0 AS without,
         multiIf(
             calculation = 'count', toDecimal256(0, 18),
             property = 'actions', toDecimal256(n, 18),
-            part.2 = 'b1', toDecimal256(0, 18),
-            toDecimal256(tasks, 18)) AS x,
+            part.2 = 'b1', toDecimal256(0, 18),  -- no task has failed
+            toDecimal256(tasks, 18)) AS summed,
         1 AS divisor
     FROM
     (
-        SELECT
-            *,
-            arrayJoin(_failed_or_not(actions)) AS part,
-            map('recipe_id', _key(recipe_id), 'app', _key(app), 'failed', part.2) AS keys
+        SELECT *, arrayJoin(_failed_or_not(actions)) AS part
         FROM
         (
             SELECT 0 AS by_minute, quarter AS at, tenant, recipe_id, app, actions, tasks, failed
             FROM tasks_15m
-            WHERE toDateTime64(quarter, 3, 'UTC') >= _since(definitions, 'actions')
+            WHERE toDateTime64(quarter, 3, 'UTC') >= _since(definitions, 'actions', windows)
                 AND quarter < toStartOfMinute({as_of:DateTime('UTC')})
                 AND _of_tenant()
             UNION ALL
             SELECT 1 AS by_minute, minute AS at, tenant, recipe_id, app, actions, tasks, failed
             FROM tasks_1m
-            WHERE toDateTime64(minute, 3, 'UTC') >= _since(definitions, 'actions')
+            WHERE toDateTime64(minute, 3, 'UTC') >= _since(definitions, 'actions', windows)
                 AND minute < toStartOfMinute({as_of:DateTime('UTC')})
                 AND minute >= _kept_from()
                 AND _at_an_end(toStartOfFifteenMinutes(minute))
@@ -290,49 +237,61 @@ MACRO _matching_actions(definitions) AS
         ) AS r
         CROSS JOIN
         (
-            SELECT metric_id, interval_days, calculation, property, texts
+            SELECT metric_id, interval_days, calculation, property, texts, ranges
             FROM definitions() WHERE source = 'actions'
         ) AS m
-        WHERE _in_window()
+        WHERE by_minute = _is_cut(toStartOfFifteenMinutes(at), interval_days)
+            AND toDateTime64(at, 3, 'UTC') >= _until() - toIntervalDay(windows * interval_days)
     )
-    WHERE n > 0 AND _texts_hold()
+    WHERE n > 0
 );
 
-MACRO _all_summed(definitions) AS
+-- Those of them that the filters leave: the leaf (v) and the number (x) that are calculated with.
+MACRO _matching(definitions, windows) AS
 (
-    SELECT * FROM _matching_requests(definitions)
-    UNION ALL
-    SELECT * FROM _matching_actions(definitions)
+    SELECT
+        metric_id, tenant, time, user_id, properties, calculation, is_event, n, without, divisor,
+        time >= _until() - toIntervalDay(interval_days) AS current,
+        if(calculation = 'count' OR NOT is_event, '', _leaf(property)) AS v,
+        if(is_event, if(calculation IN ('count', 'unique') OR v = '', NULL, _decimal(v)), summed) AS x
+    FROM _candidates(definitions, windows)
+    WHERE (empty(texts) OR arrayAll((t, leaf) -> _holds(t, leaf), texts, arrayMap(t -> _leaf(t.path), texts)))
+        AND (empty(ranges) OR arrayAll(
+            (r, y) -> _within(r, y),
+            ranges,
+            arrayMap(
+                (r, leaf) -> if(r.instant, toDecimal256(_instant(leaf), 18), _decimal(leaf)),
+                ranges,
+                arrayMap(r -> _leaf(r.path), ranges))))
 );
 
--- What a group of rows of sums comes to.
-MACRO _added_up() AS
+-- What a group of them comes to.
+MACRO _calculated() AS
 multiIf(
     any(calculation) = 'count', toDecimal256(sum(n), 18),
-    any(calculation) = 'sum', sum(x) / any(divisor),
-    sum(n) = sum(without), NULL,
-    _as_written(_double(sum(x) / any(divisor)) / (sum(n) - sum(without)))
+    any(calculation) = 'unique', toDecimal256(uniqExactIf(v, calculation = 'unique' AND v != ''), 18),
+    any(calculation) = 'sum', ifNull(sum(x) / any(divisor), toDecimal256(0, 18)),
+    sumIf(n - without, x IS NOT NULL) = 0, NULL,
+    any(calculation) = 'average', _as_written(_double(sum(x) / any(divisor)) / sumIf(n - without, x IS NOT NULL)),
+    any(calculation) = 'min', min(x),
+    any(calculation) = 'max', max(x),
+    _as_written(_double(
+        quantilesExactLowIf(0.5, 0.9, 0.95, 0.99)(x, startsWith(calculation, 'p'))[
+            transform(any(calculation), ['p50', 'p90', 'p95', 'p99'], [1, 2, 3, 4], 1)]))
 );
 
--- What each window comes to, of whatever source.
+-- What each window comes to.
 MACRO _windows(definitions) AS
 (
     SELECT
         CAST(tenant, 'String') AS tenant, metric_id, current,
         _calculated() AS amount,
-        count() AS events,
-        if(any(calculation) = 'count', 0, countIf(v = '')) AS missing,
-        if(any(calculation) IN ('count', 'unique'), 0, countIf(v != '' AND NOT startsWith(v, 'x') AND x IS NULL))
+        sum(n) AS events,
+        sum(without) + countIf(is_event AND calculation != 'count' AND v = '') AS missing,
+        countIf(is_event AND calculation NOT IN ('count', 'unique') AND v != '' AND NOT startsWith(v, 'x') AND x IS NULL)
             AS not_numeric,
-        if(any(calculation) IN ('count', 'unique'), 0, countIf(startsWith(v, 'x'))) AS not_exact
-    FROM _all_matching(definitions)
-    GROUP BY tenant, metric_id, current
-    UNION ALL
-    SELECT
-        CAST(tenant, 'String') AS tenant, metric_id, current,
-        _added_up() AS amount,
-        sum(n) AS events, sum(without) AS missing, 0 AS not_numeric, 0 AS not_exact
-    FROM _all_summed(definitions)
+        countIf(calculation NOT IN ('count', 'unique') AND startsWith(v, 'x')) AS not_exact
+    FROM _matching(definitions, 2)
     GROUP BY tenant, metric_id, current
 );
 
@@ -408,12 +367,8 @@ MACRO _values(definitions) AS
     ) AS m ON w.metric_id = m.metric_id
 );
 
--- The metric that was asked for, or all.
-PART _chosen AS
-SELECT * FROM _in_force()
-WHERE {metric:String} = '' OR metric_id = {metric:String};
-
--- A bar for each day that a metric's window touches, of every customer with anything in it.
+-- A bar for each day of the zone that the window touches: the first and the last are cut by the window, so that bars of
+-- counts and sums add up to the value shown beside them.
 MACRO _by_day(definitions) AS
 (
     SELECT
@@ -436,16 +391,16 @@ MACRO _by_day(definitions) AS
         FROM
         (
             SELECT CAST(tenant, 'String') AS tenant, metric_id, _day(time) AS day, _calculated() AS amount
-            FROM _all_matching(definitions)
-            WHERE current
-            GROUP BY tenant, metric_id, day
-            UNION ALL
-            SELECT CAST(tenant, 'String') AS tenant, metric_id, _day(time) AS day, _added_up() AS amount
-            FROM _all_summed(definitions)
-            WHERE current
+            FROM _matching(definitions, 1)
             GROUP BY tenant, metric_id, day
         )
         GROUP BY tenant, metric_id
     ) AS w
     INNER JOIN (SELECT metric_id, calculation, interval_days FROM definitions()) AS m ON w.metric_id = m.metric_id
 );
+
+-- The metric that was asked for, or all.
+PART _chosen AS
+SELECT * FROM _in_force()
+WHERE {metric:String} = '' OR metric_id = {metric:String};
+
