@@ -28,7 +28,7 @@ def test_poison_of_every_kind_amid_kills(scene: Scene) -> None:
     """Nobody stops but by kill -9, what can be counted is, and an audit finds nothing.
 
     Beside the rejected kinds of `Traffic`: numbers at and beyond bounds, header names that are no
-    UTF-8, and valid events that one of a view's targets refuses.
+    UTF-8, records full of properties, and valid events that one of a view's targets refuses.
     """
     scene.set_up(partitions=4)
     poison.refuse_in(scene, "requests_15m")
@@ -37,6 +37,7 @@ def test_poison_of_every_kind_amid_kills(scene: Scene) -> None:
         poison.send(scene, number)
         poison.send_extremes(scene, number)
         poison.send_odd_names(scene, number)
+        poison.send_properties(scene, number)
 
     count_through_kills(
         scene, seed=5, events=40_000, kills=5, between=between, refused=poison.is_refused

@@ -122,7 +122,12 @@ class ProductEvents:
 
 def _is_shallow(properties: bytes) -> bool:
     """Whether JSON is an object that nests no deeper than properties may."""
-    return properties.startswith(b"{") and within_depth(properties, MAX_PROPERTIES_DEPTH)
+    if properties[0] != _BRACE:
+        return False
+    # As `within_depth` begins; a call for each event is what it costs.
+    if properties.count(b"{") + properties.count(b"[") <= MAX_PROPERTIES_DEPTH:
+        return True
+    return within_depth(properties, MAX_PROPERTIES_DEPTH)
 
 
 @lru_cache(maxsize=1)
@@ -131,6 +136,7 @@ def _tasks(rule_set: int) -> Mapping[tuple[str, str], int]:
     return {(k, o): int(is_task(rule_set, k, o)) for k in KINDS for o in OUTCOMES}
 
 
+_BRACE = ord("{")
 _ONLY_DEFAULT = frozenset({DEFAULT_CURRENCY})
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-from tests.support.contract.events import Read
+from tests.support.contract.events import TYPES, Read
 from tests.support.harness.batches import NAME, batch_of, send_batch, with_names
-from tests.support.harness.produce import BATCH, REQUESTS, STRUCTURED, Event
+from tests.support.harness.produce import BATCH, EVENTS, REQUESTS, STRUCTURED, Event
 from tests.support.harness.recount import ODD_KEY
 from tests.support.harness.scene import DEAD_LETTER, Scene
 
@@ -75,6 +75,24 @@ def send_extremes(scene: Scene, number: int) -> None:
     for n, data in enumerate((*[most] * 20, *beyond)):
         value = json.dumps(request(f"c{number}.{n}", "m", **data)).encode()
         sender.send(REQUESTS, "c", value, STRUCTURED, partition=0)
+    sender.flush()
+
+
+def send_properties(scene: Scene, number: int) -> None:
+    """Send product events with as many and as odd properties as a record may hold."""
+    sender = scene.sender()
+    many: tuple[Data, ...] = (
+        {f"{n:x}": 1 for n in range(100_000)},
+        {f"{number} {n}": {"'); --": "\0"} for n in range(20_000)},
+        {"a.b": 1e308, "": {"": [[], {}]}, "long": "é" * 400_000, "nul\0": None},
+    )
+    for n, properties in enumerate(many):
+        event = request(f"p{number}.{n}")
+        event |= {"type": TYPES[EVENTS], "data": {"name": "odd", "properties": properties}}
+        value = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+        sender.send(EVENTS, "p", value, STRUCTURED, partition=0)
+    lone = b'{"data":{"name":"odd","properties":{"x":"\\ud800"}}}'
+    sender.send(EVENTS, "p", lone, STRUCTURED, partition=0)
     sender.flush()
 
 

@@ -9,7 +9,7 @@ _NAMES = ("opened", "clicked", "exported", "geöffnet")
 _PROPERTIES: tuple[Any, ...] = (
     None,
     {},
-    {"plan": "pro", "seats": 12, "price": 9.50, "tags": ["a", {"b": [1, 2]}]},
+    {"plan": "pro", "a.b": -0.0, "": "ü\n", "price": 9.50, "far": 1e99, "tags": [{"b": [1.0]}]},
     {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}},
 )
 _ZONES = ("Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "UTC", None)
