@@ -28,6 +28,7 @@ from pipeline.reports.plan import MOST_ORGANIZATIONS, MOST_VIEWS
 from pipeline.views.catalogue import Column, View
 from pipeline.views.formats import Format
 from pipeline.views.parameters import GRAINS, LARGEST
+from pipeline.views.projection import WIDE
 
 _INTEGER = re.compile(r"^(U?)Int(\d+)$")
 
@@ -206,6 +207,8 @@ def _kind(kind: str) -> Schema:
         more = {"description": "May be wider than a double."} if wide else {}
         name = f"{'u' if unsigned else ''}int{bits}"
         return {"type": "integer", "format": name, "minimum": low, "maximum": high, **more}
+    if kind == WIDE:
+        return {"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "description": "Exact."}
     if kind.startswith("Decimal"):
         return {"type": "string", "pattern": r"^-?\d+\.\d{9}$", "description": "Exact money."}
     if kind.startswith("DateTime"):

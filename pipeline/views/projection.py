@@ -11,6 +11,9 @@ from pipeline.views.call import Value, call, literal
 from pipeline.views.catalogue import Column, View, meant
 from pipeline.views.formats import Format
 
+WIDE = "Decimal(76, 18)"
+"""The type of what user-defined metrics come to; as text without zeros at its end."""
+
 _INSTANT = re.compile(r"^(?:Nullable\()?DateTime(64)?\b")
 
 
@@ -96,6 +99,8 @@ def _expression(column: Column, tz: str, shape: Shape) -> str:
         written = name if instant[1] else f"toDateTime64({name}, 3, {literal(tz)})"
     elif instant:
         written = _rfc3339(name, tz, fraction=bool(instant[1]))
+    elif WIDE in column.type and not shape.format.typed:
+        written = f"toString({name})"  # without zeros at its end
     elif shape.spreadsheet and "String" in column.type:
         written = f"if(match({name}, '^[=+@-]'), concat('\\'', {name}), {name})"
     else:

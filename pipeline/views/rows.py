@@ -1,8 +1,9 @@
 """Rows for programs: JSON, CSV.
 
 JSON and CSV are exact: money is written with all its nine decimals, in JSON as a string (a reader
-would make a float of a number); counts are JSON numbers, in full. Instants and buckets are ISO 8601
-with their offset, days plain; what is not known is ``null``, in CSV empty.
+would make a float of a number), what a user-defined metric comes to without zeros at its end;
+counts are JSON numbers, in full. Instants and buckets are ISO 8601 with their offset, days plain;
+what is not known is ``null``, in CSV empty.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from zoneinfo import ZoneInfo
 from pipeline.process.printable import printable_json
 
 Rows = Sequence[Sequence[Any]]
+_MONEY_DECIMALS = 9
 
 
 def plain(value: Any) -> Any:
     """A value as JSON has it."""
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        text = f"{value:f}"
+        wide = len(text.partition(".")[2]) > _MONEY_DECIMALS
+        return text.rstrip("0").rstrip(".") if wide else text
     if isinstance(value, date):  # an instant is one
         return value.isoformat()
     return value
