@@ -1,6 +1,6 @@
 """The panels: every number of the list, once. Pure.
 
-Order is that of the screen. Rows B belong to user-defined metrics, which have no views yet.
+Order is that of the screen. Rows B are user-defined metrics: one panel shows all that are in force.
 """
 
 from __future__ import annotations
@@ -311,6 +311,17 @@ PANELS: tuple[Panel, ...] = (
         fixed={"k": "5"},
     ),
     Panel(
+        "user-defined-metrics",
+        "User-defined metrics",
+        Tab.METRICS,
+        Kind.TABLE,
+        "metric_values",
+        ("tenant", "name", "value", "currency", "change_percent", "state"),
+        ("B1", "B2", "B4", "B6", "B7"),
+        width=24,
+        scope="tenant",
+    ),
+    Panel(
         "customers",
         "Customers",
         Tab.CUSTOMERS,
@@ -329,6 +340,46 @@ PANELS: tuple[Panel, ...] = (
         ("A7", "A8"),
         width=24,
         height=16,
+    ),
+    Panel(
+        "customer-metrics",
+        "Usage metrics",
+        Tab.CUSTOMER,
+        Kind.TABLE,
+        "metric_values",
+        (
+            "name",
+            "value",
+            "currency",
+            "previous",
+            "change_percent",
+            "state",
+            "events",
+            "missing",
+            "not_numeric",
+            "not_exact",
+        ),
+        ("A8", "B1", "B2", "B5", "B6"),
+        width=24,
+    ),
+    Panel(
+        "customer-metrics-by-day",
+        "A usage metric by day",
+        Tab.CUSTOMER,
+        Kind.BAR,
+        "metric_sparkline",
+        ("value",),
+        ("A8", "B3"),
+        x="day",
+    ),
+    Panel(
+        "customer-metric-breakdown",
+        "What a usage metric is made of",
+        Tab.CUSTOMER,
+        Kind.TABLE,
+        "metric_breakdown",
+        ("metric_id", "rank", "key", "value"),
+        ("B2",),
     ),
     Panel(
         "customer-tasks",

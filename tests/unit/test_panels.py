@@ -12,13 +12,14 @@ from tests.support.contract.views import VIEWS
 
 NUMBERS = {
     *(f"A{n}" for n in range(1, 11)),
+    *(f"B{n}" for n in range(1, 8)),
     *(f"C{n}" for n in range(1, 8)),
     *(f"D{n}" for n in range(1, 8)),
     "L1",
     "L2",
     "L3",
 }
-"""Rows B have no views yet; L2 is Prometheus'."""
+"""L2 is Prometheus'."""
 
 
 def test_every_number_has_a_panel() -> None:

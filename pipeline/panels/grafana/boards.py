@@ -146,6 +146,10 @@ def _filters(taken: set[str], tab: Tab) -> list[Json]:
         found.append(_asked("tenant", title, sql.ORGANIZATIONS, **every))
     if "token" in taken:
         found.append(_asked("token", "Token", sql.TOKENS, includeAll=True, allValue="''"))
+    if "metric" in taken:
+        found.append(_asked("metric", "Metric", sql.METRICS))
+    if "property" in taken:
+        found.append({"type": "textbox", "name": "property", "label": "Property", "query": ""})
     if "grain" in taken:
         found.append(
             {

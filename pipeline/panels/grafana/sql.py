@@ -42,6 +42,8 @@ _OF_FILTERS = {
     "grain": GRAIN,
     "tenant": "${tenant:singlequote}",
     "token": "${token:singlequote}",
+    "metric": "${metric:singlequote}",
+    "property": "${property:singlequote}",
 }
 
 
@@ -100,6 +102,11 @@ TOKENS = (
     "WHERE token_id != '' GROUP BY token_id ORDER BY text, value"
 )
 """The values of the filter of tokens: those with requests in the range."""
+METRICS = (
+    f"SELECT DISTINCT {escaped('metric_id')} AS value, name AS text "  # noqa: S608
+    f"FROM metric_values(as_of = {TO}, tenant = ${{tenant:singlequote}}) ORDER BY text, value"
+)
+"""The values of the filter of metrics: those in force."""
 COUNTED_UP_TO = (
     "SELECT newest_arrival AS time, concat('Counted up to here: ', type) AS text FROM as_of"
 )
