@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 import schemathesis
@@ -64,23 +64,28 @@ def test_whatever_is_asked_is_answered_as_it_says(api: Served, role: Role) -> No
             continue
 
         is_change = (found.path, found.method.upper()) == (CHANGES, "PUT")
-        checks = CHECKS[1:] if is_change else CHECKS
-
-        @settings(
-            max_examples=6,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=found.as_strategy())
-        def ask(case: Any, checks: Any = checks) -> None:
-            headers = {"Authorization": f"Bearer {who}"}
-            case.call_and_validate(base_url=base, headers=headers, checks=checks, timeout=60)
-
+        ask = asking(found, base, who, CHECKS[1:] if is_change else CHECKS)
         try:
             ask()
         except (AssertionError, BaseExceptionGroup) as error:
             wrong.append(f"{found.label}: {error} {getattr(error, 'exceptions', '')}")
     assert not wrong, "\n\n".join(wrong)
+
+
+def asking(operation: Any, base: str, who: str, checks: list[Any]) -> Callable[[], None]:
+    """Ask an operation in several ways, and hold each answer against the document."""
+
+    @settings(
+        max_examples=6,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def ask(case: Any) -> None:
+        headers = {"Authorization": f"Bearer {who}"}
+        case.call_and_validate(base_url=base, headers=headers, checks=checks, timeout=60)
+
+    return cast("Callable[[], None]", ask)
