@@ -61,6 +61,7 @@ class Bed:
         """Create empty source topics under a prefix."""
         names = [prefix + name for name in (workload.TOPIC, *OTHERS, DEAD_LETTER)]
         self.kafka.create_topics(names, partitions)
+        self.kafka.create_topics([prefix + "usage.metric-definitions"], 1)
 
     def loaded(self, kind: Workload, partitions: int = 8, at_least: int = 0) -> Loaded:
         """Return a topic filled with the scale's events, loading it at the first call."""
