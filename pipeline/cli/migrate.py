@@ -26,5 +26,5 @@ def migrate() -> None:
             click.echo(f"{len(names)} views {what}: {', '.join(names)}")
     if not any(done):
         click.echo("nothing to apply")
-    if zones.differing:
+    if zones.wrong:
         click.echo(zones.sentence, err=True)

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from pipeline import facts
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import engine_zones
+from pipeline.clickhouse.schema import engine_zones, views
 from pipeline.clickhouse.schema.migrate import check
 from pipeline.errors import UsageError
 from pipeline.facts.rules import rules_of
@@ -205,8 +205,15 @@ class Process:
         store = Store.connect(self._settings)
         check(store)
         zones = engine_zones.compare(store)
-        if zones.differing:
+        if zones.wrong:
             log.warning("%s", zones.sentence)
+        if outdated := views.outdated(store, views.shipped(zones.shifts)):
+            log.warning(
+                "%d views are not of this release, or not for the server's time zones (%s); "
+                "run: usage migrate",
+                len(outdated),
+                ", ".join(outdated),
+            )
         return store
 
     async def _to_its_end(self, part: Coroutine[Any, Any, object]) -> None:

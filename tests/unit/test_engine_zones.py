@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from tests.support.harness.process import clean_environment
 class Server:
     """A store whose zones are those of the package but for one."""
 
-    def __init__(self, version: str, wrong: str = "", unknown: str = "") -> None:
+    def __init__(self, version: str, wrong: str = "", like: str = "", unknown: str = "") -> None:
         self.version = version
-        self.wrong = wrong
+        self.wrong, self.like = wrong, like
         self.unknown = unknown
         self.asked: list[str] = []
 
@@ -34,25 +34,29 @@ class Server:
         self.asked.append(name)
         if name == self.unknown:
             raise StoreRefused("no such zone", code=36)
-        there = ZoneInfo("Asia/Tokyo" if name == self.wrong else name)
-        seconds = (datetime.fromtimestamp(at, there).utcoffset() for at in parameters["instants"])
-        return [([one.total_seconds() for one in seconds if one is not None],)]
-
-
-NOW = datetime(2026, 11, 28, tzinfo=UTC).timestamp()
+        there = self.like if name == self.wrong else name
+        return [(list(engine_zones.begins(there, range(parameters["first"], parameters["end"]))),)]
 
 
 def compared(server: Any) -> engine_zones.Comparison:
-    return engine_zones.compare(server, NOW)
+    return engine_zones.compare(server)
 
 
 def test_the_servers_zones_are_compared() -> None:
-    assert compared(Server("2026c")).differing == ()
-    wrong = compared(Server("2026c", wrong="America/Winnipeg"))
-    assert wrong.differing == ("America/Winnipeg",)
+    assert compared(Server("2026c")) == ("2026c", (), ())
+    near = compared(Server("2026c", wrong="America/Winnipeg", like="America/Regina"))
+    [shift] = near.shifts
+    assert shift.zone == "America/Winnipeg"
+    assert len(shift.changes) > 1
+    assert near.sentence == ""
+
+
+def test_a_zone_that_no_view_can_set_right_is_named() -> None:
+    wrong = compared(Server("2026c", wrong="America/Winnipeg", like="Asia/Tokyo"))
+    assert (wrong.shifts, wrong.wrong) == ((), ("America/Winnipeg",))
     assert "2026c" in wrong.sentence
-    assert "America/Winnipeg differ." in wrong.sentence
-    assert compared(Server("2026c", unknown="Cuba")).differing == ("Cuba",)
+    assert "America/Winnipeg differ too much." in wrong.sentence
+    assert compared(Server("2026c", unknown="Cuba")).wrong == ("Cuba",)
 
 
 def test_few_zones_are_asked_for_and_none_of_the_same_version() -> None:

@@ -1,14 +1,12 @@
 -- Amounts of different currencies are never added; unpriced requests cost nothing.
 CREATE OR REPLACE VIEW cost_trend{cluster} AS
-SELECT bucket, CAST(currency, 'String') AS currency, sum(cost) AS cost
+SELECT _started(place) AS bucket, CAST(currency, 'String') AS currency, sum(cost) AS cost
 FROM
 (
-    SELECT
-        _bucket(time) AS bucket,
-        currency, cost
+    SELECT _bucket(time) AS place, currency, cost
     FROM _totals()
     -- so that a wrong grain, and too many minutes, are refused
-    WHERE (SELECT count() FROM _buckets()) > 0
+    WHERE (SELECT count() FROM _times()) > 0
 )
 GROUP BY bucket, currency
 HAVING cost != 0

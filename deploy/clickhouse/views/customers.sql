@@ -23,10 +23,13 @@ FROM
     UNION ALL
     SELECT tenant, false, '', '', '', sum(tasks), 0, 0, 0, toDateTime(0, 'UTC')
     FROM _tasks(
-        since = _begins(greatest(_month(toStartOfMinute({as_of:DateTime('UTC')})), _available_from())),
+        since = toDateTime(
+            greatest(addMonths(toDate({as_of:DateTime('UTC')}), -1), _available_from()) - 1, 'UTC'
+        ),
         until = {as_of:DateTime('UTC')},
         tenant = ''
     )
+    WHERE _month(at) >= greatest(_month(toStartOfMinute({as_of:DateTime('UTC')})), _available_from())
     GROUP BY tenant
     UNION ALL
     SELECT tenant, false, '', '', '', 0, count(), 0, 0, toDateTime(0, 'UTC')

@@ -6,7 +6,7 @@ SELECT
     if(registered.name = '', counted.tenant, registered.name) AS name,
     month,
     tasks,
-    _month(assumeNotNull((SELECT newest FROM _newest))) > month AS closed
+    assumeNotNull((SELECT _month(newest) FROM _newest())) > month AS closed
 FROM
 (
     SELECT

@@ -9,14 +9,17 @@ FROM
 (
     SELECT tenant, sum(tasks) AS tasks
     FROM _tasks(
-        since = _begins(greatest(
-            addMonths(_month(toStartOfMinute({as_of:DateTime('UTC')})), 1 - toInt64({months:UInt32})),
-            _available_from()
-        )),
+        since = toDateTime(
+            greatest(addMonths(toDate({as_of:DateTime('UTC')}), -toInt64({months:UInt32})), _available_from()) - 1, 'UTC'
+        ),
         until = {as_of:DateTime('UTC')},
         tenant = ''
     )
     WHERE (SELECT throwIf({tz:String} = '', 'no time zone: name one, such as UTC')) = 0
+        AND _month(at) >= greatest(
+            addMonths(_month(toStartOfMinute({as_of:DateTime('UTC')})), 1 - toInt64({months:UInt32})),
+            _available_from()
+        )
     GROUP BY tenant
     HAVING tasks > 0
 ) AS counted

@@ -1,50 +1,55 @@
-"""ClickHouse's own time zones beside those of the ``tzdata`` package: which of them differ.
+"""ClickHouse's own time zones beside those of the ``tzdata`` package: whose days differ.
 
-A view that takes a ``tz`` finds days, weeks and months by ClickHouse's; billing periods, the months
-of live windows and what is typed at a terminal follow the package's (:mod:`.zones`).
+``usage migrate`` writes these few into the views, so that days, weeks and months are the package's
+in every zone (:mod:`.zone_shifts`). How ClickHouse itself prints an instant in them is left to it.
 """
 
 from __future__ import annotations
 
 import re
-import time
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
-from zoneinfo import ZoneInfo
 
-from pipeline.clickhouse.schema.zones import changed_since, changes
+from pipeline.clickhouse.schema import zone_shifts
+from pipeline.clickhouse.schema.zones import changed_since, rows_of
 from pipeline.errors import StoreRefused
 from pipeline.facts import zones
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
 
-AHEAD_SECONDS = 2 * 365 * 86_400
-_STEP = 7 * 86_400
-_YEAR = 365 * 86_400
+_DAY = 86_400
+_YEAR = 365
+
+UNTIL = int(datetime(2040, 1, 1, tzinfo=UTC).timestamp()) // _DAY
+"""Days are compared until then, in days since 1970: a fixed one, so that views stay as they are."""
 
 
 class Comparison(NamedTuple):
-    """Two zone databases, from the year before the older one up to two years ahead."""
+    """Two zone databases, from the year before the older one to :data:`UNTIL`."""
 
     server: str
     """Version of the server's database, ``2026c``; empty where it does not say, nothing asked."""
-    differing: tuple[str, ...]
-    """The zones whose offsets differ."""
+    shifts: zone_shifts.Shifts
+    """The zones whose days differ, and how views set them right."""
+    wrong: tuple[str, ...]
+    """Zones that no view can set right: the server lacks them, or has days far from ours."""
 
     @property
     def sentence(self) -> str:
         """What an operator should know; empty where there is nothing."""
-        if not self.differing:
+        if not self.wrong:
             return ""
         return (
             f"ClickHouse's time zones are of {self.server}, those of tzdata of {zones.VERSION}: "
-            f"{', '.join(self.differing)} differ. Days, weeks and months of views in these zones "
-            "are ClickHouse's; upgrade the server, or the package, so that both are of one version"
+            f"{', '.join(self.wrong)} differ too much. Views in these zones fail, or have "
+            "ClickHouse's days, weeks and months; upgrade the server, or the package, so that "
+            "both are of one version"
         )
 
 
-def compare(store: Store, now: float | None = None) -> Comparison:
+def compare(store: Store) -> Comparison:
     """Ask the server about the zones that may differ.
 
     A zone once asked for takes 4.5 MB of the server for good, all of them 2.7 GB. So only those are
@@ -52,11 +57,16 @@ def compare(store: Store, now: float | None = None) -> Comparison:
     """
     server = _version(store)
     if server in ("", zones.VERSION):
-        return Comparison(server, ())
-    begin = min(_begin(server), _begin(zones.VERSION)) - _YEAR
-    end = int(time.time() if now is None else now) + AHEAD_SECONDS
-    names = changed_since(begin)
-    return Comparison(server, tuple(name for name in names if _differs(store, name, (begin, end))))
+        return Comparison(server, (), ())
+    days = range(min(_first(server), _first(zones.VERSION)), UNTIL)
+    shifts, wrong = [], []
+    for name in changed_since(days.start * _DAY):
+        found = _compared(store, name, days)
+        if found is None:
+            wrong.append(name)
+        elif found.changes:
+            shifts.append(found)
+    return Comparison(server, tuple(shifts), tuple(wrong))
 
 
 def _version(store: Store) -> str:
@@ -68,33 +78,29 @@ def _version(store: Store) -> str:
     return str(rows[0][0]) if rows else ""
 
 
-def _differs(store: Store, name: str, span: tuple[int, int]) -> bool:
-    instants = _instants(name, *span)
+def _compared(store: Store, name: str, days: range) -> zone_shifts.Shift | None:
     try:
         [(theirs,)] = store.query(
-            f"SELECT arrayMap(t -> timezoneOffset(toDateTime(t, '{name}')), "
-            "{instants:Array(UInt32)})",
-            {"instants": instants},
+            f"SELECT arrayMap(day -> toUnixTimestamp(toDateTime(toDate(day), '{name}')), "
+            "range({first:UInt32}, {end:UInt32}))",
+            {"first": days.start, "end": days.stop},
         )
     except StoreRefused:  # it has no such zone
-        return True
-    zone = ZoneInfo(name)
-    return [_offset(zone, instant) for instant in instants] != list(theirs)
+        return None
+    return zone_shifts.between(name, list(begins(name, days)), theirs)
 
 
-def _begin(version: str) -> int:
-    """About when the year of a version began, in seconds since 1970; of none: 1970."""
+def _first(version: str) -> int:
+    """About a year before the year of a version, in days since 1970; of none: 1971."""
     year = re.match(r"\d{4}", version)
-    return (int(year[0]) - 1970) * _YEAR if year else 0
+    return (int(year[0]) - 1970) * _YEAR - _YEAR if year else _YEAR
 
 
-def _instants(name: str, begin: int, end: int) -> list[int]:
-    """Every week, and both sides of each change that the zone's file lists."""
-    listed = [since for since in changes(name) if begin < since < end]
-    return sorted({*range(begin, end, _STEP), *listed, *(since - 1 for since in listed)})
-
-
-def _offset(zone: ZoneInfo, instant: int) -> int:
-    offset = datetime.fromtimestamp(instant, zone).utcoffset()
-    assert offset is not None  # noqa: S101 - a ZoneInfo's never is
-    return round(offset.total_seconds())
+def begins(name: str, days: range) -> Iterator[int]:
+    """When each day begins by the package, in seconds since 1970."""
+    rows = iter(rows_of(name))
+    since, offset, reached = next(rows)
+    for midnight in (day * _DAY for day in days):
+        while reached <= midnight:
+            since, offset, reached = next(rows)
+        yield max(since, midnight - offset)

@@ -19,6 +19,9 @@ WINDOW = 1_000_000
 
 SUPERSEDED = "superseded.txt"
 
+_MANY_DAYS = 18_000
+"""Before them no DateTime need be: less than there are since 1970."""
+
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _PIECE = re.compile(
     r"""(?P<comment>--[^\n]*|/\*.*?\*/)
@@ -30,8 +33,10 @@ _PIECE = re.compile(
 )
 _ENGINE = re.compile(r"\{engine:(\w+)(\([^{}]*\))?\}")
 KEEP_MINUTE_ROWS, KEEP_PRODUCT_EVENTS = "{keep_minute_rows}", "{keep_product_events}"
+KEPT_FROM = "{kept_from}"
+"""From when on the minutes of a whole quarter hour are there: the first quarter hour after that."""
 _PLACEHOLDER = re.compile(
-    r"\{(?:cluster|window|keep_minute_rows|keep_product_events|engine:[^{}]*)\}"
+    r"\{(?:cluster|window|keep_minute_rows|keep_product_events|kept_from|engine:[^{}]*)\}"
 )
 _TOUCHES_VIEWS = re.compile(
     r"\b(MATERIALIZED\s+VIEW|MODIFY\s+QUERY|DROP|DETACH|ATTACH|RENAME|EXCHANGE|TRUNCATE)\b",
@@ -135,6 +140,7 @@ def fill_in(
         "{window}": _window(cluster),
         KEEP_MINUTE_ROWS: str(keep_minute_rows),
         KEEP_PRODUCT_EVENTS: str(keep_product_events),
+        KEPT_FROM: _kept_from(keep_minute_rows),
     }
 
     def value(match: re.Match[str]) -> str:
@@ -144,6 +150,17 @@ def fill_in(
         return values[match[0]]
 
     return _PLACEHOLDER.sub(value, statement)
+
+
+def _kept_from(days: int) -> str:
+    """As few functions as will do: a view names it in many places, and each is analysed."""
+    seconds = days * 86_400
+    if not days:
+        return "toDateTime(0, 'UTC')"
+    if days < _MANY_DAYS:
+        return f"toStartOfFifteenMinutes(now('UTC') - {seconds}) + 900"
+    since = f"greatest(0, intDiv(toUnixTimestamp(now()) - {seconds}, 900) * 900 + 900)"
+    return f"toDateTime({since}, 'UTC')"
 
 
 def _window(cluster: str) -> str:

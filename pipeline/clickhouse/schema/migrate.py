@@ -7,7 +7,8 @@
    chunk is open;
 5. the TTLs are those of the settings; how parts lie on the disk is as in :mod:`.table_settings`;
 6. the zones are those of the installed tzdata;
-7. the views are those of this release: what differs is made anew (:mod:`.views`);
+7. the views are those of this release, for the zones that the server has: what differs is made anew
+   (:mod:`.views`, :mod:`.engine_zones`);
 8. what is made from the views follows them.
 
 Killed anywhere and run again it ends the same: every statement may run twice (``IF NOT EXISTS``),
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import (
+    engine_zones,
     files,
     lock,
     resources,
@@ -96,7 +98,8 @@ class Release(NamedTuple):
     """What a release brings along."""
 
     migrations: Sequence[Migration]
-    views: Sequence[View]
+    views: Sequence[View] | None
+    """None: those of this release, as the server's zones want them."""
 
 
 def migrate(
@@ -160,7 +163,7 @@ def check_server(store: Store) -> None:
 def _release(migrations: Sequence[Migration] | None, shown: Sequence[View] | None) -> Release:
     return Release(
         files.read(resources.migrations()) if migrations is None else migrations,
-        views.shipped() if shown is None else shown,
+        shown,
     )
 
 
@@ -186,8 +189,11 @@ def _apply(
     _run(store, retention.statements(store, settings, cluster), held)
     if any(migration.name == "zones" for migration in release.migrations):
         zones.load(store, held.renew)
+    shown = release.views
+    if shown is None:
+        shown = views.shipped(engine_zones.compare(store).shifts)
     days = settings.keep_minute_rows, settings.keep_product_events_days
-    changes = views.changes(store, release.views, *days)
+    changes = views.changes(store, shown, *days)
     _run(store, changes.statements(cluster, *days), held)
     if then is not None:
         _run(store, then(store, cluster), held)

@@ -16,7 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.clickhouse.schema import files, parts, resources
+from pipeline.clickhouse.schema import files, parts, resources, zone_shifts
+from pipeline.clickhouse.schema.zone_shifts import Shifts
 from pipeline.errors import MigrationError
 
 if TYPE_CHECKING:
@@ -124,29 +125,29 @@ class Changes(NamedTuple):
             yield files.fill_in(f"DROP VIEW IF EXISTS {name}{{cluster}}", cluster)
 
 
-@lru_cache(maxsize=1)
-def shipped() -> tuple[View, ...]:
-    """The views of this release."""
-    return read(resources.views())
+@lru_cache(maxsize=4)
+def shipped(shifts: Shifts = ()) -> tuple[View, ...]:
+    """The views of this release, for a store that has the days of these zones otherwise."""
+    return read(resources.views(), shifts)
 
 
-def read(folder: Path) -> tuple[View, ...]:
+def read(folder: Path, shifts: Shifts = ()) -> tuple[View, ...]:
     """Read a folder's views, by name; what they are made of is in its folder ``_parts``.
 
     Raises:
         MigrationError: a file does not hold the one view that it is named after.
     """
-    macros, selects = pieces(folder)
+    macros, selects = pieces(folder, shifts)
     return tuple(_view(path, macros, selects) for path in sorted(folder.glob("*.sql")))
 
 
-def pieces(folder: Path) -> tuple[dict[str, parts.Macro], dict[str, str]]:
+def pieces(folder: Path, shifts: Shifts = ()) -> tuple[dict[str, parts.Macro], dict[str, str]]:
     """The macros and the parts that a folder's views are made of, by name.
 
     Raises:
         MigrationError: a file of parts holds something else, or a name is taken twice.
     """
-    macros: dict[str, parts.Macro] = {}
+    macros = zone_shifts.macros(shifts)
     selects: dict[str, str] = {}
     for path in sorted((folder / "_parts").glob("*.sql")):
         for statement in files.split(path.read_text(encoding="utf-8")):

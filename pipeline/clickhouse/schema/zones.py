@@ -93,14 +93,21 @@ def offsets() -> list[tuple[str, int, int, int]]:
     ]
 
 
-def changed_since(instant: int) -> list[str]:
+@lru_cache(maxsize=64)
+def rows_of(name: str) -> tuple[tuple[int, int, int], ...]:
+    """(since, offset, reached) of one zone, without a look at the others."""
+    content = _content(name)
+    file = _parse(content)
+    later = _by_looking(file.changes[-1][0], content) if "," in file.rule else ()
+    return tuple(_rows(file, list(later)))
+
+
+@lru_cache(maxsize=4)
+def changed_since(instant: int) -> tuple[str, ...]:
     """The zones whose rules changed at or after an instant, in seconds since 1970."""
-    return [name for name in sorted(zones.names()) if _parse(_content(name)).is_changed(instant)]
-
-
-def changes(name: str) -> list[int]:
-    """When a zone's offset changed, as far as its file lists it, in seconds since 1970."""
-    return [since for since, _ in _parse(_content(name)).changes]
+    return tuple(
+        name for name in sorted(zones.names()) if _parse(_content(name)).is_changed(instant)
+    )
 
 
 def _content(name: str) -> bytes:

@@ -377,8 +377,8 @@ MACRO _by_day(definitions) AS
         arrayJoin(arrayFilter(
             one -> one >= _day(_until() - toIntervalDay(interval_days)),
             (
-                SELECT arraySort(groupUniqArray(_day(bucket)))
-                FROM _buckets(
+                SELECT arraySort(groupUniqArray(_day(time)))
+                FROM _times(
                     grain = 'day',
                     since = toDateTime(greatest(0, toInt64(toUnixTimestamp({as_of:DateTime('UTC')})) - 7776000), 'UTC'),
                     until = {as_of:DateTime('UTC')})

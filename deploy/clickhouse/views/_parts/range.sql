@@ -1,15 +1,13 @@
 -- What a range [since, until), seconds cut off, is answered from: quarter hours that lie in it, and minutes at its
 -- two ends, where those are still kept; an older end is cut to the quarter hours that lie in the range. Minutes
 -- stop being whole one quarter hour after the oldest that is kept.
-MACRO _kept_from() AS
-toDateTime(if({keep_minute_rows} = 0, 0, greatest(0,
-    intDiv(toUnixTimestamp(now()) - {keep_minute_rows} * 86400, 900) * 900 + 900)), 'UTC');
+MACRO _kept_from() AS {kept_from};
 
 MACRO _bounds() AS
     toStartOfMinute({since:DateTime('UTC')}) AS first,
     toStartOfMinute({until:DateTime('UTC')}) AS last,
     _kept_from() AS kept,
-    toStartOfFifteenMinutes(first + toIntervalMinute(14)) AS first_quarter;
+    toStartOfFifteenMinutes(first + 840) AS first_quarter;
 
 MACRO _range() AS
     _bounds(),
@@ -18,8 +16,7 @@ MACRO _range() AS
 -- With the grain `minute`, minutes all the way.
 MACRO _range_by_grain() AS
     _bounds(),
-    if({grain:String} = 'minute', least(toStartOfFifteenMinutes(last), kept), toStartOfFifteenMinutes(last))
-        AS last_quarter;
+    least(toStartOfFifteenMinutes(last), if({grain:String} = 'minute', kept, last)) AS last_quarter;
 
 MACRO _in_quarters() AS quarter >= first AND quarter < last_quarter;
 

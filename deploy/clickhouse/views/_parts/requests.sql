@@ -45,7 +45,7 @@ WHERE _at_the_ends() AND _of_tenant();
 PART _user_days AS
 WITH
     _range(),
-    toDate(first + toIntervalSecond(86399)) AS first_day,
+    toDate(first + 86399) AS first_day,
     toDate(last) AS last_day
 SELECT
     tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
@@ -72,7 +72,7 @@ WHERE _at_the_ends() AND _of_tenant();
 PART _users AS
 WITH
     _range(),
-    toDate(first + toIntervalSecond(86399)) AS first_day,
+    toDate(first + 86399) AS first_day,
     toDate(last) AS last_day,
     toStartOfMonth(addDays(addMonths(first_day, 1), -1)) AS first_month,
     toStartOfMonth(last_day) AS last_month
