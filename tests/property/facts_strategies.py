@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.property.facts_model import KNOWN, ZONES, Rec
+from tests.property.facts_model import ZONES, Rec
+from tests.support.contract.events import ATTRIBUTES
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 
@@ -178,7 +179,7 @@ properties = st.one_of(
 product_data = _object({"name": ids}, {"user_id": optional_ids, "properties": properties} | unknown)
 
 any_attribute = st.one_of(ids, st.just(""), trees)
-attributes = {name: any_attribute for names in KNOWN.values() for name in names.split()}
+attributes = {name: any_attribute for names in ATTRIBUTES.values() for name in names.split()}
 zones = st.sampled_from([*sorted(ZONES), None])
 anchors = st.sampled_from([1, 15, 31, None])
 
@@ -186,7 +187,7 @@ anchors = st.sampled_from([1, 15, 31, None])
 @st.composite
 def entity_data(draw: st.DrawFn) -> dict[str, Any]:
     """Of a tenant, its id is that of the subject: to be put there."""
-    entity = draw(st.sampled_from(sorted(KNOWN)))
+    entity = draw(st.sampled_from(sorted(ATTRIBUTES)))
     known: dict[str, Any] = dict(attributes)
     if entity == "tenant":
         known |= {"timezone": zones, "billing_anchor_day": anchors}

@@ -14,9 +14,9 @@ from pipeline.facts.bulk.distinct import distinct
 from pipeline.facts.bulk.leaves import leaves
 from pipeline.facts.exact.json_values import decode
 from pipeline.facts.exact.leaves import leaves_of
-from tests.property.facts_model import parse
 from tests.property.facts_strategies import Raw, decimals, ids, repeating, wide
 from tests.property.facts_strategies import dumps as compact
+from tests.support.contract.events import parse
 from tests.support.contract.leaves import leaves as model
 from tests.support.harness.examples import examples
 

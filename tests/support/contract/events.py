@@ -1,7 +1,8 @@
 """A slow, obvious reading of one record by the events' contract, independent of the program's.
 
 Only plain `json`, `decimal`, `datetime` and dictionaries. Covers all types, in all three forms;
-what an event comes to is `Read`.
+what an event comes to is `Read`. The only such model: the properties of `pipeline.facts` compare
+rows with it (`tests/property/facts_model.py`), the recount of a log what the tables hold.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from importlib import resources
@@ -40,7 +41,7 @@ TOO_EARLY_MS = 10 * 60 * 1000
 TOO_LATE_MS = 400 * 24 * 3600 * 1000
 
 _TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _EXACT = Context(prec=5000, rounding=ROUND_HALF_EVEN, Emax=10**15, Emin=-(10**15))
 _DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -74,6 +75,7 @@ class Read:
 
     outcome: str  # counted, rejected, skipped (duplicates are the recount's to find)
     reason: str = ""
+    names: str = ""  # the field that the sentence must name
     index: int | None = None  # of a batch's element
     tenant: str = ""
     type: str = ""
@@ -84,11 +86,16 @@ class Read:
 
 
 class Rejected(Exception):
-    """The reason why an event does not count."""
+    """The reason why an event does not count, and the field at fault."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, names: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.names = reason, names
+
+
+def _need(right: object, name: str, reason: str = "invalid_data") -> None:
+    if not right:
+        raise Rejected(reason, name)
 
 
 def read_record(
@@ -112,7 +119,7 @@ def _read_value(
     topic: str, value: bytes, headers: dict[str, bytes], timestamp: int
 ) -> Iterator[Read]:
     form = _form(headers, value)
-    document = _parse(value)
+    document = parse(value)
     if form == "batch":
         yield from _elements(topic, document, value.decode(), timestamp)
     elif form == "binary":
@@ -138,7 +145,8 @@ def _form(headers: dict[str, bytes], value: bytes) -> str:
     return "structured" if first == b"{" else "batch"
 
 
-def _parse(value: bytes) -> Any:
+def parse(value: bytes) -> Any:
+    """Return JSON with its numbers as they were sent; raise `Rejected` where it is none."""
     if len(value) > MAX_BYTES or _depth(value) > MAX_DEPTH:
         raise Rejected("malformed")
     try:
@@ -178,7 +186,7 @@ def _elements(topic: str, document: Any, whole: str, timestamp: int) -> Iterator
         if isinstance(element, dict):
             yield _read(topic, element, timestamp, index, data_of(text))
         else:
-            yield Read("rejected", "malformed", index)
+            yield Read("rejected", "malformed", index=index)
 
 
 def _binary_envelope(headers: dict[str, bytes], document: Any) -> dict[str, Any]:
@@ -201,136 +209,150 @@ def _read(topic: str, event: dict[str, Any], timestamp: int, index: int | None, 
     try:
         _judge(topic, event, timestamp, read)
     except Rejected as rejected:
-        read.outcome, read.reason, read.data = "rejected", rejected.reason, {}
+        read.outcome, read.reason, read.names = "rejected", rejected.reason, rejected.names
+        read.data = {}
     return read
 
 
 def _judge(topic: str, event: dict[str, Any], timestamp: int, read: Read) -> None:
-    _check_envelope(event, read)
-    read.time_ms = _time_ms(event.get("time"), timestamp)
-    if read.type != TYPES[topic]:
-        raise Rejected("unknown_type")
+    read.time_ms = _check_envelope(event, read, timestamp)
+    _need(read.type == TYPES[topic], "type", "unknown_type")
     read.data = _DATA[topic](event["data"], read.tenant)
-    if read.time_ms > timestamp + TOO_EARLY_MS:
-        raise Rejected("too_early")
-    if read.time_ms < timestamp - TOO_LATE_MS:
-        raise Rejected("too_late")
+    _need(read.time_ms <= timestamp + TOO_EARLY_MS, "time", "too_early")
+    _need(read.time_ms >= timestamp - TOO_LATE_MS, "time", "too_late")
 
 
 def _is_text(value: Any, limit: int) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= limit
 
 
-def _check_envelope(event: dict[str, Any], read: Read) -> None:
+def _check_envelope(event: dict[str, Any], read: Read, timestamp: int) -> int:
+    """Check it in the order in which sentences name what is wrong; return its time."""
+
+    def need(name: str, right: object) -> None:
+        _need(right, name, "invalid_envelope")
+
+    need("specversion", event.get("specversion") == "1.0")
+    for name in ("id", "source"):
+        need(name, _is_text(event.get(name), 256))
+    need("type", read.type)
+    need("subject", read.tenant)
     media = event.get("datacontenttype")
-    good = (
-        event.get("specversion") == "1.0"
-        and _is_text(event.get("id"), 256)
-        and _is_text(event.get("source"), 256)
-        and read.tenant
-        and read.type
-        and (media is None or (isinstance(media, str) and _media(media) == "application/json"))
-        and isinstance(event.get("data"), dict)
-        and not any(isinstance(value, bytes) for value in event.values())
+    need(
+        "datacontenttype",
+        media is None or (isinstance(media, str) and _media(media) == "application/json"),
     )
-    if not good:
-        raise Rejected("invalid_envelope")
+    for name, value in event.items():
+        need(name, not isinstance(value, bytes))
+    at = event.get("time")
+    instant = timestamp if at is None else _instant(at) if isinstance(at, str) else None
+    need("time", instant is not None)
+    need("data", isinstance(event.get("data"), dict))
+    assert instant is not None
     read.identity = (read.tenant, event["source"], event["id"])
+    return instant
 
 
 def _media(text: str) -> str:
     return text.partition(";")[0].strip().lower()
 
 
-def _time_ms(text: Any, timestamp: int) -> int:
-    if text is None:
-        return timestamp
-    match = _TIME.fullmatch(text) if isinstance(text, str) else None
+def _instant(text: str) -> int | None:
+    """Return milliseconds since 1970; None where it is no RFC 3339 time with a zone."""
+    match = _TIME.fullmatch(text)
     if match is None:
-        raise Rejected("invalid_envelope")
-    day, clock, fraction, zulu, sign, hours, minutes = match.groups()
-    if clock.startswith("24"):  # which some versions of Python take for the next day's midnight
-        raise Rejected("invalid_envelope")
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    fraction, zone = match[7] or ".0", match[8]
+    offset = timedelta(0)
+    if zone not in "Zz":
+        hours, minutes = int(zone[1:3]), int(zone[4:])
+        if hours > 23 or minutes > 59:
+            return None
+        offset = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
     try:
-        at = datetime.fromisoformat(f"{day}T{clock}+00:00")
-        if not zulu:
-            zone = time.fromisoformat(f"{hours}:{minutes}")  # up to 23:59
-            shift = timedelta(hours=zone.hour, minutes=zone.minute)
-            at = at - shift if sign == "+" else at + shift
-    except (ValueError, OverflowError) as error:
-        raise Rejected("invalid_envelope") from error
-    return int(at.timestamp()) * 1000 + int(((fraction or "") + "000")[:3])
+        # Year 0 is none of datetime's, but the calendar repeats every 400 years.
+        there = datetime(year % 400 + 2000, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    since = there - datetime(1970, 1, 1, tzinfo=UTC) - offset
+    days = (year // 400 - 5) * 146_097
+    return (since // timedelta(seconds=1) + days * 86_400) * 1000 + int(fraction[1:4].ljust(3, "0"))
 
 
 def _request(data: dict[str, Any], _: str) -> dict[str, Any]:
-    cost = data.get("cost")
-    currency = "USD" if data.get("currency") is None else data["currency"]
-    right = isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency)
-    if cost is not None and not right:
-        raise Rejected("invalid_data")
+    operation, model = _required(data, "operation"), _required(data, "model")
+    status = _integer(data, "status_code", low=100, high=599)
+    took = _duration_us(data, required=True)
     for name in ("provider", "response_model", "error_type"):
         _text(data, name)
-    status = _integer(data, "status_code", low=100, high=599)
-    return {
-        "team_id": _text(data, "team_id"),
-        "agent_id": _text(data, "agent_id"),
-        "token_id": _text(data, "token_id"),
-        "user_id": _text(data, "user_id"),
-        "model": _required(data, "model"),
-        "operation": _required(data, "operation"),
-        "failed": int(status >= 400),
-        "unmetered": int(data.get("input_tokens") is None and data.get("output_tokens") is None),
-        "duration_us": _duration_us(data, required=True),
-        "cost_nanos": None if cost is None else _nanos(cost),
-        "currency": "" if cost is None else currency,
-    } | {
-        name: _integer(data, name, low=0, high=MAX_TOKENS, default=0)
-        for name in (
-            "input_tokens",
-            "output_tokens",
-            "cache_read_input_tokens",
-            "cache_creation_input_tokens",
-            "reasoning_output_tokens",
-        )
-    }
+    nanos, currency = _cost(data)
+    groups = {name: _text(data, name) for name in ("team_id", "agent_id", "token_id", "user_id")}
+    return (
+        groups
+        | {
+            "model": model,
+            "operation": operation,
+            "failed": int(status >= 400),
+            "duration_us": took,
+            "cost_nanos": nanos,
+            "currency": currency,
+            "unmetered": int(
+                data.get("input_tokens") is None and data.get("output_tokens") is None
+            ),
+        }
+        | {
+            name: _integer(data, name, low=0, high=MAX_TOKENS, default=0)
+            for name in (
+                "input_tokens",
+                "output_tokens",
+                "cache_read_input_tokens",
+                "cache_creation_input_tokens",
+                "reasoning_output_tokens",
+            )
+        }
+    )
+
+
+def _cost(data: dict[str, Any]) -> tuple[int | None, str]:
+    """Return the cost in nano-units, None where it is not priced, and its currency."""
+    if data.get("cost") is None:
+        return None, ""
+    nanos = _nanos(data["cost"])
+    currency = "USD" if data.get("currency") is None else data["currency"]
+    _need(isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency), "currency")
+    return nanos, currency
 
 
 def _action(data: dict[str, Any], _: str) -> dict[str, Any]:
-    kind = data.get("kind")
-    outcome = data.get("outcome")
-    if kind not in ("trigger", "control", "action", "call"):
-        raise Rejected("invalid_data")
-    if outcome not in ("succeeded", "failed", "skipped"):
-        raise Rejected("invalid_data")
-    step = data.get("step")
-    if isinstance(step, str):
+    recipe = _required(data, "recipe_id")
+    _required(data, "job_id")
+    if isinstance(data.get("step"), str):
         _required(data, "step")
     else:
         _integer(data, "step", low=-(2**63))
-    _required(data, "job_id")
+    kind, outcome = data.get("kind"), data.get("outcome")
+    _need(kind in ("trigger", "control", "action", "call"), "kind")
+    _need(outcome in ("succeeded", "failed", "skipped"), "outcome")
+    app = _text(data, "app")
     _text(data, "connection_id")
     _integer(data, "items", low=1, default=1)
     _integer(data, "iteration", low=0, default=0)
-    if not isinstance(data.get("rerun"), bool | None):
-        raise Rejected("invalid_data")
+    _need(isinstance(data.get("rerun"), bool | None), "rerun")
     _duration_us(data, required=False)
     return {
-        "recipe_id": _required(data, "recipe_id"),
-        "app": _text(data, "app"),
+        "recipe_id": recipe,
+        "app": app,
         "task": int(kind in ("action", "call") and outcome == "succeeded"),
         "failed": int(outcome == "failed"),
     }
 
 
 def _product_event(data: dict[str, Any], _: str) -> dict[str, Any]:
+    name, user = _required(data, "name"), _text(data, "user_id")
     properties = _object(data, "properties")
-    if _nesting(properties) > MAX_PROPERTIES_DEPTH:
-        raise Rejected("invalid_data")
-    return {
-        "user_id": _text(data, "user_id"),
-        "name": _required(data, "name"),
-        "properties": leaves(properties),
-    }
+    _need(_nesting(properties) <= MAX_PROPERTIES_DEPTH, "properties")
+    return {"user_id": user, "name": name, "properties": leaves(properties)}
 
 
 def _nesting(value: Any) -> int:
@@ -357,31 +379,24 @@ ATTRIBUTE_COLUMNS = sorted({name for names in ATTRIBUTES.values() for name in na
 
 
 def _entity(data: dict[str, Any], tenant: str) -> dict[str, Any]:
-    entity, entity_id = data.get("entity"), _required(data, "entity_id")
-    if not isinstance(entity, str) or entity not in ATTRIBUTES:
-        raise Rejected("invalid_data")
-    if not isinstance(data.get("deleted"), bool | None):
-        raise Rejected("invalid_data")
+    entity = data.get("entity")
+    _need(isinstance(entity, str) and entity in ATTRIBUTES, "entity")
+    entity_id = _required(data, "entity_id")
+    _need(isinstance(data.get("deleted"), bool | None), "deleted")
     attributes = {k: v for k, v in _object(data, "attributes").items() if v is not None}
-    if (tenant == "*") != (entity in ("model", "app")):
-        raise Rejected("invalid_data")
+    _need((tenant == "*") == (entity in ("model", "app")), "subject")
     if entity == "tenant":
-        _check_tenant(entity_id, tenant, attributes)
-    known = {name: attributes.get(name) for name in ATTRIBUTES[entity].split()}
+        _need(entity_id == tenant, "entity_id")
+        zone, day = attributes.get("timezone"), attributes.get("billing_anchor_day", 1)
+        _need(zone is None or (isinstance(zone, str) and zone in zones()), "timezone")
+        _need(type(day) is int and 1 <= day <= 31, "billing_anchor_day")
+    known = {name: attributes.get(name) for name in ATTRIBUTES[str(entity)].split()}
     return {
         "entity": entity,
         "entity_id": entity_id,
         "deleted": int(bool(data.get("deleted"))),
-        "attributes": canonical(attributes),
+        "attributes": text_of(attributes),
     } | {name: _column(name, known.get(name)) for name in ATTRIBUTE_COLUMNS}
-
-
-def _check_tenant(entity_id: str, tenant: str, attributes: dict[str, Any]) -> None:
-    zone, day = attributes.get("timezone"), attributes.get("billing_anchor_day", 1)
-    if entity_id != tenant or type(day) is not int or not 1 <= day <= 31:
-        raise Rejected("invalid_data")
-    if zone is not None and (not isinstance(zone, str) or zone not in zones()):
-        raise Rejected("invalid_data")
 
 
 def _column(name: str, value: Any) -> Any:
@@ -389,24 +404,19 @@ def _column(name: str, value: Any) -> Any:
         return int(value is True)
     if name == "billing_anchor_day":
         return value or 0
-    return value or "" if isinstance(value, str | None) else canonical(value)
+    return value or "" if isinstance(value, str | None) else text_of(value)
 
 
-def canonical(value: Any) -> str:
-    """Return JSON of a parsed value, always the same; numbers as they were sent."""
+def text_of(value: Any) -> str:
+    """Return compact JSON of a parsed value; numbers as they were sent, but for the integer -0."""
     if isinstance(value, Number):
         return value.text
     if isinstance(value, dict):
-        inner = (f"{canonical(name)}:{canonical(value[name])}" for name in sorted(value))
+        inner = (f"{text_of(name)}:{text_of(item)}" for name, item in value.items())
         return "{" + ",".join(inner) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(canonical, value)) + "]"
-    return json.dumps(value)
-
-
-def canonical_text(text: str) -> str:
-    """Return the same of JSON text."""
-    return canonical(json.loads(text, parse_float=Number, parse_int=_integer_of))
+        return "[" + ",".join(map(text_of, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 @lru_cache(maxsize=1)
@@ -425,24 +435,19 @@ _DATA: dict[str, Callable[[dict[str, Any], str], dict[str, Any]]] = {
 
 def _object(data: dict[str, Any], name: str) -> dict[str, Any]:
     value = data.get(name)
-    if not isinstance(value, dict | None):
-        raise Rejected("invalid_data")
+    _need(isinstance(value, dict | None), name)
     return value or {}
 
 
 def _text(data: dict[str, Any], name: str) -> str:
     value = data.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > MAX_STRING:
-        raise Rejected("invalid_data")
-    return value
+    _need(value is None or (isinstance(value, str) and len(value) <= MAX_STRING), name)
+    return value or ""
 
 
 def _required(data: dict[str, Any], name: str) -> str:
     value = _text(data, name)
-    if not value:
-        raise Rejected("invalid_data")
+    _need(value, name)
     return value
 
 
@@ -452,8 +457,8 @@ def _integer(
     value = data.get(name)
     if value is None and default is not None:
         return default
-    if type(value) is not int or not low <= value <= high:
-        raise Rejected("invalid_data")
+    _need(type(value) is int and low <= value <= high, name)
+    assert isinstance(value, int)
     return value
 
 
@@ -465,18 +470,16 @@ def _duration_us(data: dict[str, Any], *, required: bool) -> int:
     value = data.get("duration_ms")
     if value is None and not required:
         return 0
-    if not _is_number(value) or not 0 <= value <= 10**9:
-        raise Rejected("invalid_data")
+    _need(_is_number(value) and 0 <= value <= 10**9, "duration_ms")
+    assert _is_number(value)
     return _scaled(value, 3)
 
 
 def _nanos(value: Any) -> int:
     if isinstance(value, str):
-        if not _DECIMAL.fullmatch(value):
-            raise Rejected("invalid_data")
+        _need(_DECIMAL.fullmatch(value), "cost")
         value = Number(value)
-    if not _is_number(value) or not 0 <= value < 10**9 or len(str(value)) > MAX_STRING:
-        raise Rejected("invalid_data")
+    _need(_is_number(value) and 0 <= value < 10**9 and len(str(value)) <= MAX_STRING, "cost")
     return _scaled(value, 9)
 
 
