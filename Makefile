@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra embedded
 
-.PHONY: help run quick test check faults soak bench lock docs clean pages python page for-quick for-check for-test for-faults
+.PHONY: help run quick test check faults soak bench lock docs clean pages page screenshots python for-quick for-check for-test for-faults
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -66,6 +66,9 @@ lock: $(VENV)/dev.stamp ## lock the newest allowed versions, with hashes
 
 page: for-check web/node_modules ## build the page anew; its files are committed, so that nobody needs Node to run it
 	cd web && npm run --silent check && node build.mjs
+
+screenshots: for-test $(VENV)/dev.stamp ## pictures of the page for README and docs, from a simulated world
+	$(BIN)/python -m tests.support.screenshots
 
 web/node_modules: web/package-lock.json
 	cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel error

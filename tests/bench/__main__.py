@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.bench import (
     api,
+    browser,
     dedupe,
     kept_events,
     live,
@@ -41,6 +42,7 @@ BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "views": views.views,
     "tenants": tenants.tenants,
     "api": api.api,
+    "page": browser.browser,
 }
 
 

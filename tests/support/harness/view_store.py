@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeline.clickhouse.client import Store
-from pipeline.facts import Facts, Rules, reader
+from pipeline.facts import Facts, Reader, Rules, reader
 from pipeline.protocol.ledger import OUTCOMES
 from tests.support.harness.produce import BATCH, STRUCTURED, Headers
 from tests.support.harness.recount import Record
@@ -37,19 +37,25 @@ def fill(store: Store, log: Iterable[Entry]) -> None:
         records = parts.setdefault((entry.topic, entry.partition), {})
         records.setdefault(entry.offset, []).append(entry)
     for (topic, partition), records in sorted(parts.items()):
-        reads = reader(topic, Rules(), partition)
-        facts = Facts(reads.head)
-        reads.read([_record(of) for _, of in sorted(records.items())], facts)
-        if facts.counted:
-            store.insert(
-                reads.head.table, reads.head.columns, facts.columns, token=f"{topic}{partition}"
-            )
-        rows = [
-            (minute, topic, partition, *rest, events)
-            for (minute, *rest), events in sorted(facts.outcomes.items())
-        ]
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        store.insert("outcomes_1m", OUTCOMES, columns)
+        read = reader(topic, Rules(), partition)
+        insert(store, read, topic, partition, [_record(of) for _, of in sorted(records.items())])
+
+
+def insert(
+    store: Store, reads: Reader, topic: str, partition: int, records: Sequence[Record]
+) -> None:
+    """Insert what records come to, as one chunk; ``reads`` knows what came before them."""
+    facts = Facts(reads.head)
+    reads.read(records, facts)
+    token = f"{topic}{partition}" + (f"-{records[0].offset}" if records[0].offset else "")
+    if facts.counted:
+        store.insert(reads.head.table, reads.head.columns, facts.columns, token=token)
+    rows = [
+        (minute, topic, partition, *rest, events)
+        for (minute, *rest), events in sorted(facts.outcomes.items())
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    store.insert("outcomes_1m", OUTCOMES, columns)
 
 
 def _record(entries: list[Entry]) -> Record:
