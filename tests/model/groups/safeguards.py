@@ -57,6 +57,11 @@ SAFEGUARDS = {
         Scenario(faults=once("crash", "delete", "kick"), in_all=3),
         TWICE,
     ),
+    "rows of all": Safeguard(
+        "each member has a row of its own in the store, which is where its owner looks",
+        Scenario(faults=once("delete"), in_all=1),
+        TWICE,
+    ),
     "rules check": Safeguard(
         "an open group of other rules is not replayed",
         Scenario(faults=once("crash"), in_all=1, rules=("A", "B")),
@@ -78,9 +83,6 @@ REDUNDANT = {
     # Any number of workers may send a group, for it is one block under one token: that only the
     # owner of the lowest partition does spares the others reading all of it.
     "the lowest replays": Scenario(faults=once("crash", "kick"), in_all=1),
-    # Each announcement names all members.
-    "rows of all": Scenario(faults=once("crash", "delete")),
-    "loss names its group": Scenario(faults=once("kick", "retention"), in_all=2),
 }
 """Parts that the takeover would be exact without, in these worlds."""
 

@@ -15,6 +15,9 @@ SMALL = {
     "unknown commit": Scenario(faults=once("unknown"), in_all=1),
     "retention": Scenario(faults=once("retention"), in_all=1),
     "ledger late": Scenario((2, 1), faults=once("kick", "crash"), in_all=1, ledger_late=True),
+    "three partitions, ledger late": Scenario(
+        (1, 1, 1), faults=once("kick", "crash"), in_all=1, ledger_late=True
+    ),
 }
 
 LARGE = {
@@ -28,5 +31,4 @@ LARGE = {
     "two releases": Scenario(faults=once("crash"), in_all=1, rules=("A", "B")),
     "store put back": Scenario(faults=once("crash", "restore")),
     "two records": Scenario((2, 2), faults=once("kick"), in_all=1),
-    "three partitions": Scenario((1, 1, 1), faults=once("crash"), in_all=1),
 }

@@ -12,7 +12,7 @@ from pipeline.protocol.chunks import (
     intent_metadata,
     read_commit,
 )
-from tests.model.groups.rule import Decision, Lose, Replay, Seen, Wait, decide, informed, members_of
+from tests.model.groups.rule import Decision, Replay, Seen, Wait, decide, informed, members_of
 from tests.model.groups.state import INCARNATION, TOPIC, Scenario
 
 All = tuple[Seen, ...]
@@ -35,8 +35,6 @@ def decide_wrongly(scenario: Scenario, source: Source, seen: All, rules: str) ->
         seen = tuple(one if q == p else _silent(one) for q, one in enumerate(seen))
     override = not scenario.has("rules check")
     decided = decide(source, seen, incarnation=INCARNATION, rules=rules, override=override)
-    if isinstance(decided, Lose) and not scenario.has("loss names its group"):
-        return decided._replace(members=())
     if isinstance(decided, Wait) and not scenario.has("gates shut"):
         members = informed(source, seen, INCARNATION).members
         return Plan(next(m.b for m in members if m.partition == p))
