@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -20,7 +25,7 @@ from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport import commits
 from pipeline.worker.transport.batches import Start
 from pipeline.worker.transport.gates import Gate, Gates
-from pipeline.worker.transport.raw import leave_records_raw
+from pipeline.worker.transport.raw import damaged, leave_records_raw
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -227,6 +232,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         except NoOffsetForPartitionError:
             return {}  # it was set before the partition was opened
+        except CorruptRecordException as error:
+            raise damaged(consumer._fetcher, error) from None
         return self._hand_out(consumer, drained)
 
     def _has_records(self, fetcher: Any) -> bool:
