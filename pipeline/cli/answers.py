@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 2_000
 """Rows of a table; more would take long to lay out, and nobody reads them."""
 
+_MONEY_DECIMALS = 9
 MOST_UPRIGHT = 20
 """Rows that are shown upright where they are too wide for a table; of more, words are broken."""
 
@@ -114,6 +115,8 @@ def _cell(value: Any) -> RenderableType:
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, Decimal):
         whole, _, decimals = f"{value:,f}".partition(".")
+        if len(decimals) > _MONEY_DECIMALS:  # of a user-defined metric, which may be a count
+            return f"{whole}.{decimals}".rstrip("0").rstrip(".")
         return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
     if isinstance(value, float):
         return f"{value:,.3f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.support.harness.view_world import TENANTS
 
 OWN, FOREIGN = "acme", "beta"
 RANGE = {"since": "2024-01-01", "until": "2025-04-01", "as_of": "2025-04-01", "k": "1000"}
+RANGE |= {"property": "plan"}
 
 FOREIGN_TENANTS = (
     *(one for one in TENANTS if one not in ("acme", "gamma")),
@@ -212,6 +214,10 @@ def test_nothing_is_served_to_nobody(api: Served) -> None:
         "/v1/organizations/acme",
         "/v1/usage/monthly",
         "/v1/keys",
+        "/v1/metrics",
+        "/v1/metrics/calls",
+        "/v1/metrics/calls/values",
+        "/v1/events",
         "/v1/live",
         "/v1/openapi.json",
         "/metrics",
@@ -267,6 +273,41 @@ def test_organizations_of_others_are_403_whether_they_exist_or_not(api: Served) 
     ):
         found = api.get("/v1/usage/monthly", {**RANGE_OF_MONTHS, "external_id": one}, who=who)
         assert found.json["rows"] == []
+
+
+@pytest.mark.parametrize("tenant", FOREIGN_TENANTS)
+def test_values_of_a_metric_are_of_nobody_elses_customers(api: Served, tenant: str) -> None:
+    for role in (Role.MANAGER, Role.ADMIN):
+        answer = api.get("/v1/metrics/calls/values", {"tenant": tenant}, who=api.let(role, OWN))
+        assert (answer.status, answer.json["reason"]) == (403, "organization")
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_a_metrics_id_is_a_string(api: Served, text: str) -> None:
+    path = f"/v1/metrics/{quote(text, safe='')}"
+    admin = api.let(Role.ADMIN, ALL)
+    values = api.get(f"{path}/values", who=admin)
+    if "{" in text:  # no path of the API's has one
+        assert values.status == 404
+    else:
+        assert rows(values) == []
+    assert api.get(path, who=admin).status == 404
+    names = api.get("/v1/events/properties", {"name": text}, who=admin)
+    assert (names.status, names.json) == (200, {"properties": []})
+    filters = [
+        {"property": "plan", "operator": operator, "value": text}
+        for operator in ("exact", "contains", "is_set")
+    ]
+    definition = {"interval_days": 7, "match": [text], "filters": filters}
+    tried = api.get(
+        "/v1/metrics/dry-run",
+        who=admin,
+        method="POST",
+        headers={"Content-Type": "application/json"},
+        body=json.dumps(definition).encode(),
+    )
+    assert tried.status == 200, tried.body
+    assert [step["events"] for step in tried.json["funnel"]] == [0, 0, 0, 0]
 
 
 RANGE_OF_MONTHS = {"from": "2024-01-01", "to": "2025-04-01"}
