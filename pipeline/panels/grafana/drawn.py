@@ -55,7 +55,10 @@ def of_view(panel: Panel, view: View, number: int) -> Json:
         "options": _options(panel),
         "fieldConfig": {
             "defaults": defaults,
-            "overrides": [*fields.overrides(panel, columns, link), *fields.hidden(_unseen(more))],
+            "overrides": [
+                *fields.overrides(panel, columns, link),
+                *fields.hidden(map(sql.in_link, more)),
+            ],
         },
         "targets": [
             {
@@ -116,10 +119,6 @@ def of_prometheus(gauge: Gauge, number: int, links: list[Json]) -> Json:
     }
 
 
-def _unseen(more: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in more if name != "tenant")
-
-
 def _head(number: int, title: str, description: str, source: Json) -> Json:
     return {"id": number, "title": title, "description": description, "datasource": source}
 
@@ -128,7 +127,7 @@ def _link(panel: Panel) -> tuple[dict[str, Json], tuple[str, ...]]:
     if panel.id not in _LINKS:
         return {}, ()
     column, address, more = _LINKS[panel.id]
-    values = {name: f"${{__data.fields.{name}:percentencode}}" for name in more}
+    values = {name: f"${{__data.fields.{sql.in_link(name)}:percentencode}}" for name in more}
     url = f"{address.format(**values)}&${{__url_time_range}}"
     return {column: {"title": "Show", "url": url, "targetBlank": False}}, more
 

@@ -24,7 +24,8 @@ ZONE = "if('${__timezone}' = 'utc', 'UTC', '${__timezone}')"
 AUTO = "auto"
 """The grain that follows from the range."""
 
-_YEAR_AGO = f"toStartOfMonth(addMonths(toDateTime({TO}, {ZONE}), -{int(DEFAULTS['months']) - 1}))"
+_LAST = f"toDateTime({TO} - 1, {ZONE})"  # a range that ends at midnight ends the day before
+_YEAR_AGO = f"toStartOfMonth(addMonths({_LAST}, -{int(DEFAULTS['months']) - 1}))"
 SINCE_MONTH = f"toUnixTimestamp(toDateTime({_YEAR_AGO}, {ZONE}))"
 """The start of the first of the twelve months that end with the range: months are shown whole."""
 
@@ -56,12 +57,18 @@ def escaped(column: str) -> str:
 def query(view: View, panel: Panel, shown: Iterable[str], of_links: Sequence[str] = ()) -> str:
     """A panel's question.
 
-    ``shown``: columns; ``of_links``: those that stand in addresses, escaped as a filter's values.
+    ``shown``: columns; ``of_links``: those that stand in addresses, escaped as a filter's values,
+    under names of their own (`in_link`).
     """
     known = {column.name: column for column in view.columns}
-    columns = [projected(known[name]) for name in shown if name not in of_links]
-    columns += [f"{escaped(name)} AS {name}" for name in of_links]
+    columns = [projected(known[name]) for name in shown]
+    columns += [f"{escaped(name)} AS {in_link(name)}" for name in of_links]
     return f"SELECT {', '.join(columns)} FROM {call(view, panel)}"  # noqa: S608 - names of views
+
+
+def in_link(column: str) -> str:
+    """The name of a column as a link has its values."""
+    return f"link_{column}"
 
 
 def call(view: View, panel: Panel) -> str:

@@ -1,5 +1,6 @@
 // Answers queries through clickhouse-go over HTTP, as Grafana's ClickHouse data source asks them:
-// one JSON object a line in, {"sql", "insert"}, one out, {"columns", "types", "rows", "error"}.
+// one JSON object a line in, {"sql", "insert", "zone"}, one out, {"columns", "types", "rows", "error"}.
+// With a zone, that of the dashboard is set as the data source sets it, and as the session's too.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 type question struct {
 	SQL    string  `json:"sql"`
 	Insert [][]any `json:"insert"`
+	Zone   string  `json:"zone"`
 }
 
 type answer struct {
@@ -53,6 +55,14 @@ func main() {
 func respond(connection clickhouse.Conn, asked question, found *answer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	if asked.Zone != "" {
+		zone, err := time.LoadLocation(asked.Zone)
+		if err != nil {
+			return err
+		}
+		ctx = clickhouse.Context(ctx, clickhouse.WithUserLocation(zone),
+			clickhouse.WithSettings(clickhouse.Settings{"session_timezone": asked.Zone}))
+	}
 	if asked.Insert != nil {
 		return insert(ctx, connection, asked)
 	}
@@ -97,6 +107,12 @@ func insert(ctx context.Context, connection clickhouse.Conn, asked question) err
 }
 
 func text(value any) string {
+	if pointer := reflect.ValueOf(value); pointer.Kind() == reflect.Pointer {
+		if pointer.IsNil() {
+			return "null"
+		}
+		return text(pointer.Elem().Interface())
+	}
 	if instant, ok := value.(time.Time); ok {
 		return instant.Format(time.RFC3339) + " " + instant.Location().String()
 	}
