@@ -18,7 +18,7 @@ from tests.support.harness.view_store import duplicate_window, empty, fill
 from tests.support.oracle.log import DEFINITIONS, Entry
 from tests.support.oracle.world import World
 
-WORLDS = int(os.environ.get("TEST_METRIC_WORLDS", "4"))
+WORLDS = int(os.environ.get("TEST_METRIC_WORLDS", "3"))
 """Each with a hundred metrics."""
 EVENTS = 1_500
 
