@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from pipeline.access.roles import ALL, Role
 from pipeline.panels.catalogue import PANELS
@@ -284,3 +286,141 @@ def test_the_period_before_is_beside_this_one(browser: Browser, api: Served, adm
             said = shown.panel("interactions-trend").get_by_role("status").inner_text()
             for value in (row["interactions"], then["interactions"]):
                 assert f"{value:,}" in said
+
+
+def test_who_has_never_seen_it_finds_answers_in_a_few_clicks(
+    browser: Browser, api: Served, admin: str
+) -> None:
+    """Ten questions of a newcomer; each answer is on the screen after the clicks written here."""
+    last = {"since": "2024-12-01T00:00:00Z", "until": "2025-01-01T00:00:00Z"}
+    zone = {"timezone_id": "UTC"}
+    with on(browser, api, admin, **zone) as shown:
+        page = shown.page
+        page.clock.set_fixed_time("2025-01-15T12:00:00Z")
+
+        def click(name: str) -> None:
+            page.get_by_role("link", name=name, exact=True).click()
+            shown.settle()
+
+        def first(panel: str) -> str:
+            return str(shown.panel(panel).locator("tbody tr").first.inner_text())
+
+        shown.show("")
+        # 1. Is the number complete?
+        expect(page.locator(".title")).to_contain_text("still running")
+        expect(page.locator(".fresh")).to_contain_text("Newest counted")
+        # 2. Which organization asks most, last month?
+        page.get_by_role("button", name="Last month").click()
+        shown.settle()
+        expect(page.locator(".title")).to_contain_text("over; late events still add")
+        (top,) = asked(api, admin, "top_tenants", k="1", **last)
+        assert top["name"] in first("top-organizations")
+        # 3. Which model do they use? The range stays when the tab or the filter changes.
+        models = asked(api, admin, "requests_by_model", **last)
+        most = max(models, key=lambda row: int(row["requests"]))
+        expect(shown.panel("requests-by-model").locator("li").first).to_contain_text(
+            str(most["name"])
+        )
+        # 4. Which team cost most? 5. What did it cost in all, per currency?
+        click("Billing")
+        teams = asked(api, admin, "billing_by_team", **last)
+        currency = min(str(row["currency"]) for row in teams if row["currency"])
+        dear = max(
+            (row for row in teams if row["currency"] == currency),
+            key=lambda row: float(row["cost"]),
+        )
+        assert str(dear["name"]) in first("billing-by-team")
+        for row in asked(api, admin, "cost_summary", **last):
+            if row["currency"]:
+                total = shown.panel("billing-by-team").locator("tfoot tr", has_text=row["currency"])
+                expect(total).to_have_count(1)
+        # 6. Who stopped using it? 7. Who never used it?
+        click("Users")
+        people = asked(api, admin, "user_activity", tz="UTC", **last)
+        for adoption, name in (("stopped", "Stopped using it"), ("never", "Never used it")):
+            due = sum(row["adoption"] == adoption for row in people)
+            if due:
+                page.get_by_role("button", name=f"{name} {due}").click()
+                expect(
+                    shown.panel("user-activity").locator(f".badge.{adoption}").first
+                ).to_be_visible()
+        # 8. How many people use it?
+        click("Dashboard")
+        (due_row,) = asked(api, admin, "telemetry_summary", **last)
+        assert numbers(shown, "telemetry-summary")["active users"] == str(due_row["active_users"])
+        # 9. Which customer has most tasks? 10. And what of that one alone?
+        click("Usage metrics")
+        shown.panel("top-customers").locator("tbody a").first.click()
+        shown.settle()
+        expect(shown.panel("customer-tasks")).to_be_visible()
+
+
+def test_a_link_or_a_changed_request_gives_a_viewer_nothing_of_others(
+    browser: Browser, api: Served, admin: str, tenant: str
+) -> None:
+    who = api.let(Role.VIEWER, tenant)
+    other = next(
+        str(row["tenant"])
+        for row in asked(api, admin, "top_tenants", k="5")
+        if row["tenant"] != tenant
+    )
+    with on(browser, api, who) as shown:
+        # Every request of the page asks for somebody else's organization instead.
+        def changed(route: Route) -> None:
+            url = re.sub(r"tenant=[^&]*", "tenant=" + quote(other), route.request.url)
+            route.continue_(url=url if "tenant=" in url else f"{url}&tenant={quote(other)}")
+
+        shown.page.route("**/v1/views/request*", changed)
+        shown.page.route("**/v1/views/top_*", changed)
+        shown.show(f"tab=requests&{RANGE}")
+        refused = shown.panel("requests-summary").get_by_role("alert")
+        expect(refused).to_contain_text("An administrator of your organization can grant it.")
+        assert shown.page.locator("dd[data-value]").count() == 0
+        shown.complaints[:] = [one for one in shown.complaints if "403" not in one]
+
+
+def test_thousands_of_rows_are_drawn_a_hundred_at_a_time(
+    browser: Browser, api: Served, admin: str
+) -> None:
+    with on(browser, api, admin) as shown:
+        many = [
+            {"tenant": f"customer-{n:04d}", "name": f"Customer {n:04d}", "tasks_this_month": n}
+            for n in range(2_000)
+        ]
+
+        def widened(route: Route) -> None:
+            answer = route.fetch()
+            document = answer.json()
+            if "rows" in document:
+                document["rows"] = [dict(document["rows"][0]) | one for one in many]
+            else:
+                document["organizations"] = many
+            route.fulfill(response=answer, json=document)
+
+        shown.page.route("**/v1/views/customers?*", widened)
+        shown.page.route("**/v1/organizations", widened)
+        shown.show("tab=customers&tz=UTC")
+        rows = shown.panel("customers").locator("tbody tr")
+        assert rows.count() == 100
+        assert "Customer 1999" in rows.first.inner_text()
+        shown.panel("customers").get_by_role("searchbox").fill("customer 0042")
+        expect(rows).to_have_count(1)
+
+
+def test_an_operator_sees_the_ledger_and_nothing_of_anybodys_usage(
+    browser: Browser, api: Served
+) -> None:
+    who = api.let(Role.OPERATOR, ALL)
+    with on(browser, api, who) as shown:
+        shown.show(f"tab=requests&{RANGE}")
+        assert shown.tabs() == ["Live", "Health"]
+        shown.show(f"tab=health&{RANGE}")
+        assert shown.barriers() == []
+        due = api.view("rejections", {"since": SINCE, "until": UNTIL}, who=who).json["rows"]
+        rejected = shown.panel("rejections")
+        for row in due:
+            expect(
+                rejected.get_by_text(f"--reason {row['reason']}", exact=False).first
+            ).to_be_visible()
+        expect(shown.panel("freshness").locator("tbody tr")).to_have_count(4)
+        shown.complaints[:] = [one for one in shown.complaints if "403" not in one]
