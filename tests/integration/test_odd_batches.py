@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from tests.support.harness import compare, poison
+from tests.support.harness.produce import REQUESTS
 from tests.support.harness.scene import DEAD_LETTER, Scene
 from tests.support.harness.waiting import until
 
@@ -67,6 +69,34 @@ def test_commands_read_such_names_as_workers_do(scene: Scene) -> None:
     assert poison.ODD_LETTER in {json.loads(one)["origin"] for one in listed}
     shown = scene.run("dead-letter", "show", poison.ODD_LETTER)
     assert "header \\xff\\xfe" in shown
+
+
+def test_a_batch_that_is_damaged_on_the_disk_halts_with_what_to_do(scene: Scene) -> None:
+    scene.set_up(partitions=1)
+    scene.send(300)
+    worker = scene.worker()
+    counted = _await_all(scene)
+    scene.stop(worker)
+    topic = scene.topic(REQUESTS)
+    [(_, first)] = scene.kafka.bounds(topic).values()
+    scene.send(100, seed=2)
+    scene.kafka.damage_last_byte(topic, 0)
+    worker = scene.worker()
+    scene.await_end(worker, 76)
+    said = worker.output()
+    found = re.search(rf"{re.escape(topic)}\[0\]: the batch of records at offset (\d+)", said)
+    assert found, said
+    [(_, last)] = scene.kafka.bounds(topic).values()
+    assert first <= int(found[1]) < last
+    assert "kafka-delete-records.sh" in said
+
+    scene.kafka.delete_records(topic, 0, last)
+    scene.send(100, seed=3)
+    scene.worker()
+    assert _await_all(scene) > counted
+    with scene.connect() as store:
+        gaps = "SELECT topic, partition, to_offset, kind FROM ledger_gaps"
+        assert store.query(gaps) == [(topic, 0, last, "lost")]
 
 
 def _await_all(scene: Scene) -> int:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
 from pipeline.kafka.clients import aiokafka_config
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.fetched import Fetched
-from pipeline.worker.transport.raw import leave_records_raw
+from pipeline.worker.transport.raw import damaged, leave_records_raw
 
 if TYPE_CHECKING:
     from typing import Self
@@ -62,6 +62,8 @@ class Past:
     async def read(self) -> list[Fetched]:
         """Return what comes next, a slice at most; wait for a Kafka that is away.
 
+        Raises `Halted` where Kafka's copy of them is damaged.
+
         Each batch begins where the partition's last one ended, but for one: where retention has
         deleted records meanwhile, it begins, and ends, at the log's first offset.
         """
@@ -99,6 +101,8 @@ class Past:
             )
         except OffsetOutOfRangeError as error:
             return await self._behind_loss(list(error.args[0]))
+        except CorruptRecordException as error:
+            raise damaged(fetcher, error) from None  # asking again gets the same
         await asyncio.sleep(0)  # what is at hand comes without a wait: others want the loop too
         assignment = self._consumer._subscription.subscription.assignment
         batches = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import socket
 import subprocess
 import uuid
@@ -158,6 +159,15 @@ class KafkaBroker:
         wanted = [TopicPartition(topic, partition, before)]
         for future in self.admin.delete_records(wanted).values():
             future.result(30)
+
+    def damage_last_byte(self, topic: str, partition: int) -> None:
+        """Change the last byte of a partition's log on the disk, as a bad sector would."""
+        [log] = (self._folder / "kafka-data" / f"{topic}-{partition}").glob("*.log")
+        with log.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            [last] = file.read(1)
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last ^ 1]))
 
     def partitions(self, topic: str) -> list[int]:
         """Return the partition numbers of a topic; none when it is not there."""
