@@ -82,7 +82,7 @@ def breaks_lines(table: Table, on: Console, room: int = 0) -> bool:
 
 def indented(line: Text) -> RenderableType:
     """A line that begins four columns to the right, also where it goes on below."""
-    return Padding(line, (0, 0, 0, 4))
+    return Padding(line, (0, 0, 0, 4), expand=False)
 
 
 def _measured(table: Table, on: Console) -> Measurement:
