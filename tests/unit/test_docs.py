@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.facts.types import TYPES
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(
@@ -55,6 +57,13 @@ def test_the_index_has_every_page() -> None:
     linked = {(DOCS / target).resolve() for target in re.findall(r"\]\(([^)#]+)\)", index)}
     pages = {path for path in PAGES if DOCS in path.parents} - {DOCS / "README.md"}
     assert sorted(in_words(page) for page in pages - linked) == []
+
+
+def test_the_readme_counts_the_views_and_names_the_topics() -> None:
+    text = text_of(ROOT / "README.md")
+    views = list((ROOT / "deploy" / "clickhouse" / "views").glob("[!_]*.sql"))
+    assert f"{len(views)} views" in text
+    assert [topic for topic in TYPES if topic not in text] == []
 
 
 def test_the_readme_of_tests_has_every_folder() -> None:
