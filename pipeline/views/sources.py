@@ -41,5 +41,9 @@ def parameters(query: str) -> tuple[Parameter, ...]:
 
 
 def shipped() -> dict[str, tuple[Parameter, ...]]:
-    """The views of this release, by name."""
-    return {view.name: parameters(view.select) for view in views.shipped()}
+    """The catalogue's views of this release, by name; others begin with an underscore."""
+    return {
+        view.name: parameters(view.select)
+        for view in views.shipped()
+        if not view.name.startswith("_")
+    }

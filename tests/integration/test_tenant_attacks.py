@@ -35,6 +35,7 @@ from tests.support.harness.engine_as import Answer, Somebody, engine_as
 from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.view_store import fill
 from tests.support.harness.view_world import ViewWorld, rows_in_memory
+from tests.support.oracle.log import DEFINITIONS, Entry
 
 pytestmark = pytest.mark.timeout(300)  # the first of them waits for the store to be filled
 
@@ -49,7 +50,28 @@ ASKED = {
     "tz": "'Asia/Kolkata'",
     "grain": "'month'",
     "token": "''",
+    "metric": "'by_model'",
+    "property": "'model'",
 }
+BY_MODEL = Entry(
+    DEFINITIONS,
+    0,
+    0,
+    1_735_689_600_000,  # 2025-01-01
+    {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "test",
+        "type": "usage.metric_definition.v1",
+        "subject": "*",
+        "data": {
+            "metric_id": "by_model",
+            "name": "Requests",
+            "interval_days": 90,
+            "source": "requests",
+        },
+    },
+)
 GRANTED = ("usage_tenant", "open_lookup", "open_barrier", "usage")
 GRANT = "GRANT SELECT ON usage_tenant.*"
 _OTHERS = re.compile(rf"\b({'|'.join(FOREIGN)})\b")
@@ -95,7 +117,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         settings = settings_for(store.port, "usage", USAGE_KEEP_MINUTE_ROWS="0")
         client = Store.connect(settings)
         migrate(client, settings)
-        fill(client, rows_in_memory(ViewWorld(1, 2).messages(1_000)))
+        fill(client, [*rows_in_memory(ViewWorld(1, 2).messages(1_000)), BY_MODEL])
         client.command(
             f"INSERT INTO _access (user, tenant, role) VALUES ('default', '{ME}', 'manager')"
         )
