@@ -17,6 +17,7 @@ from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.proxy import Mode, Proxy
 from tests.support.harness.scene import SETTINGS, Scene
 from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.waiting import until
 from tests.support.harness.watched import Watched
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
@@ -189,7 +190,8 @@ def test_kafka_away(store: EmbeddedStore, tmp_path: Path) -> None:
             kafka.process.pause()
             assert end(worker, signal.SIGTERM, AT_LATEST_SECONDS) in (0, ENDED_BY[signal.SIGTERM])
             begun = Watched(scene)
-            time.sleep(3)  # it connects to Kafka, which nothing shows from outside
+            until(lambda: begun.handles(signal.SIGTERM), within=60, what="the worker's handler")
+            time.sleep(2)  # it connects to Kafka, which nothing shows from outside
             assert end(begun, signal.SIGTERM, IN_ORDER_SECONDS) == 0, begun.process.tail()
             scene.workers.remove(begun.process)
             kafka.process.resume()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -81,8 +82,15 @@ class Watched:
 
     def peak_memory_bytes(self) -> int:
         """Return the most it ever had, as the kernel kept it (Linux; elsewhere what it has now)."""
+        told = self._kernel_says("VmHWM")
+        return int(told.split()[0]) * KIB if told else self.memory_bytes()
+
+    def handles(self, number: signal.Signals) -> bool:
+        """Whether it has a handler of its own for a signal (Linux; elsewhere it is taken so)."""
+        told = self._kernel_says("SigCgt")
+        return not told or bool(int(told, 16) >> (number - 1) & 1)
+
+    def _kernel_says(self, name: str) -> str:
         status = Path(f"/proc/{self.process.pid}/status")
-        if not status.exists():
-            return self.memory_bytes()
-        [line] = [one for one in status.read_text().splitlines() if one.startswith("VmHWM")]
-        return int(line.split()[1]) * KIB
+        lines = status.read_text().splitlines() if status.exists() else []
+        return next((one.partition(":")[2].strip() for one in lines if one.startswith(name)), "")
