@@ -20,6 +20,7 @@ from pipeline.cli.key import key
 from pipeline.cli.metric import metric
 from pipeline.cli.migrate import migrate
 from pipeline.cli.panels import panels
+from pipeline.cli.plan import plan
 from pipeline.cli.report import report
 from pipeline.cli.rewind import rewind
 from pipeline.cli.simulate import simulate
@@ -66,6 +67,7 @@ for command in (
     topics,
     audit,
     status,
+    plan,
     views.views,
     views.query,
     panels,
