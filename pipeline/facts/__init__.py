@@ -7,7 +7,16 @@ contract's letter, and ``reader`` adds it all up.
 """
 
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
-from pipeline.facts.interface import Facts, Head, Reader, Record, Rejection, remembered_from
+from pipeline.facts.interface import (
+    Facts,
+    Head,
+    Log,
+    Raw,
+    Reader,
+    Record,
+    Rejection,
+    remembered_from,
+)
 from pipeline.facts.reader import reader
 from pipeline.facts.rules import Rules
 
@@ -18,6 +27,8 @@ __all__ = [
     "REQUESTS",
     "Facts",
     "Head",
+    "Log",
+    "Raw",
     "Reader",
     "Record",
     "Rejection",

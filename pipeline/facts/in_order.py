@@ -7,14 +7,15 @@ small, keeps everything, and is read from its first record before a worker goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pipeline.facts.bulk.path import nothing
 from pipeline.facts.event_type import EventType, State
 from pipeline.facts.exact.decide import Counted, Decider, Verdict
 from pipeline.facts.exact.reasons import Refused
 from pipeline.facts.exact.times import arrival_minute
-from pipeline.facts.interface import Facts, Record, origin, widened
+from pipeline.facts.interface import Facts, Log, Record, origin, parsed, widened
+from pipeline.facts.python_facts import PythonFacts, own
 from pipeline.facts.repeats.seen import CONFLICT, Seen
 from pipeline.facts.rules import Rules
 from pipeline.facts.set_aside import rejection
@@ -33,15 +34,20 @@ class InOrder:
         self._decider = Decider(known, rules, partition)
         self._seen = Seen(rules.duplicate_window) if rules.duplicate_window else None
 
-    def remember(self, records: Sequence[Record]) -> None:
+    def facts(self) -> PythonFacts:
         """See ``Reader``."""
-        for record in records:
+        return PythonFacts(self.head)
+
+    def remember(self, log: Log) -> None:
+        """See ``Reader``."""
+        for record in parsed(log):
             for _ in self._events(record):
                 pass
 
-    def read(self, records: Sequence[Record], into: Facts) -> None:
+    def read(self, log: Log, into: Facts) -> None:
         """See ``Reader``."""
-        for record in records:
+        into = own(into)
+        for record in parsed(log):
             into.arrival = widened(into.arrival, record.timestamp, record.timestamp)
             into.size_bytes += len(record.value or b"")
             if record.value is None:
@@ -77,7 +83,7 @@ class InOrder:
         found = self._seen.repeated([record], nothing(self.head, 1), {0: [verdict]})
         return found.alone.get(id(verdict))
 
-    def _add(self, record: Record, event: Place, into: Facts) -> None:
+    def _add(self, record: Record, event: Place, into: PythonFacts) -> None:
         place, verdict, repeated = event
         minute = arrival_minute(record.timestamp)
         into.received += 1

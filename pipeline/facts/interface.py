@@ -1,9 +1,12 @@
 """The one interface of events-to-columns: records of a partition in, columns and rejections out.
 
 Whatever stands behind ``Reader`` (the Python one of this package is the reference; a compiled one
-may come to stand beside it) must give the same ``Facts`` for the same records: they are a pure
-function of the log, and rows stand in the order of the log.
+may stand beside it) must give the same ``Facts`` for the same records: they are a pure function of
+the log, and rows stand in the order of the log. What is read is a ``Log``, which only its reader
+opens: records that were parsed, or batches as the broker sent them.
 """
+
+from __future__ import annotations
 
 from array import array
 from collections import Counter
@@ -12,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
-from pipeline.facts.columns import Column, Maps, column
+from pipeline.facts.columns import Column
 
 Outcome = tuple[int, str, str, str, str]
 """(arrival minute in epoch seconds, tenant, type, outcome, reason). The type is ``''`` where it
@@ -22,6 +25,12 @@ duplicate whose data has other bytes than the last one's, else ``''``."""
 
 Bounds = tuple[int, int]
 """Least and greatest instant, in epoch milliseconds."""
+
+Sums = list[int]
+"""One number for each of `minutes.MEASURES`."""
+
+Minutes = dict[tuple[int, str], Sums]
+"""By minute (epoch seconds, of event time) and tenant."""
 
 
 class Record(Protocol):
@@ -72,49 +81,64 @@ class Head(NamedTuple):
     """(name, ClickHouse type), in the order of ``Facts.columns``."""
 
 
-class Facts:
-    """What a range of one partition's log comes to; grows as records are read into it."""
+class Facts(Protocol):
+    """What a range of one partition's log comes to; grows as its reader reads into it."""
 
-    __slots__ = (
-        "arrival",
-        "columns",
-        "conflicts",
-        "counted",
-        "duplicate",
-        "event_time",
-        "head",
-        "origins",
-        "outcomes",
-        "received",
-        "rejected",
-        "rejections",
-        "size_bytes",
-        "skipped",
-    )
+    @property
+    def head(self) -> Head:
+        """The table and columns that it has rows for."""
 
-    def __init__(self, head: Head) -> None:
-        self.head = head
-        self.columns: list[Column] = [column(kind) for _, kind in head.columns]
+    @property
+    def columns(self) -> Sequence[Column]:
         """One per column of the head, one row per counted event, in the log's order."""
-        self.origins: array[int] = array("q")
+
+    @property
+    def origins(self) -> array[int]:
         """Where in the log each of these rows comes from (``origin``)."""
-        self.outcomes: Counter[Outcome] = Counter()
-        self.rejections: list[Rejection] = []
-        self.received = 0
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """How many events came to each."""
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        """In the log's order."""
+
+    @property
+    def received(self) -> int:
         """Events: counted + duplicate + rejected."""
-        self.counted = 0
-        self.duplicate = 0
-        self.conflicts = 0
-        """Of the duplicates, those whose data has other bytes than the last one's."""
-        self.rejected = 0
-        self.skipped = 0
+
+    @property
+    def counted(self) -> int:
+        """Events that are rows."""
+
+    @property
+    def duplicate(self) -> int:
+        """Events whose id was seen before."""
+
+    @property
+    def conflicts(self) -> int:
+        """Duplicates whose data has other bytes than the last one's."""
+
+    @property
+    def rejected(self) -> int:
+        """Events that are no rows, and dead letters instead."""
+
+    @property
+    def skipped(self) -> int:
         """Tombstones, which are not received."""
-        self.event_time: Bounds | None = None
-        """Of the counted events."""
-        self.arrival: Bounds | None = None
-        """Of all records."""
-        self.size_bytes = 0
-        """The values of all records together."""
+
+    @property
+    def event_time(self) -> Bounds | None:
+        """Bounds of the counted events' times."""
+
+    @property
+    def arrival(self) -> Bounds | None:
+        """Bounds of all records' timestamps."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all records' values together."""
 
     @property
     def held_bytes(self) -> int:
@@ -122,8 +146,37 @@ class Facts:
 
         A record of 1 MiB may have 100,000 properties, whose names no other one has.
         """
-        maps = (column.size_bytes for column in self.columns if isinstance(column, Maps))
-        return max(self.size_bytes, sum(maps))
+
+    def minutes(self) -> Minutes:
+        """Return the sums of all rows by minute and tenant, for the live windows."""
+
+
+class Slice(Protocol):
+    """Some batches of a partition as the broker sent them: what a compiled reader takes."""
+
+    @property
+    def start(self) -> int:
+        """Where its first batch begins, or the position that it was fetched from."""
+
+    @property
+    def end(self) -> int:
+        """The position behind it: beyond the last record where the log has holes."""
+
+    @property
+    def records(self) -> int:
+        """How many records it has: less where compaction has taken some."""
+
+
+class Raw(NamedTuple):
+    """The offsets ``[start, end)`` of one partition, unopened."""
+
+    slices: Sequence[Slice]
+    start: int
+    end: int
+
+
+Log = Sequence[Record] | Raw
+"""What comes next of a partition, as it was fetched: parsed, or for the compiled reader raw."""
 
 
 class Reader(Protocol):
@@ -133,18 +186,28 @@ class Reader(Protocol):
     def head(self) -> Head:
         """The table and columns that it fills."""
 
-    def read(self, records: Sequence[Record], into: Facts) -> None:
-        """Add ``records``, the next of the partition, to ``into``.
+    def facts(self) -> Facts:
+        """Return empty ones, for it to read into."""
+
+    def read(self, log: Log, into: Facts) -> None:
+        """Add the next of the partition to ``into``, which is this reader's own.
 
         Never raises for anything that a record can hold, and never blocks.
         """
 
-    def remember(self, records: Sequence[Record]) -> None:
-        """Take note of the events in ``records`` as duplicates are told by them; count nothing.
+    def remember(self, log: Log) -> None:
+        """Take note of the events in ``log`` as duplicates are told by them; count nothing.
 
         For the records before the first that is read, in order, from ``remembered_from`` on. An
         event is valid here exactly if it is where it is read.
         """
+
+
+def parsed(log: Log) -> Sequence[Record]:
+    """Return the records of a log that is parsed. Raises TypeError for a raw one."""
+    if isinstance(log, Raw):
+        raise TypeError("raw batches are only read by the compiled reader")
+    return log
 
 
 _EVENTS_OF_RECORD = 1 << 20

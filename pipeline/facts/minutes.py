@@ -8,19 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.facts import Facts
-from pipeline.facts.columns import Numbers, Texts
+from pipeline.facts.columns import Column, Numbers, Texts
 from pipeline.facts.event_type import LiveSums
+from pipeline.facts.interface import Head, Minutes
 from pipeline.facts.types import live_sums
 
 MEASURES = LiveSums._fields
-"""What is summed, in the order of `Sums`."""
-
-Sums = list[int]
-"""One number for each of `MEASURES`."""
-
-Minutes = dict[tuple[int, str], Sums]
-"""By minute (epoch seconds, of event time) and tenant."""
+"""What is summed, in the order of `interface.Sums`."""
 
 _EXACT = 2**53
 """Doubles add integers exactly below this."""
@@ -29,12 +23,11 @@ _EXACT = 2**53
 class ChunkMinutes:
     """The sums of one chunk's rows, brought up to date when they are asked for."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, head: Head, columns: Sequence[Column]) -> None:
         self._columns: dict[str, Any] = {
-            name: column
-            for (name, _), column in zip(facts.head.columns, facts.columns, strict=True)
+            name: column for (name, _), column in zip(head.columns, columns, strict=True)
         }
-        self._sources = live_sums(facts.head)
+        self._sources = live_sums(head)
         self._upto = 0
         self._minutes: Minutes = {}
 

@@ -11,7 +11,8 @@ from pipeline.facts.bulk.times import Instants
 from pipeline.facts.exact.decide import Counted, Decider, Verdict
 from pipeline.facts.exact.times import arrival_minute
 from pipeline.facts.in_order import InOrder
-from pipeline.facts.interface import Facts, Reader, Record, origin, widened
+from pipeline.facts.interface import Facts, Log, Reader, Record, origin, parsed, widened
+from pipeline.facts.python_facts import PythonFacts, own
 from pipeline.facts.repeats.seen import CONFLICT, NONE, Alone, Repeated, Seen
 from pipeline.facts.repeats.window import Repeats
 from pipeline.facts.rules import Rules
@@ -43,13 +44,19 @@ class PythonReader:
         if known.bulk is not None:
             self._fast = FastPath(known.head, known.type, known.bulk, rules)
 
-    def read(self, records: Sequence[Record], into: Facts) -> None:
+    def facts(self) -> PythonFacts:
         """See ``Reader``."""
+        return PythonFacts(self.head)
+
+    def read(self, log: Log, into: Facts) -> None:
+        """See ``Reader``."""
+        records, into = parsed(log), own(into)
         for first in range(0, len(records), AT_ONCE):
             self._read_some(records[first : first + AT_ONCE], into)
 
-    def remember(self, records: Sequence[Record]) -> None:
+    def remember(self, log: Log) -> None:
         """See ``Reader``."""
+        records = parsed(log)
         if self._seen is None:
             return
         for first in range(0, len(records), AT_ONCE):
@@ -57,7 +64,7 @@ class PythonReader:
             common = self._read_fast(some, _values(some), _arrivals(some), with_columns=False)
             self._repeated(some, common, self._decide(some, common.others))
 
-    def _read_some(self, records: Sequence[Record], into: Facts) -> None:
+    def _read_some(self, records: Sequence[Record], into: PythonFacts) -> None:
         arrivals, values = _arrivals(records), _values(records)
         into.arrival = widened(into.arrival, int(arrivals.min()), int(arrivals.max()))
         into.size_bytes += sum(map(len, values))
@@ -107,7 +114,11 @@ class PythonReader:
             return nothing(self.head, len(records))
 
     def _add(
-        self, record: Record, verdicts: Sequence[Verdict], repeated: Mapping[int, str], into: Facts
+        self,
+        record: Record,
+        verdicts: Sequence[Verdict],
+        repeated: Mapping[int, str],
+        into: PythonFacts,
     ) -> None:
         minute = arrival_minute(record.timestamp)
         if record.value is None:
@@ -135,7 +146,7 @@ class PythonReader:
                 into.origins.append(origin(record.offset, place))
 
 
-def _without(common: Common, repeats: Repeats, into: Facts) -> Common:
+def _without(common: Common, repeats: Repeats, into: PythonFacts) -> Common:
     """The common records that are no duplicates; what the others come to is added."""
     common.chosen(repeats.repeated & ~repeats.conflicting).drop(into, "")
     common.chosen(repeats.conflicting).drop(into, CONFLICT)
@@ -143,7 +154,7 @@ def _without(common: Common, repeats: Repeats, into: Facts) -> Common:
     return common.chosen(~repeats.repeated)
 
 
-def _extend(into: Facts, common: Common, origins: Instants, first: int, end: int) -> None:
+def _extend(into: PythonFacts, common: Common, origins: Instants, first: int, end: int) -> None:
     """Add the common rows from ``first`` to before ``end``."""
     into.origins.frombytes(origins[first:end].tobytes())
     pairs: Iterable[tuple[Any, Any]] = zip(into.columns, common.columns, strict=True)

@@ -14,6 +14,7 @@ from pipeline.facts.exact import forms
 from pipeline.facts.exact.reasons import INTERNAL
 from pipeline.facts.exact.times import arrival_minute
 from pipeline.facts.interface import Facts, Record, Rejection
+from pipeline.facts.python_facts import PythonFacts
 
 Kept = NDArray[np.bool_]
 """For each row, whether it stays."""
@@ -21,16 +22,16 @@ Kept = NDArray[np.bool_]
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def only(facts: Facts, kept: Kept) -> Facts:
+def only(facts: Facts, kept: Kept) -> PythonFacts:
     """The rows that are kept, with nothing else: what tables of events would get."""
-    rows = Facts(facts.head)
+    rows = PythonFacts(facts.head)
     rows.columns = [column.chosen(kept) for column in facts.columns]
     rows.counted = rows.received = int(kept.sum())
     rows.arrival = facts.arrival
     return rows
 
 
-def without(facts: Facts, rejected: Mapping[int, Rejection]) -> Facts:
+def without(facts: Facts, rejected: Mapping[int, Rejection]) -> PythonFacts:
     """The facts as if these rows, by number, had been rejected when they were read.
 
     But for two things: ``event_time`` still spans them, and their ids stay remembered, so that what

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from pipeline.facts import Log, Raw, Record
 from pipeline.protocol.chunks import Source
 
 
@@ -17,20 +18,69 @@ class Fetched(NamedTuple):
     start: int
     end: int
     """The consumer's position behind it: beyond the last record where the log has holes."""
-    records: list[Any]
-    """aiokafka's records, in log order; none where there were control records only."""
+    log: Log
+    """aiokafka's records, in log order; none where there were control records only. Raw batches
+    for a reader that opens them itself."""
 
 
 def cut(fetched: Fetched, most_bytes: int) -> Iterator[Fetched]:
-    """Yield it in pieces whose values have so many bytes at most, or are a single record's."""
-    records = fetched.records
+    """Yield it in pieces whose values have so many bytes at most, or are a single record's.
+
+    Raw batches are in pieces already, as they were fetched (`pipeline.worker.transport.raw`).
+    """
+    log = fetched.log
+    pieces = _slices(log) if isinstance(log, Raw) else _records(log, fetched.end, most_bytes)
+    start = fetched.start
+    for end, piece in pieces:
+        yield fetched._replace(start=start, end=end, log=piece)
+        start = end
+
+
+def before(log: Log, offset: int) -> Log:
+    """Return what of it lies before an offset."""
+    if isinstance(log, Raw):
+        return log._replace(
+            slices=[one for one in log.slices if one.start < offset], end=min(log.end, offset)
+        )
+    return [record for record in log if record.offset < offset]
+
+
+def since(log: Log, offset: int) -> Log:
+    """Return what of it lies at an offset or behind it."""
+    if isinstance(log, Raw):
+        return log._replace(
+            slices=[one for one in log.slices if one.end > offset], start=max(log.start, offset)
+        )
+    return [record for record in log if record.offset >= offset]
+
+
+def records_of(log: Log) -> int:
+    """Return how many records it has; of raw batches at most, as they say themselves."""
+    if isinstance(log, Raw):
+        return sum(one.records for one in log.slices)
+    return len(log)
+
+
+def _records(
+    records: Sequence[Record], end: int, most_bytes: int
+) -> Iterator[tuple[int, Sequence[Record]]]:
+    """Yield pieces, and where each ends."""
     sizes = [len(value) if (value := record.value) else 0 for record in records]
-    start, first, held = fetched.start, 0, 0
+    first, held = 0, 0
     if sum(sizes) > most_bytes:
         for n, size in enumerate(sizes):
             if n > first and held + size > most_bytes:
-                end = records[n].offset
-                yield fetched._replace(start=start, end=end, records=records[first:n])
-                start, first, held = end, n, 0
+                yield records[n].offset, records[first:n]
+                first, held = n, 0
             held += size
-    yield fetched._replace(start=start, records=records[first:])
+    yield end, records[first:]
+
+
+def _slices(raw: Raw) -> Iterator[tuple[int, Raw]]:
+    start = raw.start
+    for n, one in enumerate(raw.slices, 1):
+        end = raw.end if n == len(raw.slices) else one.end
+        yield end, Raw([one], start, end)
+        start = end
+    if not raw.slices:
+        yield raw.end, raw

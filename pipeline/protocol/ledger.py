@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.facts.minutes import MEASURES, Minutes
+from pipeline.facts.interface import Minutes
+from pipeline.facts.minutes import MEASURES
 from pipeline.protocol.chunks import Found, Intent, Offset, Range, Source
 from pipeline.protocol.partition import Chunk
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.facts import Facts, Reader, Record
-from pipeline.facts.interface import remembered_from
-from pipeline.facts.minutes import ChunkMinutes, Minutes
+from pipeline.facts import Facts, Log, Reader
+from pipeline.facts.interface import Minutes, remembered_from
 from pipeline.protocol.chunks import Plan, Range, Source
-from pipeline.protocol.fetched import Fetched
+from pipeline.protocol.fetched import Fetched, before, records_of, since
 
 
 class Discontinuity(Exception):
@@ -84,14 +82,13 @@ class Partition:
         self.epoch = 0
         """The seek after which batches are taken."""
         self._reader = reader
-        self.facts = Facts(reader.head)
-        self._minutes = ChunkMinutes(self.facts)
+        self.facts = reader.facts()
 
     @property
     def open_minutes(self) -> list[Minutes]:
         """Sums by minute and tenant of what is not committed yet."""
         under_way = [] if self.under_way is None else [self.under_way.minutes]
-        return [*under_way, self._minutes.minutes()]
+        return [*under_way, self.facts.minutes()]
 
     @property
     def committed_to(self) -> int:
@@ -139,10 +136,10 @@ class Partition:
     def remember(self, fetched: Fetched) -> int:
         """Show the reader what comes next before the start; return the number of records."""
         end = min(fetched.end, self._remember_to)
-        records = [record for record in fetched.records if record.offset < end]
-        self._reader.remember(records)
+        log = before(fetched.log, end)
+        self._reader.remember(log)
         self.seen_to = end
-        return len(records)
+        return records_of(log)
 
     def skip_to(self, offset: int) -> None:
         """Go on from an offset further on, but not beyond the start: the log has lost the rest."""
@@ -171,7 +168,7 @@ class Partition:
             )
         if self.replay_to is not None and fetched.end >= self.replay_to:
             fetched = self._end_replay(fetched, self.replay_to)
-        self._fold(fetched.records, fetched.end)
+        self._fold(fetched.log, fetched.end)
 
     def seal(self) -> Chunk | None:
         """Close the open chunk and begin the next, unless there is nothing in it.
@@ -190,26 +187,23 @@ class Partition:
 
     def _end_replay(self, fetched: Fetched, end: int) -> Fetched:
         """Seal the replayed chunk at exactly its end; return what is left of the batch."""
-        before = [record for record in fetched.records if record.offset < end]
-        behind = fetched.records[len(before) :]
-        self._fold(before, end)
+        self._fold(before(fetched.log, end), end)
         self.replay_to = None
         self._seal()
-        return fetched._replace(start=end, records=behind)
+        return fetched._replace(start=end, log=since(fetched.log, end))
 
-    def _fold(self, records: Sequence[Record], end: int) -> None:
-        if records:
-            self._reader.read(records, self.facts)
+    def _fold(self, log: Log, end: int) -> None:
+        if records_of(log):
+            self._reader.read(log, self.facts)
         self.position = end
 
     def _seal(self) -> Chunk:
         chunk = Chunk(
             Range(self.source, self.incarnation, self.start, self.position),
             self.facts,
-            self._minutes.minutes(),
+            self.facts.minutes(),
         )
         self.under_way = chunk
         self.start = self.position
-        self.facts = Facts(self._reader.head)
-        self._minutes = ChunkMinutes(self.facts)
+        self.facts = self._reader.facts()
         return chunk

@@ -18,8 +18,7 @@ import numpy as np
 
 from pipeline.clickhouse.rehearsal import PREFIX, Rehearsal, constrained
 from pipeline.errors import Halted, StoreError, StoreRefused, ValueRefused
-from pipeline.facts.interface import Facts, Rejection, offset_and_place
-from pipeline.facts.minutes import ChunkMinutes
+from pipeline.facts.interface import Facts, Rejection, offset_and_place, parsed
 from pipeline.facts.set_aside import only, rejection, without
 from pipeline.process.logs import place
 from pipeline.protocol.halves import TooManyRefused, refused_rows
@@ -190,7 +189,7 @@ class SetAside:
 
 
 def _with(chunk: Chunk, facts: Facts) -> Chunk:
-    return Chunk(chunk.range, facts, ChunkMinutes(facts).minutes())
+    return Chunk(chunk.range, facts, facts.minutes())
 
 
 class _Deleted(NamedTuple):
@@ -227,6 +226,6 @@ async def _records(settings: Settings, source: Source, offsets: Collection[int])
         position = 0
         while position <= max(offsets):
             for fetched in await past.read():
-                found |= {r.offset: r for r in fetched.records if r.offset in offsets}
+                found |= {r.offset: r for r in parsed(fetched.log) if r.offset in offsets}
                 position = fetched.end
     return found

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.facts import Facts, Reader, Rules, reader
+from pipeline.facts import Reader, Rules, reader
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.facts.repeats.window import Window
 from tests.bench.bed import Bed
 from tests.bench.workload import HEADERS, TOPIC, WORKLOADS, Stream
@@ -47,7 +48,7 @@ def dedupe(bed: Bed) -> list[str]:
     taken: list[tuple[float, float]] = []
     for number, batch in enumerate(itertools.islice(log, count // FETCH)):
         if number % CHUNK_FETCHES == 0:
-            chunk, other = Facts(with_it.head), Facts(without.head)
+            chunk, other = PythonFacts(with_it.head), PythonFacts(without.head)
         taken.append(
             (
                 _timed(lambda: with_it.read(batch, chunk)),  # noqa: B023 - called at once

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pipeline.facts import REQUESTS, Facts, Rules, reader
 from pipeline.facts.bulk.decode import CommonRequest, decoders
+from pipeline.facts.python_facts import PythonFacts
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 FETCH = 4000  # records handed over at a time
@@ -96,7 +97,7 @@ def finer(one: dict[str, Any]) -> None:
 
 def read(batch: list[Rec]) -> Facts:
     """All the records into facts."""
-    facts = Facts(REQUESTS)
+    facts = PythonFacts(REQUESTS)
     one = reader("usage.requests", Rules(duplicate_window=0))  # tests.bench.dedupe measures it
     for first in range(0, len(batch), FETCH):
         one.read(batch[first : first + FETCH], facts)

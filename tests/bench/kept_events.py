@@ -14,6 +14,7 @@ from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts import PRODUCT_EVENTS, Facts, Rules, reader
 from pipeline.facts.bulk import columns as bulk
 from pipeline.facts.columns import Maps
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.settings import load as load_settings
 from tests.bench.bed import Bed
 from tests.bench.facts import Rec
@@ -81,7 +82,7 @@ def records(count: int, first_ms: int, span_ms: int, seed: int) -> Iterator[Rec]
 
 def folded(some: list[Rec]) -> Facts:
     """Read records as a worker does."""
-    facts, one = Facts(PRODUCT_EVENTS), reader("usage.events", Rules())
+    facts, one = PythonFacts(PRODUCT_EVENTS), reader("usage.events", Rules())
     for first in range(0, len(some), FETCH):
         one.read(some[first : first + FETCH], facts)
     assert facts.counted == len(some)

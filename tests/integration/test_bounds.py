@@ -15,7 +15,7 @@ from pipeline.clickhouse.schema import files, resources
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts import REQUESTS, Facts, Rules, reader
 from pipeline.facts.columns import Maps, Numbers
-from pipeline.facts.minutes import ChunkMinutes
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.operate.audit import sums
 from tests.property.facts_model import Rec
 from tests.support.harness.clickhouse_parts import new_database, settings_for
@@ -56,7 +56,7 @@ def folded(events: int, data: dict[str, Any], *, in_batches: bool) -> Facts:
         for n in range(events)
     ]
     values = [made[n : n + 500] for n in range(0, events, 500)] if in_batches else made
-    facts = Facts(REQUESTS)
+    facts = PythonFacts(REQUESTS)
     records = [Rec(n, NOW, (), json.dumps(value).encode()) for n, value in enumerate(values)]
     reader("usage.requests", Rules()).read(records, facts)
     assert (facts.counted, facts.rejected) == (events, 0)
@@ -67,9 +67,8 @@ def folded(events: int, data: dict[str, Any], *, in_batches: bool) -> Facts:
 @pytest.mark.parametrize("events", [1, 2000])
 def test_sums_by_minute_hold_the_largest_of_a_window(events: int, *, in_batches: bool) -> None:
     facts = folded(events, LARGEST, in_batches=in_batches)
-    minutes = ChunkMinutes(facts)
     tokens = events * 10**10
-    assert minutes.minutes() == {(MINUTE, "acme"): [events, events, tokens, tokens, 0]}
+    assert facts.minutes() == {(MINUTE, "acme"): [events, events, tokens, tokens, 0]}
     # As many again as a window has offsets, in one minute of one tenant.
     for column in facts.columns:
         assert not isinstance(column, Maps)
@@ -77,7 +76,7 @@ def test_sums_by_minute_hold_the_largest_of_a_window(events: int, *, in_batches:
         items.extend(items[:1] * 1_000_000)
     tokens += 10**16
     due = [events + 1_000_000, events + 1_000_000, tokens, tokens, 0]
-    assert minutes.minutes() == {(MINUTE, "acme"): due}
+    assert facts.minutes() == {(MINUTE, "acme"): due}
 
 
 def test_a_store_holds_them_through_a_migration_and_its_audit_agrees(store: EmbeddedStore) -> None:

@@ -17,6 +17,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from pipeline.facts.interface import parsed
 from pipeline.kafka import topics
 from pipeline.kafka.group import bounds, committed, set_back
 from pipeline.protocol.chunks import Offset, Source
@@ -246,5 +247,5 @@ async def read_again(broker: Broker, source: Source, records: int) -> list[bytes
         while len(found) < records:
             for batch in await past.read():
                 assert batch.start == first + len(found)
-                found += [record.value for record in batch.records]
+                found += [record.value or b"" for record in parsed(batch.log)]
     return found

@@ -10,6 +10,7 @@ import pytest
 from pipeline.clickhouse.client import Store
 from pipeline.facts import Facts, Rules, reader
 from pipeline.facts.heads import PRODUCT_EVENTS
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.operate.audit import sums
 from tests.property.facts_model import Rec
 from tests.support.harness.view_store import empty
@@ -26,7 +27,7 @@ PROPERTIES: list[dict[str, Any]] = [
 
 
 def folded(properties: list[dict[str, Any]]) -> Facts:
-    facts = Facts(PRODUCT_EVENTS)
+    facts = PythonFacts(PRODUCT_EVENTS)
     values = [
         {
             "specversion": "1.0",

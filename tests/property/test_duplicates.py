@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.facts import Facts, Reader, Rules, reader
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.facts.repeats.window import Window
 from tests.property import facts_strategies as make
 from tests.property.facts_model import Rec, model
@@ -125,7 +126,7 @@ def test_duplicates_are_those_of_a_dict(topic: str) -> None:
     @given(logs(topic), st.sampled_from(WINDOWS), st.data())
     def holds(records: list[Rec], window: int, draw: st.DataObject) -> None:
         due, one = Due(window), a_reader(topic, window)
-        facts = Facts(one.head)
+        facts = PythonFacts(one.head)
         for record in records:
             due.read(topic, record)
         for piece in cut(draw, records):
@@ -147,7 +148,7 @@ def test_what_is_remembered_is_what_was_read(topic: str) -> None:
         due = Due(window, due.at)
         for record in records[start:]:
             due.read(topic, record)
-        facts = Facts(one.head)
+        facts = PythonFacts(one.head)
         for piece in cut(draw, records[:start]):
             one.remember(piece)
         for piece in cut(draw, records[start:]):

@@ -19,6 +19,7 @@ from pipeline.facts import (
     Rules,
     reader,
 )
+from pipeline.facts.python_facts import PARTS, PythonFacts
 from pipeline.facts.types import TYPES
 from tests.property import facts_strategies as make
 from tests.property.facts_model import PARTITION, Out, Rec, model
@@ -36,7 +37,7 @@ FEW = settings(max_examples=examples(150), deadline=None, suppress_health_check=
 
 
 def read(topic: str, *batches: Sequence[Rec]) -> Facts:
-    facts = Facts(HEADS[topic])
+    facts = PythonFacts(HEADS[topic])
     one = reader(topic, Rules(duplicate_window=0), PARTITION)  # duplicates: test_duplicates
     for batch in batches:
         one.read(batch, facts)
@@ -115,7 +116,7 @@ def test_records_read_together_come_to_what_each_comes_to_alone(topic: str) -> N
         agree(topic, records, together)
         cut = data.draw(st.integers(0, len(records)))
         apart = read(topic, records[:cut], records[cut:])
-        for name in Facts.__slots__:
+        for name in PARTS:
             assert getattr(apart, name) == getattr(together, name), name
 
     holds()
@@ -142,7 +143,7 @@ def test_the_fast_path_gives_what_the_slow_one_gives(
         with monkeypatch.context() as patch:
             patch.setattr("pipeline.facts.bulk.path.FastPath.read", refuse)
             slow = read(topic, records)
-        for name in Facts.__slots__:
+        for name in PARTS:
             assert getattr(fast, name) == getattr(slow, name), name
 
     holds()

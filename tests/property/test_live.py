@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.facts.minutes import Minutes
+from pipeline.facts.interface import Minutes
 from pipeline.protocol.chunks import Source
 from pipeline.worker.live import KEPT_MINUTES, OTHER, WINDOWS, Labels, Live, Window
 

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from pipeline.facts import Facts, Rules, reader
+from pipeline.facts import Rules, reader
 from pipeline.facts.exact import reasons
+from pipeline.facts.python_facts import PythonFacts
 from schemas import TYPES, Envelope, EventType, encoding
 from schemas.encoding import InvalidEvent
 from schemas.generate import json_schema
@@ -249,7 +250,7 @@ def integer(text: str) -> int:
 def verdict(kind: EventType, value: bytes) -> tuple[str, str]:
     """Why the pipeline rejects an event, and in which words; nothing if it counts."""
     one = reader(kind.topic, Rules())
-    facts = Facts(one.head)
+    facts = PythonFacts(one.head)
     one.read([Rec(value)], facts)
     return (
         (facts.rejections[0].reason, facts.rejections[0].message) if facts.rejections else ("", "")

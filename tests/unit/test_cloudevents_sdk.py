@@ -11,6 +11,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from pipeline.facts import REQUESTS, Facts, Rules, reader
+from pipeline.facts.python_facts import PythonFacts
 from tests.property.facts_model import Rec
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
@@ -30,7 +31,7 @@ def made(**attributes: Any) -> CloudEvent:
 
 
 def read(*messages: kafka.KafkaMessage) -> Facts:
-    facts = Facts(REQUESTS)
+    facts = PythonFacts(REQUESTS)
     records = []
     for offset, message in enumerate(messages):
         assert isinstance(message.value, bytes)

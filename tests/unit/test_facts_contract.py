@@ -11,6 +11,7 @@ import pytest
 from pipeline.facts import RECIPE_ACTIONS, REQUESTS, Facts, Rejection, Rules, reader
 from pipeline.facts.exact import decimals
 from pipeline.facts.exact.recipe_actions import TASK_RULES
+from pipeline.facts.python_facts import PythonFacts
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 MINUTE = 1_772_368_440
@@ -42,7 +43,7 @@ def action(**data: Any) -> dict[str, Any]:
 
 
 def read(*records: Rec, topic: str = "usage.requests", rules: Rules | None = None) -> Facts:
-    facts = Facts(REQUESTS if topic == "usage.requests" else RECIPE_ACTIONS)
+    facts = PythonFacts(REQUESTS if topic == "usage.requests" else RECIPE_ACTIONS)
     reader(topic, rules or Rules(duplicate_window=0)).read(records, facts)
     return facts
 
@@ -372,7 +373,7 @@ def of_duplicates(*records: Rec) -> list[str]:
     Read at once, and each record alone.
     """
     numbered = [one._replace(offset=n) for n, one in enumerate(records)]
-    together, apart = Facts(REQUESTS), Facts(REQUESTS)
+    together, apart = PythonFacts(REQUESTS), PythonFacts(REQUESTS)
     reader("usage.requests", Rules()).read(numbered, together)
     one_by_one, found = reader("usage.requests", Rules()), []
     for record in numbered:
@@ -409,7 +410,7 @@ def test_the_data_of_all_forms_is_the_same_bytes() -> None:
 
 
 def test_a_conflict_is_a_reason_in_the_ledger() -> None:
-    facts = Facts(REQUESTS)
+    facts = PythonFacts(REQUESTS)
     both = [request(), request({"model": "other"})]
     reader("usage.requests", Rules()).read([Rec(text(both))], facts)
     assert facts.outcomes == {
@@ -505,7 +506,7 @@ def test_limits_are_the_same_where_events_are_decided_one_by_one() -> None:
         event = request(type="usage.event.v1", data={"name": "n", "properties": properties})
         one = reader("usage.events", Rules())
         for value in (event, [event]):
-            facts = Facts(one.head)
+            facts = PythonFacts(one.head)
             one.read([Rec(text(value))], facts)
             assert facts.rejected == rejected
 

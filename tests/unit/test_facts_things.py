@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.facts import PRODUCT_EVENTS, Facts, Rejection, Rules, reader
 from pipeline.facts.exact import entities, product_events
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.facts.zones import names
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
@@ -53,7 +54,7 @@ def tenant(**attributes: Any) -> dict[str, Any]:
 
 def read(topic: str, *records: Any) -> Facts:
     one = reader(topic, Rules(), PARTITION)
-    facts = Facts(one.head)
+    facts = PythonFacts(one.head)
     made = [r if isinstance(r, Rec) else Rec(json.dumps(r).encode()) for r in records]
     one.read([r._replace(offset=7 + n) for n, r in enumerate(made)], facts)
     return facts
@@ -287,7 +288,7 @@ def test_common_product_events_take_the_fast_path(monkeypatch: pytest.MonkeyPatc
 
 def test_names_of_properties_count_as_memory_where_every_record_has_others() -> None:
     """100,000 leaves in a record of 1 MiB: not more is held than bytes of other records would."""
-    facts, one = Facts(PRODUCT_EVENTS), reader(EVENTS, Rules(duplicate_window=0))
+    facts, one = PythonFacts(PRODUCT_EVENTS), reader(EVENTS, Rules(duplicate_window=0))
     for n in range(3):
         properties = {f"{n}{k}": 1 for k in range(80_000)}
         record = Rec(json.dumps(product(properties=properties), separators=(",", ":")).encode())
@@ -295,6 +296,6 @@ def test_names_of_properties_count_as_memory_where_every_record_has_others() -> 
     assert facts.counted == 3
     assert facts.size_bytes < 3 << 20
     assert facts.held_bytes > 240_000 * 200
-    common, plain = Facts(PRODUCT_EVENTS), product(properties={"a": 1})
+    common, plain = PythonFacts(PRODUCT_EVENTS), product(properties={"a": 1})
     one.read([Rec(json.dumps(plain).encode())] * 100, common)
     assert common.held_bytes == common.size_bytes

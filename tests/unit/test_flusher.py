@@ -17,7 +17,8 @@ from aiokafka.errors import (
 from prometheus_client import CollectorRegistry
 
 from pipeline.errors import Halted, StoreRefused, StoreUnavailable
-from pipeline.facts.interface import Facts, Head
+from pipeline.facts.interface import Head
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.chunks import Commit, Lease, Offset, Range, Source
 from pipeline.protocol.ledger import Insert, Ledger
 from pipeline.protocol.partition import Chunk
@@ -31,7 +32,7 @@ LEASE = Lease(1, "me")
 
 def chunk(partition: int = 0, a: int = 10, b: int = 20) -> Chunk:
     source = Source("usage.requests", partition)
-    return Chunk(Range(source, "incarnation", a, b), Facts(Head("requests_in", ())), {})
+    return Chunk(Range(source, "incarnation", a, b), PythonFacts(Head("requests_in", ())), {})
 
 
 class World:

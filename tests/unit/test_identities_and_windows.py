@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.facts import REQUESTS, Facts, Rules, reader
+from pipeline.facts import REQUESTS, Rules, reader
 from pipeline.facts.bulk.costs import costs
 from pipeline.facts.exact.requests import cost_nanos
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.facts.repeats.identities import hashes, identities
 from pipeline.facts.repeats.window import Window
 from tests.property.facts_model import Rec
@@ -87,7 +88,7 @@ def test_costs_of_too_many_characters_are_found_wherever_they_stand(
     data = {"operation": "chat", "model": "m", "status_code": 200, "duration_ms": 1}
     event = {"specversion": "1.0", "id": "1" * (before + 1), "source": "s", "subject": "t"}
     whole = json.dumps(event | {"type": "usage.request.v1", "data": data})
-    facts = Facts(REQUESTS)
+    facts = PythonFacts(REQUESTS)
     value = whole[:-2].encode() + b',"cost":' + text.encode() + b"}}"
     reader("usage.requests", Rules()).read([Rec(0, NOW, (), value)], facts)
     assert (facts.counted, facts.rejected) == ((1, 0) if len(text) <= 1024 else (0, 1))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.facts import Facts, Rules, reader
 from pipeline.facts.interface import Reader
+from pipeline.facts.python_facts import PARTS, PythonFacts
 from pipeline.facts.types import TYPES, remembered_offsets
 from schemas.metric_definition import MAX_IN_FORCE, TOPIC, TYPE
 
@@ -47,7 +48,7 @@ def records(*values: Any, start: int = 0) -> list[Rec]:
 
 def read(*values: Any, rules: Rules | None = None) -> Facts:
     one = reader(TOPIC, rules or Rules())
-    facts = Facts(one.head)
+    facts = PythonFacts(one.head)
     one.read(records(*values), facts)
     return facts
 
@@ -132,16 +133,16 @@ def test_who_remembers_what_stood_before_reads_on_as_if_it_had_read_it(
     values: list[Any], data: st.DataObject
 ) -> None:
     cut = data.draw(st.integers(0, len(values)))
-    whole, one = Facts(TYPES[TOPIC].head), reader(TOPIC, Rules())
-    one.read(records(*values[:cut]), Facts(one.head))
+    whole, one = PythonFacts(TYPES[TOPIC].head), reader(TOPIC, Rules())
+    one.read(records(*values[:cut]), PythonFacts(one.head))
     one.read(records(*values[cut:], start=cut), whole)
     rest = _after(reader(TOPIC, Rules()), values, cut)
-    for name in Facts.__slots__:
+    for name in PARTS:
         assert getattr(rest, name) == getattr(whole, name), name
 
 
 def _after(one: Reader, values: list[Any], cut: int) -> Facts:
-    rest = Facts(one.head)
+    rest = PythonFacts(one.head)
     one.remember(records(*values[:cut]))
     one.read(records(*values[cut:], start=cut), rest)
     return rest

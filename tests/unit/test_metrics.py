@@ -13,10 +13,10 @@ import pytest
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.facts import Facts
 from pipeline.facts.columns import Numbers
 from pipeline.facts.heads import REQUESTS
 from pipeline.facts.interface import Rejection
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.chunks import Range, Source
 from pipeline.settings import load
 from pipeline.worker.live import WINDOWS
@@ -56,7 +56,7 @@ def exercise(registry: CollectorRegistry) -> None:
     """Make everything happen once."""
     instruments = Instruments(registry, clock=lambda: NOW)
     instruments.rebalanced([SOURCE.topic])
-    facts = Facts(REQUESTS)
+    facts = PythonFacts(REQUESTS)
     facts.received, facts.counted, facts.duplicate, facts.rejected, facts.skipped = 6, 3, 2, 1, 4
     facts.rejections = [Rejection(1, None, 0, "malformed", "", "", "", b"")]
     facts.event_time = ((NOW - 9) * 1000, (NOW - 2) * 1000)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pipeline.facts.interface import Facts, Head, Record
+from pipeline.facts.interface import Facts, Head, Log, parsed
+from pipeline.facts.python_facts import PythonFacts, own
 from pipeline.protocol.chunks import Plan, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.protocol.partition import Discontinuity, Partition
@@ -24,13 +24,16 @@ class Offsets:
     def __init__(self) -> None:
         self.remembered: list[int] = []
 
-    def read(self, records: Sequence[Record], into: Facts) -> None:
-        offsets: list[Any] = [record.offset for record in records]
-        into.columns[0].extend(offsets)
-        into.received += len(records)
+    def facts(self) -> PythonFacts:
+        return PythonFacts(self.head)
 
-    def remember(self, records: Sequence[Record]) -> None:
-        self.remembered += [record.offset for record in records]
+    def read(self, log: Log, into: Facts) -> None:
+        offsets: list[Any] = [record.offset for record in parsed(log)]
+        own(into).columns[0].extend(offsets)
+        own(into).received += len(offsets)
+
+    def remember(self, log: Log) -> None:
+        self.remembered += [record.offset for record in parsed(log)]
 
 
 def partition(start: int = 0, replay_to: int | None = None) -> Partition:

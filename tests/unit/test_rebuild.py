@@ -11,7 +11,8 @@ from typing import Any, Self
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pipeline.facts.interface import Facts, Head, Record
+from pipeline.facts.interface import Facts, Head, Log, parsed
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.chunks import Plan, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.protocol.partition import Partition
@@ -33,11 +34,14 @@ class Reader:
     def __init__(self) -> None:
         self.remembered: list[int] = []
 
-    def read(self, records: Sequence[Record], into: Facts) -> None:
+    def facts(self) -> PythonFacts:
+        return PythonFacts(self.head)
+
+    def read(self, log: Log, into: Facts) -> None:
         raise NotImplementedError
 
-    def remember(self, records: Sequence[Record]) -> None:
-        self.remembered += [record.offset for record in records]
+    def remember(self, log: Log) -> None:
+        self.remembered += [record.offset for record in parsed(log)]
 
 
 class FakePast:

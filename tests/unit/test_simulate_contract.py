@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.facts import Facts, Rules, reader
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.simulate import malformed
 from pipeline.simulate.stream import TOPICS, Message, Options, stream
 from pipeline.simulate.world import build_world
@@ -34,7 +35,7 @@ def sent(topic: str, count: int = 12_000) -> list[Message]:
 
 def read(topic: str, messages: list[Message]) -> Facts:
     one = reader(topic, Rules())
-    facts = Facts(one.head)
+    facts = PythonFacts(one.head)
     one.read([Record(n, m.at_ms, [], m.value) for n, m in enumerate(messages)], facts)
     return facts
 

@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from pipeline.clickhouse.client import MAX_ROWS
-from pipeline.facts.interface import Facts, Head, Record
+from pipeline.facts.interface import Facts, Head, Log, parsed
+from pipeline.facts.python_facts import PythonFacts, own
 from pipeline.protocol.chunks import Lease, Plan, Source
 from pipeline.protocol.fetched import Fetched, cut
 from pipeline.protocol.partition import Chunk, Partition, Size
@@ -29,10 +30,13 @@ class Broken:
 
     head = Head("requests_in", ())
 
-    def read(self, records: Sequence[Record], into: Facts) -> None:
+    def facts(self) -> PythonFacts:
+        return PythonFacts(self.head)
+
+    def read(self, log: Log, into: Facts) -> None:
         raise ZeroDivisionError
 
-    def remember(self, records: Sequence[Record]) -> None:
+    def remember(self, log: Log) -> None:
         raise NotImplementedError
 
 
@@ -41,8 +45,8 @@ class Batches(Broken):
 
     head = Head("things_in", ())
 
-    def read(self, records: Sequence[Record], into: Facts) -> None:
-        into.received += sum(len(record.value or b"") for record in records)
+    def read(self, log: Log, into: Facts) -> None:
+        own(into).received += sum(len(record.value or b"") for record in parsed(log))
 
 
 class SlowFlusher:
@@ -115,7 +119,7 @@ def test_a_batch_is_cut_by_bytes_between_records() -> None:
     whole = batch(10, 3, 4, 9, 0, 5)._replace(start=8, end=20)
     assert list(cut(whole, 100)) == [whole]
     pieces = list(cut(whole, 7))
-    spans = [(p.start, p.end, [record.offset for record in p.records]) for p in pieces]
+    spans = [(p.start, p.end, [record.offset for record in cast("Any", p.log)]) for p in pieces]
     assert spans == [(8, 12, [10, 11]), (12, 13, [12]), (13, 20, [13, 14])]
     assert list(cut(Fetched(SOURCE, 0, 5, 9, []), 7)) == [Fetched(SOURCE, 0, 5, 9, [])]
 

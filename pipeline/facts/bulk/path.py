@@ -18,7 +18,8 @@ from pipeline.facts.bulk.times import Instants, instants
 from pipeline.facts.columns import Maps
 from pipeline.facts.contents import Contents, content
 from pipeline.facts.exact.times import FIRST_MINUTE, LAST_MINUTE, arrival_minute
-from pipeline.facts.interface import Facts, Head, Outcome, Record, widened
+from pipeline.facts.interface import Head, Outcome, Record, widened
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.facts.rules import Rules
 from schemas.envelope import NOBODY
 
@@ -68,7 +69,7 @@ class Common(NamedTuple):
             places=self.places[which],
         )
 
-    def account(self, into: Facts) -> None:
+    def account(self, into: PythonFacts) -> None:
         """Add everything but the rows of counted ones."""
         into.received += len(self.tenants)
         into.counted += len(self.tenants)
@@ -76,7 +77,7 @@ class Common(NamedTuple):
             into.event_time = widened(into.event_time, int(self.times.min()), int(self.times.max()))
             into.outcomes.update(self._outcomes("counted"))
 
-    def drop(self, into: Facts, reason: str) -> None:
+    def drop(self, into: PythonFacts, reason: str) -> None:
         """Add all that there is to say of duplicates."""
         into.received += len(self.tenants)
         into.duplicate += len(self.tenants)

@@ -59,7 +59,7 @@ class Folder:
                 records = _Records(self._settings, self._log_reader, log, begin)
             for some in records.until(row.a):
                 reader.remember(some)
-            into = facts.Facts(reader.head)
+            into = reader.facts()
             for some in records.until(row.b):
                 reader.read(some, into)
             at = row.b

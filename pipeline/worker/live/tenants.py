@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import repeat
 
-from pipeline.facts.minutes import Sums
+from pipeline.facts.interface import Sums
 
 OTHER = "other"
 

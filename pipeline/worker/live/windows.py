@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from pipeline.facts.minutes import MEASURES, Minutes, Sums
+from pipeline.facts.interface import Minutes, Sums
+from pipeline.facts.minutes import MEASURES
 from pipeline.protocol.chunks import Source
 from pipeline.worker.live.tenants import OTHER, Labels
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.facts.minutes import Sums
+from pipeline.facts.interface import Sums
 from pipeline.protocol.chunks import Source
 from pipeline.worker.live import Window
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.facts import Facts, Rules, reader
+from pipeline.facts.python_facts import PythonFacts
 from schemas import TYPES, EventType
 from schemas.generate.files import GOLDEN
 
@@ -78,7 +79,7 @@ def read(payload: Payload) -> Facts:
     """Return what today's code makes of a payload."""
     headers = tuple((name, value.encode()) for name, value in payload.headers.items())
     one = reader(payload.kind.topic, Rules())
-    facts = Facts(one.head)
+    facts = PythonFacts(one.head)
     one.read([Record(payload.value, headers)], facts)
     return facts
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pipeline.clickhouse.client import Store
-from pipeline.facts import Facts, Reader, Rules, reader
+from pipeline.facts import Reader, Rules, reader
+from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.ledger import OUTCOMES
 from tests.support.harness.produce import BATCH, STRUCTURED, Headers
 from tests.support.harness.recount import Record
@@ -45,7 +46,7 @@ def insert(
     store: Store, reads: Reader, topic: str, partition: int, records: Sequence[Record]
 ) -> None:
     """Insert what records come to, as one chunk; ``reads`` knows what came before them."""
-    facts = Facts(reads.head)
+    facts = PythonFacts(reads.head)
     reads.read(records, facts)
     token = f"{topic}{partition}" + (f"-{records[0].offset}" if records[0].offset else "")
     if facts.counted:
