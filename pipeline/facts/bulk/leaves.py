@@ -18,6 +18,7 @@ from pipeline.facts.bulk.distinct import distinct
 from pipeline.facts.bulk.members import (
     ARRAY,
     OPEN,
+    PADDING,
     QUOTE,
     Mask,
     Members,
@@ -36,16 +37,14 @@ _PLAIN_ARRAY = re.compile(
 """An array that would be written as it is: without white space, of plain items."""
 
 _WORD = 8
-_LONGEST = 3 * _WORD
+_LONGEST = PADDING
 _LONGEST_DECIMAL = len("0.") + MAX_FRACTION
 """In characters; of a number that has no longer text, the digits are not too many."""
 _ONE_BYTE, _TWO_BYTES = 1 << 7, 1 << 14
 """Sizes below are written in so many bytes."""
 _WITHIN = np.array([(1 << 8 * n) - 1 for n in range(_WORD + 1)], np.uint64)
 _ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-_SPACE, _MINUS, _POINT, _ZERO, _NINE = (ord(sign) for sign in " -.09")
-_BLANKS = 8
-"""White space around a value; more than so much is not looked at here."""
+_MINUS, _POINT, _ZERO, _NINE = b"-.09"
 _MANY = 1 << 22
 _AT_ONCE_BYTES = 1 << 20
 """Some ten numbers are held for each mark, at the worst one of each byte."""
@@ -70,10 +69,13 @@ def leaves(properties: Sequence[bytes]) -> Maps:
 
 
 def _leaves(properties: Sequence[bytes]) -> Maps:
-    texts = [b"" if b"\\" in text else text for text in properties]
+    escaping = {n for n, text in enumerate(properties) if b"\\" in text}
+    texts = properties
+    if escaping:
+        texts = [b"" if n in escaping else text for n, text in enumerate(properties)]
     together = _Together(texts)
     column = together.column()
-    alone = {n for n, text in enumerate(properties) if not texts[n] and text} | together.unclear
+    alone = escaping | together.unclear
     if not alone:
         return column
     places = sorted(alone)
@@ -89,19 +91,18 @@ class _Together:
 
     def __init__(self, texts: Sequence[bytes]) -> None:
         self._count = len(texts)
-        self._text = b"".join(texts)
-        self._octets = np.frombuffer(bytearray(self._text + bytes(_LONGEST)), np.uint8)
-        found = members(self._text, [len(text) for text in texts])
-        self._members = found
-        self._paths, self._path = _paths(self._text, self._octets, found)
+        found = members(texts)
+        self._members, self._octets = found, found.octets
+        self._paths, self._path = _paths(found)
         wrong = _repeated(self._count, len(self._paths), found.event, self._path)
-        self._start, self._end = found.start.copy(), found.end.copy()
-        self._tag = np.where(found.mark == QUOTE, ord("s"), ord("o")).astype(np.uint8)
-        self._is_leaf = (found.mark != OPEN) | found.is_empty
+        self._start, self._end = found.start, found.end
+        is_text = found.first == QUOTE
+        self._tag = np.where(is_text, np.uint8(ord("s")), np.uint8(ord("o")))
+        self._is_leaf = (found.first != OPEN) | found.is_empty
         wrong.append(self._read_arrays())
         wrong.append(self._read_scalars())
         size = self._end - self._start + 1
-        wrong.append(np.flatnonzero(size >= np.where(found.mark == QUOTE, _TWO_BYTES, _ONE_BYTE)))
+        wrong.append(np.flatnonzero(size >= np.where(is_text, _TWO_BYTES, _ONE_BYTE)))
         unclear = found.event[np.concatenate(wrong)]
         self.unclear = set(unclear.tolist())
         """The texts that are to be read alone."""
@@ -112,13 +113,13 @@ class _Together:
 
     def _read_arrays(self) -> Places:
         """Tag arrays, and write them canonically; returns those that become longer by it."""
-        arrays = np.flatnonzero(self._members.mark == ARRAY)
+        arrays = np.flatnonzero(self._members.first == ARRAY)
         self._tag[arrays] = ord("a")
-        unclear = []
+        text, unclear = self._octets.data, []
         for n in arrays.tolist():
             start, end = int(self._start[n]), int(self._end[n])
-            if end - start < _ONE_BYTE and not _PLAIN_ARRAY.fullmatch(self._text, start, end):
-                sent = self._text[start:end]
+            if end - start < _ONE_BYTE and not _PLAIN_ARRAY.fullmatch(text, start, end):
+                sent = bytes(text[start:end])
                 leaf = leaf_of(decode(sent, MAX_PROPERTIES_DEPTH)).encode()[1:]
                 if len(leaf) > len(sent):
                     unclear.append(n)
@@ -129,28 +130,18 @@ class _Together:
 
     def _read_scalars(self) -> Places:
         """Tag numbers, booleans and nulls, numbers canonically; returns those that are unclear."""
-        octets, mark = self._octets, self._members.mark
-        scalars = np.flatnonzero((mark != QUOTE) & (mark != OPEN) & (mark != ARRAY))
-        start, end = self._start[scalars], self._end[scalars]
-        for _ in range(_BLANKS):
-            before, behind = octets[start] <= _SPACE, octets[end - 1] <= _SPACE
-            if not (before.any() or behind.any()):
-                break
-            start, end = start + before, end - behind
-        first = octets[start]
-        is_number = first <= _NINE
-        is_true = first == ord("t")
-        self._is_leaf[scalars[first == ord("n")]] = False
-        named = ~is_number
-        octets[start[named]] = np.where(is_true[named], ord("1"), ord("0"))
-        end = np.where(named, start + 1, end)
-        unclear = (octets[start] <= _SPACE) | (octets[end - 1] <= _SPACE)
-        numbers = np.flatnonzero(is_number)
-        start[numbers], end[numbers], odd = _canonical(octets, start[numbers], end[numbers])
-        unclear[numbers] |= odd
-        self._tag[scalars] = np.where(is_number, ord("n"), ord("b"))
-        self._start[scalars], self._end[scalars] = start, end
-        return scalars[unclear]
+        octets, first = self._octets, self._members.first
+        numbers = np.flatnonzero((first <= _NINE) & (first != QUOTE))
+        self._tag[numbers] = ord("n")
+        start, end, unclear = _canonical(octets, self._start[numbers], self._end[numbers])
+        self._start[numbers], self._end[numbers] = start, end
+        named = np.flatnonzero((first > _NINE) & (first != ARRAY) & (first != OPEN))
+        word, start = first[named], self._start[named]
+        self._is_leaf[named[word == ord("n")]] = False
+        self._tag[named] = ord("b")
+        octets[start] = np.where(word == ord("t"), np.uint8(ord("1")), np.uint8(ord("0")))
+        self._end[named] = start + 1
+        return numbers[unclear]
 
     def column(self) -> Maps:
         """The column; of a text that is empty or unclear, an empty row."""
@@ -183,11 +174,11 @@ def _column(paths: list[str], path: Places, counts: Places, values: Octets, size
     return column
 
 
-def _paths(text: bytes, octets: Octets, found: Members) -> tuple[list[str], Places]:
+def _paths(found: Members) -> tuple[list[str], Places]:
     """The distinct paths, and which is each member's."""
-    first, key = _keys(text, octets, found.key, found.key_end)
-    at, end = found.key[first].tolist(), found.key_end[first].tolist()
-    names = [escaped(text[a:b].decode()) for a, b in zip(at, end, strict=True)]
+    first, key = _keys(found.octets, found.key, found.key_end)
+    slices = zip(found.key[first].tolist(), found.key_end[first].tolist(), strict=True)
+    names = [escaped(bytes(found.octets.data[a:b]).decode()) for a, b in slices]
     deepest = int(found.depth.max(initial=1))
     if deepest == 1:
         return names, key
@@ -202,7 +193,7 @@ def _paths(text: bytes, octets: Octets, found: Members) -> tuple[list[str], Plac
     return paths, path
 
 
-def _keys(text: bytes, octets: Octets, start: Places, end: Places) -> tuple[Places, Places]:
+def _keys(octets: Octets, start: Places, end: Places) -> tuple[Places, Places]:
     """The places of the distinct keys, one each; and which of these is each member's."""
     words = np.ndarray((len(octets) - _WORD + 1,), "<u8", octets, strides=(1,))
     size = end - start
@@ -214,7 +205,7 @@ def _keys(text: bytes, octets: Octets, start: Places, end: Places) -> tuple[Plac
         # No key has a byte of 0 to 31: so no short one is like these.
         known: dict[bytes, int] = {}
         slices = zip(start[long].tolist(), end[long].tolist(), strict=True)
-        tail[long] = [known.setdefault(text[a:b], len(known)) for a, b in slices]
+        tail[long] = [known.setdefault(bytes(octets.data[a:b]), len(known)) for a, b in slices]
         head[long] = 1
     return distinct(head, tail)
 

@@ -1,7 +1,8 @@
 """The members of all objects in many JSON texts at once, by position, without parsing one of them.
 
-The texts are well formed and hold no backslash, so a quote always begins or ends a string, and what
-is a mark outside of strings is told from all of them together.
+The texts are well formed and hold no backslash, so a quote always begins or ends a string. Without
+white space between them, the first byte of a value says what it is, and where the next key begins
+says where a value ends, and how many objects end with it.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ Places = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Octets = NDArray[np.uint8]
 
-QUOTE, OPEN, CLOSE, ARRAY, ARRAY_END, COLON, COMMA = range(1, 8)
-"""The marks of JSON, as numbers."""
-
-_MARKS = bytes(max(0, b'_"{}[]:,'.find(octet)) for octet in range(256))
+QUOTE, OPEN, CLOSE, ARRAY, ARRAY_END, COLON, SPACE = b'"{}[]: '
+PADDING = 24
+"""Bytes of 0 behind the texts, so that whatever is read of a value's beginning is there."""
 
 
 class Members(NamedTuple):
-    """The members, in order; one item each. Positions are in all texts, joined."""
+    """The members, in order; one item each. Positions are in ``octets``."""
 
+    octets: Octets
+    """All texts, joined, without white space outside of strings; ``PADDING`` behind them."""
     event: Places
     """Which text each is of."""
     key: Places
@@ -34,9 +36,9 @@ class Members(NamedTuple):
     """Where its value begins: a string's behind the quote, an object's behind the brace."""
     end: Places
     """Behind its value, a string's without the quote; an object's value ends where it begins."""
-    mark: Octets
-    """The mark that the value begins with; a scalar has none of QUOTE, OPEN, ARRAY."""
-    depth: Octets
+    first: Octets
+    """The byte that the value begins with: QUOTE, OPEN, ARRAY, or a scalar's."""
+    depth: Places
     """1 in the text's own object."""
     above: Places
     """The member whose value is the object that it is in; -1 for those of the text itself."""
@@ -44,72 +46,96 @@ class Members(NamedTuple):
     """Whether its value is an object without members."""
 
 
-def members(text: bytes, sizes: Sequence[int]) -> Members:
-    """Find the members of texts of these sizes, which are joined to one."""
-    at, marks, array_ends = _outside_arrays(*_outside_strings(text))
-    colons = np.flatnonzero(marks == COLON)
-    # An object's last mark is its brace, so that two more follow on each colon's, but at the end.
-    after, second = colons + 1, np.minimum(colons + 2, len(at) - 1)
-    mark = marks[after]
-    start, end = at[colons] + 1, at[after]
-    is_text, is_array, is_object = mark == QUOTE, mark == ARRAY, mark == OPEN
-    start = np.where(is_text | is_object, end + 1, start)
-    end = np.where(is_text, at[second], end)
-    end[is_object] += 1
-    if is_array.any():
-        start[is_array] = at[after[is_array]]
-        end[is_array] = array_ends + 1
-    depth, above = _depths(marks, colons)
-    ends = np.searchsorted(at[colons], np.cumsum(sizes))
+def members(texts: Sequence[bytes]) -> Members:
+    """Find the members of texts; one may be empty."""
+    octets, quotes, ends = _compact(texts)
+    quotes, array_ends = _outside_arrays(octets, quotes)
+    closing = quotes[1::2]
+    keys = np.flatnonzero(octets[closing + 1] == COLON)
+    opening, key_end = quotes[::2][keys], closing[keys]
+    start = key_end + 2
+    first = octets[start]
+    upto = np.searchsorted(opening, ends)
+    counts = np.diff(upto, prepend=0)
+    # Up to here it may go on: to the comma before the next key, or to the text's end.
+    end = np.empty_like(start)
+    end[:-1] = opening[1:] - 1
+    filled = np.flatnonzero(counts)
+    last = upto[filled] - 1
+    end[last] = ends[filled]
+    room = end.copy()
+    is_text, is_object, is_array = first == QUOTE, first == OPEN, first == ARRAY
+    start += is_text | is_object
+    is_empty = is_object & (octets[start] == CLOSE)
+    strings = np.flatnonzero(is_text)
+    end[strings] = closing[keys[strings] + 1]
+    end[is_object] = start[is_object]
+    end[is_array] = array_ends + 1
+    scalars = np.flatnonzero(~(is_text | is_object | is_array))
+    end[scalars] = _before_braces(octets, end[scalars])
+    # -1 for an object that has members: the next one's key begins within it.
+    closed = room - end - is_text - is_empty
+    closed[last] -= 1
+    depth = 1 + closed - np.cumsum(closed)
     return Members(
-        event=np.repeat(np.arange(len(sizes)), np.diff(ends, prepend=0)),
-        key=at[colons - 2] + 1,
-        key_end=at[colons - 1],
+        octets=octets,
+        event=np.repeat(np.arange(len(texts)), counts),
+        key=opening + 1,
+        key_end=key_end,
         start=start,
         end=end,
-        mark=mark,
+        first=first,
         depth=depth,
-        above=above,
-        is_empty=is_object & (marks[second] == CLOSE),
+        above=_above(depth, is_object),
+        is_empty=is_empty,
     )
 
 
-def _outside_strings(text: bytes) -> tuple[Places, Octets]:
-    """The positions of all marks, those within strings left out, and which they are."""
-    every = np.frombuffer(text.translate(_MARKS), np.uint8)
-    at = np.flatnonzero(every != 0)  # of flags it is five times as fast as of numbers
-    marks = every[at]
-    quotes = marks == QUOTE
-    outside = np.flatnonzero(quotes | ~np.logical_xor.accumulate(quotes))
-    return at[outside], marks[outside]
+def _compact(texts: Sequence[bytes]) -> tuple[Octets, Places, Places]:
+    """The texts as one, without white space; where it has quotes; and where each text ends."""
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+    octets = np.frombuffer(bytearray().join([*texts, bytes(PADDING)]), np.uint8)
+    quotes = np.flatnonzero(octets == QUOTE)
+    blanks = np.flatnonzero(octets[:-PADDING] <= SPACE)
+    blanks = blanks[np.searchsorted(quotes, blanks) & 1 == 0]
+    if not len(blanks):
+        return octets, quotes, ends
+    kept = np.ones(len(octets), np.bool_)
+    kept[blanks] = False
+    quotes -= np.searchsorted(blanks, quotes)
+    return octets[kept], quotes, ends - np.searchsorted(blanks, ends)
 
 
-def _outside_arrays(at: Places, marks: Octets) -> tuple[Places, Octets, Places]:
-    """The marks without those inside of arrays; where these end is told apart."""
-    begins, ends = marks == ARRAY, marks == ARRAY_END
-    if not begins.any():
-        return at, marks, at[:0]
-    depth = np.cumsum(begins.astype(np.int8) - ends.astype(np.int8), dtype=np.int16)
-    kept = np.flatnonzero((depth == 0) & ~ends | (depth == 1) & begins)
-    return at[kept], marks[kept], at[ends & (depth == 0)]
+def _outside_arrays(octets: Octets, quotes: Places) -> tuple[Places, Places]:
+    """The quotes without those inside of arrays; and where the outermost of these end."""
+    brackets = np.flatnonzero((octets == ARRAY) | (octets == ARRAY_END))
+    brackets = brackets[np.searchsorted(quotes, brackets) & 1 == 0]
+    if not len(brackets):
+        return quotes, brackets
+    begins = octets[brackets] == ARRAY
+    depth = np.cumsum(np.where(begins, 1, -1))
+    outermost = begins & (depth == 1) | (depth == 0)
+    edges = np.append(np.searchsorted(quotes, brackets[outermost]), len(quotes))
+    outside = np.ones(len(edges), np.bool_)
+    outside[1::2] = False
+    kept = quotes[np.repeat(outside, np.diff(edges, prepend=0))]
+    return kept, brackets[outermost][1::2]
 
 
-def _depths(marks: Octets, colons: Places) -> tuple[Octets, Places]:
-    """The depth of each colon, from 1; and the number of that whose object it is in, or -1.
+def _before_braces(octets: Octets, end: Places) -> Places:
+    """The ends of scalars, given where the braces behind each end."""
+    more = np.flatnonzero(octets[end - 1] == CLOSE)
+    while len(more):
+        end[more] -= 1
+        more = more[octets[end[more] - 1] == CLOSE]
+    return end
 
-    All that counts are braces and colons.
-    """
-    above = np.full(len(colons), -1)
-    places = np.flatnonzero((marks == OPEN) | (marks == CLOSE) | (marks == COLON))
-    found = marks[places]
-    opens, is_colon = found == OPEN, found == COLON
-    depth = np.cumsum(opens.view(np.int8) - (found == CLOSE).view(np.int8), dtype=np.int8)
-    depths = depth[is_colon].view(np.uint8)
-    deepest = int(depths.max(initial=1))
-    # How many colons there are before an opening brace; the last of them is the member's above.
-    before = np.cumsum(is_colon, dtype=np.int64) if deepest > 1 else above
-    for level in range(2, deepest + 1):
-        opened = np.where(opens & (depth == level), before, 0)
-        inner = depths == level
-        above[inner] = np.maximum.accumulate(opened)[is_colon][inner] - 1
-    return depths, above
+
+def _above(depth: Places, is_object: Mask) -> Places:
+    """The number of the member whose value each is in, or -1."""
+    above = np.full(len(depth), -1)
+    for level in range(2, int(depth.max(initial=1)) + 1):
+        inner = np.flatnonzero(depth == level)
+        objects = np.flatnonzero(is_object & (depth == level - 1))
+        above[inner] = objects[np.searchsorted(objects, inner) - 1]
+    return above
