@@ -2,6 +2,7 @@
 // what rarely changes (the charts) in a file of its own, and the same bytes from the same sources.
 import { build } from "esbuild";
 import { copyFile, mkdir, rm } from "node:fs/promises";
+import { runbook } from "./runbook.mjs";
 
 const out = process.argv[2] ?? new URL("../pipeline/web/static", import.meta.url).pathname;
 const common = {
@@ -27,3 +28,4 @@ await build({
 });
 await build({ ...common, entryPoints: ["src/app.css"], outfile: `${out}/app.css` });
 await copyFile("src/index.html", `${out}/index.html`);
+await runbook(`${out}/runbook.html`);

@@ -9,10 +9,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from pipeline.api import (
+    dead_letters,
     definitions,
     dry_runs,
     health,
     keys,
+    lag,
     live,
     me,
     metric_values,
@@ -72,6 +74,9 @@ ROUTES = (
     Route("DELETE", f"{definitions.PATH}/{{id}}", "metric_definition", definitions.retire),
     Route("GET", f"{definitions.PATH}/{{id}}/versions", "metric_versions", definitions.versions),
     Route("GET", f"{definitions.PATH}/{{id}}/values", "metric_values", metric_values.listed),
+    Route("GET", dead_letters.PATH, "dead_letters", dead_letters.listed),
+    Route("GET", f"{dead_letters.PATH}/{{origin}}", "dead_letter", dead_letters.one),
+    Route("GET", lag.PATH, "lag", lag.lag),
     Route("GET", "/v1/live", "live", live.live),
 )
 

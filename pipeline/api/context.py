@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.api.freshness import Freshness
     from pipeline.api.instruments import Instruments
     from pipeline.api.limits import Limits
+    from pipeline.api.log import Log
     from pipeline.clickhouse.client import Store
     from pipeline.clickhouse.reading import Reader
     from pipeline.kafka.sending import Sending
@@ -58,6 +59,7 @@ class Api:
     limits: Limits
     reports: Reports
     metrics: Metrics
+    log: Log
     instruments: Instruments
     signer: Signer
     clock: Callable[[], datetime]

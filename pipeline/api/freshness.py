@@ -15,18 +15,28 @@ from pipeline.clickhouse.reading import Reader
 FRESH_SECONDS = 0.25
 """An answer may say that it is this much older than it is; never that it is newer."""
 
+WHOLE_SECONDS = 10.0
+"""After so long the newest is asked for although nothing was counted: rows may have expired."""
+
 COLUMNS = ("type", "newest_event", "newest_arrival")
 _ASK = "SELECT type, newest_event, newest_arrival FROM as_of"
-_VERSION = "SELECT count() AS chunks FROM chunks"
+_COUNTED = """
+SELECT (SELECT count() FROM chunks) AS chunks, (SELECT count() FROM outcomes_1m) AS outcomes
+"""
+"""What tells for next to nothing whether the newest, twenty times as dear, can be another."""
+
 _ISO = {"date_time_output_format": "iso"}
+
+
+Newest = tuple[tuple[str, datetime, datetime], ...]
+"""Of each type of event its name, the newest event time, the newest arrival."""
 
 
 @dataclass(frozen=True)
 class Fresh:
     """The newest that an answer contains, at least."""
 
-    newest: tuple[tuple[str, datetime, datetime], ...]
-    """Type of event, newest event time, newest arrival."""
+    newest: Newest
     version: str
     """Another one whenever anything was counted: arrivals are told to the minute only."""
 
@@ -48,6 +58,8 @@ class Freshness:
         self._reader = reader
         self._clock = clock
         self._found: tuple[float, Fresh] | None = None
+        self._whole: tuple[float, dict[str, Any], Newest] | None = None
+        """When the newest was asked for, what was counted then, and it."""
         self._asking: asyncio.Task[Fresh] | None = None
 
     async def now(self) -> Fresh:
@@ -65,16 +77,21 @@ class Freshness:
 
     async def _ask(self) -> Fresh:
         began = self._clock()
-        # The number of chunks first: what is counted between the two is then told once more.
-        [version] = await self._reader.rows(_VERSION)
+        # What is counted first: what comes between the two is then told once more.
+        [counted] = await self._reader.rows(_COUNTED)
+        whole = self._whole
+        if whole is None or whole[1] != counted or began - whole[0] >= WHOLE_SECONDS:
+            whole = self._whole = (began, counted, await self._newest())
+        fresh = Fresh(whole[2], str(counted["chunks"]))
+        self._found = (began, fresh)
+        return fresh
+
+    async def _newest(self) -> Newest:
         rows = await self._reader.rows(_ASK, _ISO)
-        newest = tuple(
+        return tuple(
             (row["type"], _instant(row["newest_event"]), _instant(row["newest_arrival"]))
             for row in rows
         )
-        fresh = Fresh(newest, str(version["chunks"]))
-        self._found = (began, fresh)
-        return fresh
 
 
 def _instant(text: str) -> datetime:

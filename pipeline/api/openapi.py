@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pipeline.access.decision import audience
 from pipeline.access.keys import LONGEST_NAME
 from pipeline.access.roles import Role
-from pipeline.api import metric_values, monthly, openapi_metrics
+from pipeline.api import metric_values, monthly, openapi_metrics, openapi_operators
 from pipeline.api.openapi_parts import (
     SENTENCES,
     Schema,
@@ -78,7 +78,7 @@ def document(views: Iterable[View], formats: Iterable[Format], release: str) -> 
         "/healthz": {"get": {**_plain("healthz", "Whether the process is alive."), "security": []}},
         "/readyz": {"get": {**_plain("readyz", "Whether it can answer.", 503), "security": []}},
     }
-    paths |= openapi_metrics.paths(_values(views, formats))
+    paths |= openapi_metrics.paths(_values(views, formats)) | openapi_operators.paths()
     for view in views:
         paths[f"/v1/views/{view.name}"] = _rows(
             view.name,

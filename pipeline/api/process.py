@@ -31,6 +31,7 @@ from pipeline.api.cursors import Signer
 from pipeline.api.freshness import Freshness
 from pipeline.api.instruments import Instruments
 from pipeline.api.limits import Limits
+from pipeline.api.log import Log
 from pipeline.api.owner import OWNER, keep_key
 from pipeline.api.sessions import Sessions
 from pipeline.clickhouse.client import Store
@@ -126,6 +127,7 @@ async def running(
             limits=Limits(settings.api_requests_per_minute, settings.api_queries_at_once),
             reports=reports,
             metrics=Metrics(settings, store, sending),
+            log=Log(settings),
             instruments=instruments,
             signer=Signer(await asyncio.to_thread(_secret, settings, store)),
             clock=lambda: datetime.now(UTC),

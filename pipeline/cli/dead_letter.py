@@ -16,10 +16,10 @@ from pipeline.process.printable import printable
 from pipeline.settings import load
 
 if TYPE_CHECKING:
+    from pipeline.kafka.dead_letters.selection import LetterSelection
     from pipeline.operate.dead_letters.plan import RetryPlan
     from pipeline.operate.dead_letters.resend import Retry
     from pipeline.operate.dead_letters.retry import Resender
-    from pipeline.operate.dead_letters.selection import LetterSelection
     from pipeline.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,7 +56,8 @@ def dead_letter() -> None:
 @AS_JSON
 def list_(limit: int, as_json: bool, **chosen: Any) -> None:
     """List dead letters: where each came from, why it was rejected, whether it was sent again."""
-    from pipeline.operate.dead_letters import exchange, reading, screen
+    from pipeline.kafka.dead_letters import exchange, reading
+    from pipeline.operate.dead_letters import screen
     from pipeline.process import terminal
 
     settings = load()
@@ -73,8 +74,9 @@ def list_(limit: int, as_json: bool, **chosen: Any) -> None:
 @AS_JSON
 def show(origins: tuple[str, ...], as_json: bool) -> None:
     """Show all that is known of some: headers, message, value. ORIGIN is as `list` has it."""
-    from pipeline.operate.dead_letters import exchange, reading, screen
-    from pipeline.operate.dead_letters.selection import LetterSelection
+    from pipeline.kafka.dead_letters import exchange, reading
+    from pipeline.kafka.dead_letters.selection import LetterSelection
+    from pipeline.operate.dead_letters import screen
     from pipeline.process import terminal
 
     settings = load()
@@ -93,7 +95,7 @@ def show(origins: tuple[str, ...], as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(0), default=0, help="Newest; 0: all.")
 def export(limit: int, **chosen: Any) -> None:
     """Print everything about dead letters, a line of JSON each; corrected, `retry` takes it."""
-    from pipeline.operate.dead_letters import exchange, reading
+    from pipeline.kafka.dead_letters import exchange, reading
 
     settings = load()
     found = reading.read(settings, _selection(settings, **chosen)).letters
@@ -202,7 +204,7 @@ def _echo_all(lines: Iterable[str]) -> None:
 
 
 def _selection(settings: Settings, **chosen: Any) -> LetterSelection:
-    from pipeline.operate.dead_letters.selection import LetterSelection, check_reasons
+    from pipeline.kafka.dead_letters.selection import LetterSelection, check_reasons
 
     check_reasons(chosen["reasons"])
     chosen["topics"] = tuple(settings.topic(settings.topic_name(t)) for t in chosen["topics"])

@@ -164,6 +164,7 @@ PANELS: tuple[Panel, ...] = (
         "usage_by_agent",
         _PEOPLE,
         ("C3",),
+        width=24,
     ),
     Panel(
         "usage-by-team",
@@ -173,6 +174,7 @@ PANELS: tuple[Panel, ...] = (
         "usage_by_team",
         _PEOPLE,
         ("C3",),
+        width=24,
     ),
     Panel(
         "user-activity",

@@ -25,7 +25,7 @@ POLICY = (
 """The Content-Security-Policy of the page."""
 
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
-FILES = ("index.html", "app.js", "charts.js", "app.css")
+FILES = ("index.html", "app.js", "charts.js", "app.css", "runbook.html")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli.main import cli
 from pipeline.errors import BrokerError
-from pipeline.operate.dead_letters.letter import parse
+from pipeline.kafka.dead_letters.letter import parse
 from pipeline.operate.dead_letters.plan import RetryPlan
 from pipeline.operate.dead_letters.retry import Resender
 from pipeline.protocol.chunks import Source

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
@@ -18,6 +19,7 @@ from pipeline.web import ROUTES
 from tests.support.harness.api import Served, served
 from tests.support.harness.browser import WAIT_MS, Screen, chromium, screen
 from tests.support.harness.kafka_broker import KafkaBroker
+from tests.support.harness.produce import REQUESTS
 from tests.support.harness.scene import Scene
 from tests.support.harness.simulated import fill
 from tests.support.harness.store import EmbeddedStore
@@ -190,3 +192,56 @@ def test_the_last_hour_moves_by_itself(browser: Browser, api: Served, scene: Sce
         stream = ("--rate", "40", "--for", "2", "--tenants", "6", "--no-announcement", "--steady")
         scene.run("simulate", *stream)
         until(lambda: requests() >= before + 20, within=60, what="the page to show more requests")
+
+
+def test_an_operator_reads_what_was_rejected_and_how_far_workers_are(
+    browser: Browser, api: Served, scene: Scene
+) -> None:
+    operator, admin = api.let(Role.OPERATOR, ALL), api.let(Role.ADMIN, ALL)
+    sender = scene.sender()
+    for number in range(3):
+        sender.send(REQUESTS, "acme", b'{"n":%d, <b>"no JSON"}' % number, [], 0)
+    sender.flush()
+    theirs = api.let(Role.OPERATOR, "acme")
+
+    def letters() -> list[dict[str, Any]]:
+        answer = api.get("/v1/dead-letters", {"reason": "malformed"}, who=operator)
+        assert answer.status == 200, answer.body
+        found: list[dict[str, Any]] = answer.json["dead_letters"]
+        return found
+
+    until(lambda: len(letters()) == 3, within=60, what="the dead letters")
+    origin = letters()[0]["origin"]
+    whole = api.get(f"/v1/dead-letters/{origin}", who=operator).json
+    assert whole["value"] == '{"n":2, <b>"no JSON"}'
+    assert api.get("/v1/dead-letters", {"since": "now"}, who=operator).json["dead_letters"] == []
+    few = api.get("/v1/dead-letters", {"limit": "1"}, who=operator).json
+    assert (len(few["dead_letters"]), few["more"]) == (1, True)
+    # What nobody's name could be read of is for who sees all.
+    assert api.get("/v1/dead-letters", who=theirs).json["dead_letters"] == []
+    assert api.get(f"/v1/dead-letters/{origin}", who=theirs).status == 404
+    assert api.get("/v1/dead-letters/nowhere:0:0", who=operator).status == 404
+    assert api.get("/v1/dead-letters", {"tenant": "globex"}, who=theirs).status == 403
+    assert api.get("/v1/lag", who=theirs).status == 403
+    for path in ("/v1/dead-letters", f"/v1/dead-letters/{origin}", "/v1/lag"):
+        assert api.get(path, who=admin).status == 403
+
+    def behind() -> int:
+        lag: int = api.get("/v1/lag", who=operator).json["lag"]
+        return lag
+
+    until(lambda: behind() == 0, within=60, what="everything to be counted")
+    with screen(browser, f"http://127.0.0.1:{api.port}", operator, timezone_id="UTC") as shown:
+        shown.show("tab=health&frame=1d")
+        expect(shown.panel("lag").get_by_role("heading")).to_contain_text("not counted yet, 0")
+        shown.panel("rejections").get_by_role("link", name="malformed").click()
+        found = shown.panel("letters")
+        expect(found.locator("tbody tr")).to_have_count(3)
+        assert shown.barriers() == []
+        found.get_by_role("link", name=origin).click()
+        expect(found.locator("pre")).to_have_text('{"n":2, <b>"no JSON"}')
+        assert shown.barriers() == []
+        shown.page.reload()
+        expect(found.locator("pre")).to_have_text('{"n":2, <b>"no JSON"}')
+        found.get_by_role("link", name="Close dead letters").click()
+        expect(found).to_have_count(0)

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,10 @@ from pipeline.access.identity import Presented
 from pipeline.access.roles import ALL, Caller, Role, grants
 from pipeline.api import bodies, etags
 from pipeline.api.cursors import Cursor, Signer
+from pipeline.api.freshness import FRESH_SECONDS, WHOLE_SECONDS, Freshness
 from pipeline.api.problems import Problem
 from pipeline.api.sessions import COOKIE, Sessions
+from pipeline.clickhouse.reading import Reader
 from pipeline.views import formats
 
 ROWS = st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=5), max_size=2), max_size=12)
@@ -138,3 +141,40 @@ def test_a_link_works_once_and_its_cookie_only_for_our_own_pages() -> None:
     assert isinstance(who(("cookie", f"{COOKIE}=x{cookie}")), Refusal)
     assert isinstance(who(held, ("authorization", "Bearer xyz")), Refusal)
     assert who(held, ("authorization", "Basic eDp5")) == owner
+
+
+class CountedStore:
+    """Answers what `Freshness` asks: what was counted, and the newest of it."""
+
+    def __init__(self) -> None:
+        self.chunks, self.minute = 1, 0
+        self.dear = 0
+
+    async def rows(self, sql: str, _settings: object = None) -> list[dict[str, object]]:
+        if "as_of" not in sql:
+            return [{"chunks": self.chunks, "outcomes": self.chunks}]
+        self.dear += 1
+        at = f"2026-05-01T00:{self.minute:02d}:00+00:00"
+        return [{"type": "usage.request.v1", "newest_event": at, "newest_arrival": at}]
+
+
+def test_the_newest_is_asked_for_when_something_was_counted_or_may_have_expired() -> None:
+    store, now = CountedStore(), 0.0
+    freshness = Freshness(cast(Reader, store), lambda: now)
+
+    def newest() -> tuple[str, int]:
+        fresh = asyncio.run(freshness.now())
+        return fresh.version, fresh.newest[0][2].minute
+
+    assert newest() == ("1", 0)
+    store.chunks, store.minute = 2, 7
+    now += FRESH_SECONDS / 2
+    assert newest() == ("1", 0)  # as it was, for a moment
+    now += FRESH_SECONDS
+    assert newest() == ("2", 7)
+    now += FRESH_SECONDS
+    assert newest() == ("2", 7)
+    assert store.dear == 2  # nothing was counted
+    now += WHOLE_SECONDS
+    assert newest() == ("2", 7)
+    assert store.dear == 3

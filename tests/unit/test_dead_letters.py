@@ -15,12 +15,12 @@ from rich.console import Console
 from pipeline.errors import UsageError
 from pipeline.facts import Rejection, Rules
 from pipeline.facts.judge import Judge
+from pipeline.kafka.dead_letters.exchange import Correction, corrections, line
+from pipeline.kafka.dead_letters.letter import DeadLetter, Headers, Mark, parse
+from pipeline.kafka.dead_letters.selection import LetterSelection, check_reasons
 from pipeline.operate.dead_letters import screen
 from pipeline.operate.dead_letters.events import dated
-from pipeline.operate.dead_letters.exchange import Correction, corrections, line
-from pipeline.operate.dead_letters.letter import DeadLetter, Headers, Mark, parse
 from pipeline.operate.dead_letters.plan import Planner, RetryPlan
-from pipeline.operate.dead_letters.selection import LetterSelection, check_reasons
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.rejected import CUT, MAX_BYTES, fitted, headers, origin
 from pipeline.settings import load

@@ -13,13 +13,14 @@ from pipeline.clickhouse.client import Store
 from pipeline.errors import BrokerError
 from pipeline.kafka import group as audit_kafka
 from pipeline.kafka import topics
+from pipeline.kafka.dead_letters import reading
+from pipeline.kafka.dead_letters.selection import LetterSelection
 from pipeline.kafka.faults import translate
 from pipeline.kafka.reading import LogReader
 from pipeline.operate import rewind
 from pipeline.operate.audit import fold
 from pipeline.operate.audit.ledger import Log
-from pipeline.operate.dead_letters import reading, retry
-from pipeline.operate.dead_letters.selection import LetterSelection
+from pipeline.operate.dead_letters import retry
 from pipeline.operate.tail import follow
 from pipeline.settings import Settings, load
 from pipeline.simulate import produce

@@ -17,7 +17,7 @@ from pipeline.cli.main import cli
 from pipeline.facts import Rules
 from pipeline.facts.exact import reasons
 from pipeline.kafka import topics
-from pipeline.operate.dead_letters.letter import MARK_VALUE, mark_record, parse
+from pipeline.kafka.dead_letters.letter import MARK_VALUE, mark_record, parse
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.rejected import OWN
 from schemas import TYPES, EventType, envelope, recipe_action

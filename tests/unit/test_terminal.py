@@ -25,14 +25,14 @@ from pipeline.embedded.screen import Frame, render
 from pipeline.errors import UsageError
 from pipeline.facts import Rules
 from pipeline.facts.judge import Judge
+from pipeline.kafka.dead_letters.exchange import line as exported
+from pipeline.kafka.dead_letters.letter import DeadLetter
 from pipeline.kafka.group import Bounds, Group, Member
 from pipeline.operate import status
 from pipeline.operate.audit import screen as audit
 from pipeline.operate.audit.ledger import Log
 from pipeline.operate.audit.report import Check, Finding, Report
 from pipeline.operate.dead_letters import screen as letters
-from pipeline.operate.dead_letters.exchange import line as exported
-from pipeline.operate.dead_letters.letter import DeadLetter
 from pipeline.operate.dead_letters.plan import RetryPlan
 from pipeline.operate.tail import screen as tail
 from pipeline.operate.tail.passing import SourceRecord, events

@@ -1,10 +1,10 @@
 // What panels show: asked when it is wanted, and again when something newer can be seen.
 
 import { useEffect, useState } from "preact/hooks";
-import { type Answer, get, isAsking, type Panel, Refused } from "./api";
+import { type Answer, type Fresh, get, isAsking, type Panel, Refused } from "./api";
 import { type State, value } from "./state";
 
-export type Found = { answer: Answer | null; refused: Refused | null; isWaiting: boolean };
+export type Found<T = Answer> = { answer: T | null; refused: Refused | null; isWaiting: boolean };
 
 /** By months, unless a range is chosen: not moved by a frame of days. */
 export const isByMonth = (panel: Panel): boolean => panel.columns.some((column) => column.name === "month");
@@ -20,14 +20,14 @@ export function question(panel: Panel, state: State, more: Record<string, string
 }
 
 /** An answer, kept on the screen while a newer one is awaited. */
-export function useAnswer(path: string, news: number): Found {
-  const [found, put] = useState<Found & { path: string }>({ answer: null, refused: null, isWaiting: true, path: "" });
+export function useAnswer<T = Answer>(path: string, news: number): Found<T> {
+  const [found, put] = useState<Found<T> & { path: string }>({ answer: null, refused: null, isWaiting: true, path: "" });
   useEffect(() => {
     if (!path) return;
     const asking = new AbortController();
     put((before) => (before.path === path ? before : { ...before, isWaiting: true }));
-    get<Answer>(path, asking.signal).then(
-      (answer) => put({ answer, refused: null, isWaiting: false, path }),
+    get<T>(path, asking.signal).then(
+      (answer) => asking.signal.aborted || put({ answer, refused: null, isWaiting: false, path }),
       (error: unknown) => {
         if (asking.signal.aborted) return;
         const refused = error instanceof Refused ? error : new Refused(0, "the API does not answer");
@@ -42,9 +42,16 @@ export function useAnswer(path: string, news: number): Found {
 const LATE_MS = 300;
 const BETWEEN_MS = 2_000;
 
-/** Counts up when a newer arrival can be seen, not faster than answers come; stands still while nobody looks. */
-export function useNews(): number {
+export type News = {
+  /** Counts up when a newer arrival can be seen, not faster than answers come; stands still while nobody looks. */
+  count: number;
+  /** As of when everything is, as the API told it last; empty before it did. */
+  asOf: Fresh[];
+};
+
+export function useNews(): News {
   const [news, put] = useState(0);
+  const [asOf, note] = useState<Fresh[]>([]);
   useEffect(() => {
     let source: EventSource | null = null;
     let due = 0;
@@ -63,7 +70,9 @@ export function useNews(): number {
       source = null;
       if (document.hidden) return;
       source = new EventSource("/v1/live");
-      source.addEventListener("fresh", tell);
+      const heard = ({ data }: MessageEvent<string>) => note(JSON.parse(data) as Fresh[]);
+      source.addEventListener("as_of", heard);
+      source.addEventListener("fresh", (event) => (heard(event), tell()));
     };
     const looked = () => {
       if (!document.hidden) tell();
@@ -77,7 +86,7 @@ export function useNews(): number {
       source?.close();
     };
   }, []);
-  return news;
+  return { count: news, asOf };
 }
 
 /** The range just before an answer's own, as long; null where it has none. */

@@ -54,6 +54,9 @@ export class Refused extends Error {
 
 type Reviver = (key: string, value: unknown, context?: { source?: string }) => unknown;
 
+/** A number that a double may not hold: a reviver for every cell costs more than all the rest of reading. */
+const WIDE = /[:[,]\s*-?\d{16,}/;
+
 /** Numbers that a double does not hold stay as they were written. */
 const exact: Reviver = (_key, value, context) => {
   const isUnsafe = typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
@@ -89,14 +92,41 @@ export async function ask<T>(path: string, { reviver = exact, ...asked }: Asked 
   }
 }
 
-export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => ask<T>(path, signal ? { signal } : {});
+type Shared = { answer: Promise<unknown>; asked: AbortController; readers: number };
+const shared = new Map<string, Shared>();
+
+/** Ask for a document; who asks for the same at the same time is given the same. */
+export function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const one = shared.get(path) ?? begin(path);
+  one.readers++;
+  signal?.addEventListener("abort", () => {
+    if (--one.readers > 0) return;
+    if (shared.get(path) === one) shared.delete(path);
+    one.asked.abort();
+  });
+  return one.answer as Promise<T>;
+}
+
+function begin(path: string): Shared {
+  const asked = new AbortController();
+  const over = () => void (shared.get(path) === one && shared.delete(path));
+  const one: Shared = { answer: ask(path, { signal: asked.signal }), asked, readers: 0 };
+  one.answer.then(over, over);
+  shared.set(path, one);
+  return one;
+}
 
 export const post = <T>(path: string, body: unknown): Promise<T> =>
   ask<T>(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
+function parsed(text: string, reviver: Reviver): unknown {
+  if (reviver === exact && !WIDE.test(text)) return JSON.parse(text);
+  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+}
+
 async function read<T>(response: Response, reviver: Reviver): Promise<T> {
   const text = await response.text();
-  if (response.ok) return (text ? JSON.parse(text, reviver as (key: string, value: unknown) => unknown) : null) as T;
+  if (response.ok) return (text ? parsed(text, reviver) : null) as T;
   try {
     const { detail, parameter } = JSON.parse(text) as { detail: string; parameter?: string };
     throw new Refused(response.status, detail, parameter);

@@ -1,10 +1,11 @@
 // The page: who is here, what they may see, and the tab that the URL names.
 
-import { render } from "preact";
+import { Fragment, render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { isByMonth, useAnswer, useNews } from "./answers";
-import { get, type Me, type Organization, type Panel, Refused } from "./api";
+import { isByMonth, type News, useAnswer, useNews } from "./answers";
+import { type Fresh, get, type Me, type Organization, type Panel, Refused } from "./api";
 import { Filters } from "./filters";
+import { LagCard, Letters } from "./health";
 import { MetricCards, valuesOf, withMetrics } from "./metric_cards";
 import { Metrics, useDefinitions } from "./metrics";
 import { ago, period } from "./numbers";
@@ -13,22 +14,19 @@ import { Reports } from "./report";
 import { go, link, type State, useUrl } from "./state";
 
 const REPORTED = ["dashboard", "analytics", "users", "billing"];
+const DEFINED = ["usage-metrics", "customers", "customer", "metrics"];
 const KEYS: Record<string, string> = { h: "1h", d: "1d", w: "1w", m: "30d", q: "90d", y: "1y" };
 const FRAMES: Record<string, string> = { "1h": "Last hour", "1d": "Last day", "1w": "Last week", "30d": "Last 30 days", "90d": "Last 90 days", "1y": "Last year" };
 
-type Known = { me: Me; panels: Panel[]; organizations: Organization[] };
+type Known = { me: Me; panels: Panel[] };
 
 function Page() {
   const state = useUrl();
   const news = useNews();
   const [known, put] = useState<Known | Refused | null>(null);
   useEffect(() => {
-    Promise.all([
-      get<Me>("/v1/me"),
-      get<{ panels: Panel[] }>("/v1/panels"),
-      get<{ organizations: Organization[] }>("/v1/organizations").catch(() => ({ organizations: [] })),
-    ]).then(
-      ([me, { panels }, { organizations }]) => put({ me, panels, organizations }),
+    Promise.all([get<Me>("/v1/me"), get<{ panels: Panel[] }>("/v1/panels")]).then(
+      ([me, { panels }]) => put({ me, panels }),
       (error: unknown) => put(error instanceof Refused ? error : new Refused(0, "the API does not answer")),
     );
   }, []);
@@ -47,6 +45,18 @@ function Page() {
   return <Inside known={known} state={state} news={news} />;
 }
 
+/** Those that the caller may choose from; asked after what the screen shows first. */
+function useOrganizations(): Organization[] {
+  const [found, put] = useState<Organization[]>([]);
+  useEffect(() => {
+    get<{ organizations: Organization[] }>("/v1/organizations").then(
+      ({ organizations }) => put(organizations),
+      () => put([]),
+    );
+  }, []);
+  return found;
+}
+
 function Closed({ refused }: { refused: Refused }) {
   return (
     <main class="alone">
@@ -59,8 +69,9 @@ function Closed({ refused }: { refused: Refused }) {
   );
 }
 
-function Inside({ known, state, news }: { known: Known; state: State; news: number }) {
-  const { me, panels, organizations } = known;
+function Inside({ known, state, news: { count: news, asOf } }: { known: Known; state: State; news: News }) {
+  const { me, panels } = known;
+  const organizations = useOrganizations();
   const hasMetrics = panels.some((panel) => panel.view === "metric_values");
   const mayDefine = hasMetrics && me.role === "admin" && me.scope === "*";
   const tabs = withDefinitions([...new Map(panels.map((panel) => [panel.tab, panel.tab_title]))], mayDefine);
@@ -71,7 +82,7 @@ function Inside({ known, state, news }: { known: Known; state: State; news: numb
   const shown = [...moving(tab, panels), ...panels.filter((panel) => panel.tab === tab && (panel.scope === null || panel.scope === scope))];
   const title = tabs.find(([name]) => name === tab)?.[1] ?? "Usage";
   const names = useMemo(() => new Map(organizations.map((one) => [one.tenant, one.name])), [organizations]);
-  const definitions = useDefinitions(mayDefine);
+  const definitions = useDefinitions(mayDefine && DEFINED.includes(tab));
   const values = useAnswer(hasMetrics && tab === "customers" ? valuesOf("") : "", news).answer;
   const customer = names.get(state.customer) ?? state.customer;
   useEffect(() => {
@@ -94,7 +105,7 @@ function Inside({ known, state, news }: { known: Known; state: State; news: numb
                 </a>
               ))}
           </nav>
-          <Newest panels={panels} news={news} />
+          <Newest asOf={asOf} />
           <span class="who" title={`${me.user}, ${me.role}`}>
             {me.name || me.user} <small>{me.role}</small>
           </span>
@@ -120,7 +131,15 @@ function Inside({ known, state, news }: { known: Known; state: State; news: numb
             ) : panel.view === "customers" && values ? (
               <Card key={panel.id} panel={panel} state={here} news={news} names={names} extend={(answer) => withMetrics(answer, values)} />
             ) : (
-              <Card key={panel.id} panel={panel} state={here} news={news} names={names} />
+              <Fragment key={panel.id}>
+                <Card panel={panel} state={here} news={news} names={names} />
+                {panel.id === "rejections" && (
+                  <>
+                    <LagCard state={here} news={news} />
+                    <Letters state={here} news={news} />
+                  </>
+                )}
+              </Fragment>
             ),
           )
         )}
@@ -167,14 +186,13 @@ function subtitle(shown: Panel[], state: State, me: Me, names: Map<string, strin
 }
 
 /** As of when the numbers are, in words. */
-function Newest({ panels, news }: { panels: Panel[]; news: number }) {
-  const { answer } = useAnswer(panels.length ? "/v1/views/as_of" : "", news);
+function Newest({ asOf }: { asOf: Fresh[] }) {
   const [, tick] = useState(0);
   useEffect(() => {
     const ticking = setInterval(() => tick((count) => count + 1), 15_000);
     return () => clearInterval(ticking);
   }, []);
-  const newest = answer?.rows.map((row) => String(row["newest_arrival"])).sort().at(-1);
+  const newest = asOf.map((one) => one.newest_arrival).sort().at(-1);
   if (!newest) return <output class="fresh" />;
   const isFresh = Date.now() - Date.parse(newest) < 300_000;
   return (

@@ -44,13 +44,15 @@ export function chart(box: HTMLElement, placed: () => void): Chart {
     if (last) made.setOption(option(last), true);
     placed();
   };
-  const fit = new ResizeObserver(() => {
+  const fit = new ResizeObserver(([{ contentRect: { width, height } } = { contentRect: box.getBoundingClientRect() }]) => {
+    if (Math.round(width) === made.getWidth() && Math.round(height) === made.getHeight()) return;
     made.resize();
     placed();
   });
   fit.observe(box);
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", again);
+  // Paper is always light.
+  const looks = [matchMedia("(prefers-color-scheme: dark)"), matchMedia("print")];
+  for (const look of looks) look.addEventListener("change", again);
   return {
     draw(drawing) {
       last = drawing;
@@ -60,7 +62,7 @@ export function chart(box: HTMLElement, placed: () => void): Chart {
     left: (place) => Number(made.convertToPixel({ xAxisIndex: 0 }, place)),
     top: (value) => Number(made.convertToPixel({ yAxisIndex: 0 }, value)),
     dispose() {
-      dark.removeEventListener("change", again);
+      for (const look of looks) look.removeEventListener("change", again);
       fit.disconnect();
       made.dispose();
     },

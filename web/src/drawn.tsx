@@ -3,9 +3,10 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Answer, Panel } from "./api";
-import { type Chart, chart, type Drawing, type Series } from "./charts.js";
+import type { Chart, Drawing, Series } from "./charts.js";
 import { bucket, change, isNumeric, money, period, short, shortMoney, shown, words } from "./numbers";
 import { go, type State } from "./state";
+import { charts, inTurn } from "./turns";
 
 const DRAG_PX = 12;
 const px = (pixels: number): string => `${pixels}px`;
@@ -15,16 +16,29 @@ type Shown = Drawing & { keys: string[]; format: (value: number, place: number) 
 export function Drawn({ panel, answer, earlier, state }: { panel: Panel; answer: Answer; earlier: Answer | null; state: State }) {
   const box = useRef<HTMLDivElement>(null);
   const made = useRef<Chart | null>(null);
+  const newest = useRef<Shown | null>(null);
   const [, placed] = useState(0);
+  const [standing, stands] = useState<Shown | null>(null);
   const [at, point] = useState<number | null>(null);
   const [drag, dragged] = useState<[number, number] | null>(null);
   const drawing = useMemo(() => drawn(panel, answer, earlier, state), [answer, earlier, state.tz]);
   useEffect(() => {
-    if (!box.current) return;
-    made.current = chart(box.current, () => placed((count) => count + 1));
-    return () => made.current?.dispose();
-  }, []);
-  useEffect(() => made.current?.draw(drawing), [drawing]);
+    newest.current = drawing;
+    inTurn(async () => {
+      const { chart } = await charts();
+      if (!box.current || newest.current !== drawing) return;
+      made.current ??= chart(box.current, () => placed((count) => count + 1));
+      made.current.draw(drawing);
+      stands(drawing);
+    });
+  }, [drawing]);
+  useEffect(
+    () => () => {
+      newest.current = null;
+      made.current?.dispose();
+    },
+    [],
+  );
   const place = (x: number) => Math.max(0, Math.min(drawing.keys.length - 1, Math.round(made.current?.at(x) ?? 0)));
   const isLine = panel.kind === "line";
   const ended = () => {
@@ -48,6 +62,7 @@ export function Drawn({ panel, answer, earlier, state }: { panel: Panel; answer:
         class={isLine ? "chart zooms" : "chart"}
         role="application"
         aria-roledescription="chart"
+        aria-busy={standing !== drawing}
         tabIndex={0}
         aria-label={`${panel.title}: a chart of ${drawing.keys.length} values, the arrow keys go through them; the button Table shows all`}
         onKeyDown={pressed}

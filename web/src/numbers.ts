@@ -10,6 +10,21 @@ const seconds = new Intl.NumberFormat(language, { style: "unit", unit: "second",
 const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1, signDisplay: "never" });
 const share = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
 const list = new Intl.ListFormat(language, { type: "conjunction" });
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+
+/** Formats by what they are made from: making one costs a hundred times as much as using it. */
+function kept<Options, Format>(make: (options: Options) => Format): (options: Options) => Format {
+  const made = new Map<string, Format>();
+  return (options) => {
+    const key = JSON.stringify(options);
+    const found = made.get(key) ?? make(options);
+    made.set(key, found);
+    return found;
+  };
+}
+
+const numberFormat = kept((options: Intl.NumberFormatOptions) => new Intl.NumberFormat(language, options));
+const timeFormat = kept((options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(language, options));
 
 // Intl takes decimals as text and keeps every digit of them; its types know numbers only.
 const exactly = (value: Cell) => value as unknown as number;
@@ -32,21 +47,20 @@ export function words(name: string): string {
 }
 
 export function money(value: Cell, currency: string, digits = 2): string {
-  const options = { style: "currency", currency, maximumFractionDigits: digits } as const;
-  return new Intl.NumberFormat(language, options).format(exactly(value));
+  return numberFormat({ style: "currency", currency, maximumFractionDigits: digits }).format(exactly(value));
 }
 
 export type Zone = string;
 
 export function time(value: string, tz: Zone, seconds = false): string {
   const options: Intl.DateTimeFormatOptions = { dateStyle: "medium", timeStyle: seconds ? "medium" : "short", timeZone: tz };
-  return new Intl.DateTimeFormat(language, options).format(new Date(value));
+  return timeFormat(options).format(new Date(value));
 }
 
 export function day(value: string, name = ""): string {
   const options: Intl.DateTimeFormatOptions =
     name === "month" ? { month: "short", year: "numeric", timeZone: "UTC" } : { dateStyle: "medium", timeZone: "UTC" };
-  return new Intl.DateTimeFormat(language, options).format(new Date(`${value}T00:00:00Z`));
+  return timeFormat(options).format(new Date(`${value}T00:00:00Z`));
 }
 
 /** A cell as a person reads it. */
@@ -84,7 +98,7 @@ function largeFormat(row: Row, column: Column, size: number): Intl.NumberFormat 
   if (column.unit === "currency") {
     const currency = String(row["currency"] ?? "");
     const digits = size >= 1e6 ? ({ notation: "compact", maximumFractionDigits: 2 } as const) : { maximumFractionDigits: 2 };
-    return currency ? new Intl.NumberFormat(language, { style: "currency", currency, ...digits }) : null;
+    return currency ? numberFormat({ style: "currency", currency, ...digits }) : null;
   }
   return isNumeric(column) ? (size >= 1e6 ? compact : plain) : null;
 }
@@ -101,15 +115,15 @@ export function judged(name: string, direction: "up" | "down" | "same"): "good" 
 }
 
 export function shortMoney(value: number, currency: string): string {
-  return new Intl.NumberFormat(language, { style: "currency", currency, notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 2 }).format(value);
+  return numberFormat({ style: "currency", currency, notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 2 }).format(value);
 }
 
 export function change(now: Cell, before: Cell): { text: string; direction: "up" | "down" | "same" } | null {
   if (now === null || before === null) return null;
   const [a, b] = [Number(now), Number(before)];
   if (b === 0) return a === 0 ? null : { text: "new", direction: "up" };
-  const relative = (a - b) / Math.abs(b);
-  return { text: percent.format(relative), direction: relative > 0 ? "up" : relative < 0 ? "down" : "same" };
+  const by = (a - b) / Math.abs(b);
+  return { text: percent.format(by), direction: by > 0 ? "up" : by < 0 ? "down" : "same" };
 }
 
 /** A metric's value: exact text, with its currency where it has one. */
@@ -122,8 +136,8 @@ export function amount(value: Cell, currency: string): string {
 export function changeOf(by: Cell, state: string): { text: string; direction: "up" | "down" | "same" } | null {
   if (state === "new") return { text: "new", direction: "up" };
   if (by === null || state !== "ok") return null;
-  const relative = Number(by) / 100;
-  return { text: percent.format(relative), direction: relative > 0 ? "up" : relative < 0 ? "down" : "same" };
+  const of = Number(by) / 100;
+  return { text: percent.format(of), direction: of > 0 ? "up" : of < 0 ? "down" : "same" };
 }
 
 const NANO = 9;
@@ -150,11 +164,12 @@ const dayAndTime: Intl.DateTimeFormatOptions = { day: "numeric", month: "short",
 
 /** A range in words; whole days of the zone without their times. */
 export function period(since: string, until: string, tz: Zone): string {
-  const isMidnight = (instant: string) => new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone: tz }).format(new Date(instant)) === "00:00";
+  const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "short", timeZone: tz });
+  const isMidnight = (instant: string) => clock.format(new Date(instant)) === "00:00";
   const isWhole = isMidnight(since) && isMidnight(until);
   const options: Intl.DateTimeFormatOptions = isWhole ? { dateStyle: "medium" } : dayAndTime;
   const last = new Date(Date.parse(until) - (isWhole ? 1 : 0));
-  return new Intl.DateTimeFormat(language, { ...options, timeZone: tz }).formatRange(new Date(since), last);
+  return timeFormat({ ...options, timeZone: tz }).formatRange(new Date(since), last);
 }
 
 /** The name of a bucket; ``isLong``: of a range in which the time of day alone does not tell it. */
@@ -165,12 +180,11 @@ export function bucket(value: string, grain: string, tz: Zone, isLong: boolean):
       : grain === "month"
         ? { month: "short", year: "2-digit" }
         : { day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat(language, { ...options, timeZone: tz }).format(new Date(value));
+  return timeFormat({ ...options, timeZone: tz }).format(new Date(value));
 }
 
 export function ago(then: string, now = Date.now()): string {
   const seconds = Math.round((Date.parse(then) - now) / 1000);
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const units: [Intl.RelativeTimeFormatUnit, number][] = [
     ["day", 86_400],
     ["hour", 3600],

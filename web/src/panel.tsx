@@ -51,11 +51,7 @@ export function Card({ panel, state, news, names, extend }: Props) {
       ) : (
         <Bars panel={panel} answer={whole} state={state} />
       )}
-      {RUNBOOK[panel.id] && (
-        <small>
-          What to do: docs/runbook.md, {RUNBOOK[panel.id]}
-        </small>
-      )}
+      <Runbook alerts={RUNBOOK[panel.id] ?? []} />
     </section>
   );
 }
@@ -76,12 +72,26 @@ export function Why({ refused }: { refused: Refused }) {
 }
 
 /** What to do about what a panel of the ledger shows: sections of the runbook. */
-const RUNBOOK: Record<string, string> = {
-  "ledger-gaps": "UsageLedgerGaps, UsageLostRecords",
-  ledger: "UsageLedgerDifference, UsageLagging",
-  rejections: "UsageRejects, UsageInternalRejects",
-  "ledger-by-tenant": "UsageConflicts",
+const RUNBOOK: Record<string, string[]> = {
+  "ledger-gaps": ["UsageLedgerGaps", "UsageLostRecords"],
+  ledger: ["UsageLedgerDifference", "UsageLagging"],
+  rejections: ["UsageRejects", "UsageInternalRejects"],
+  "ledger-by-tenant": ["UsageConflicts"],
 };
+
+export function Runbook({ alerts }: { alerts: string[] }) {
+  if (alerts.length === 0) return null;
+  return (
+    <small class="runbook">
+      What to do:{" "}
+      {alerts.map((alert) => (
+        <a key={alert} href={`runbook.html#${alert.toLowerCase()}`}>
+          {alert}
+        </a>
+      ))}
+    </small>
+  );
+}
 
 const WELL: Record<string, string> = { "ledger-gaps": "Every offset is counted once: no gap, no overlap, nothing lost", rejections: "Nothing was rejected" };
 

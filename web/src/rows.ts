@@ -23,6 +23,8 @@ const SORTED: Record<string, string> = {
   rejections: "rejected",
 };
 
+const { compare } = new Intl.Collator(navigator.language, { numeric: true });
+
 export const sortOf = (text: string): Sort => {
   const cut = text.lastIndexOf(".");
   return cut < 0 ? null : { name: text.slice(0, cut), isDown: text.slice(cut + 1) === "down" };
@@ -34,7 +36,6 @@ export function sorted(rows: Row[], sort: Sort, column: Column | undefined): Row
   if (!sort || !column) return rows;
   const { name, isDown } = sort;
   if (!isNumeric(column)) {
-    const compare = new Intl.Collator(navigator.language, { numeric: true }).compare;
     const texts = rows.map((row) => ({ row, text: String(row[name] ?? "") }));
     return texts.sort((a, b) => (isDown ? -1 : 1) * compare(a.text, b.text)).map(({ row }) => row);
   }

@@ -73,6 +73,16 @@ export function useUrl(): State {
   return useHash(read);
 }
 
+/** A link to the same, with parts of one panel set. */
+export function linkPart(panel: string, parts: Record<string, string>): string {
+  const next = hash();
+  for (const [name, value] of Object.entries(parts)) {
+    if (value) next.set(`${panel}.${name}`, value);
+    else next.delete(`${panel}.${name}`);
+  }
+  return `#${next}`;
+}
+
 /** How one panel is shown (what it is sorted by, searched for): a part of the URL that is no step back. */
 export function usePart(panel: string, part: string, fallback = ""): [string, (value: string) => void] {
   const name = `${panel}.${part}`;

@@ -2,6 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import type { Answer, Column, Panel, Row } from "./api";
+import { lettersOf } from "./health";
 import { ago, changeOf, count, isNumeric, money, nanos, part, shown, time, typeName, words } from "./numbers";
 import { beside, firstSort, found, heading, leadingNumber, sorted, sortOf, totals } from "./rows";
 import { link, type State, usePart } from "./state";
@@ -113,9 +114,9 @@ function Cell({ panel, row, column, state, names, isFirst }: { panel: Panel; row
   if (["adoption", "subscription", "kind"].includes(column.name) || column.name === "closed") return <span class={`badge ${text}`}>{text}</span>;
   if (panel.view === "rejections" && column.name === "reason") {
     return (
-      <>
-        {text} <code title="shows the texts of these dead letters">usage dead-letter list --reason {text}</code>
-      </>
+      <a href={lettersOf(text)} aria-label={`${text}: the texts of these dead letters`}>
+        {text}
+      </a>
     );
   }
   const changed = column.heading ? changeOf(row[`${column.name} change`] ?? null, String(row[`${column.name} state`])) : null;

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.facts.exact import forms
-from pipeline.operate.dead_letters.letter import Headers
+from pipeline.kafka.dead_letters.letter import Headers
 from pipeline.process.times import moment
 
 _ANY = msgspec.json.Decoder()

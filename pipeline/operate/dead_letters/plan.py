@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from pipeline.facts.exact.decide import Verdict
 from pipeline.facts.judge import Judge, Rejection
 from pipeline.facts.types import TYPES
+from pipeline.kafka.dead_letters.exchange import Correction
+from pipeline.kafka.dead_letters.letter import RETRY_OF, DeadLetter, Mark
 from pipeline.operate.dead_letters import events
-from pipeline.operate.dead_letters.exchange import Correction
-from pipeline.operate.dead_letters.letter import RETRY_OF, DeadLetter, Mark
 from pipeline.process.times import moment
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from pipeline.errors import UsageError
 from pipeline.facts.judge import Judge
 from pipeline.facts.rules import rules_of
-from pipeline.operate.dead_letters.exchange import Correction, corrections
-from pipeline.operate.dead_letters.letter import DeadLetter
+from pipeline.kafka.dead_letters.exchange import Correction, corrections
+from pipeline.kafka.dead_letters.letter import DeadLetter
+from pipeline.kafka.dead_letters.reading import named, newest, read
+from pipeline.kafka.dead_letters.selection import LetterSelection
 from pipeline.operate.dead_letters.plan import Planner, RetryPlan
-from pipeline.operate.dead_letters.reading import named, newest, read
-from pipeline.operate.dead_letters.selection import LetterSelection
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

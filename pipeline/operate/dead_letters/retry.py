@@ -22,10 +22,10 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from pipeline.errors import BrokerError
 from pipeline.kafka.clients import confluent_config
+from pipeline.kafka.dead_letters.letter import MARK_VALUE, Headers, mark_record
 from pipeline.kafka.entry import require
 from pipeline.kafka.faults import translate
 from pipeline.kafka.topics import DEAD_LETTER
-from pipeline.operate.dead_letters.letter import MARK_VALUE, Headers, mark_record
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.hooks import Hook, no_hook
 from pipeline.protocol.rejected import MAX_BYTES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.facts.exact.reasons import INTERNAL
-from pipeline.operate.dead_letters.letter import DeadLetter
+from pipeline.kafka.dead_letters.letter import DeadLetter
 from pipeline.operate.dead_letters.plan import RetryPlan
 from pipeline.process import terminal
 from pipeline.process.times import moment

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.errors import UsageError
-from pipeline.operate.dead_letters.letter import DeadLetter, Headers
+from pipeline.kafka.dead_letters.letter import DeadLetter, Headers
 from pipeline.process.printable import printable_json
 from pipeline.process.times import moment
 
@@ -60,11 +60,15 @@ def summary(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
+def document(letter: DeadLetter) -> dict[str, Any]:
+    """Everything that is kept of a dead letter."""
+    headers = [{"name": name, **_either("value", text)} for name, text in letter.headers]
+    return summary(letter) | {"headers": headers} | _either("value", letter.value)
+
+
 def line(letter: DeadLetter) -> str:
     """Everything that is kept of a dead letter, in one line."""
-    headers = [{"name": name, **_either("value", text)} for name, text in letter.headers]
-    content = summary(letter) | {"headers": headers} | _either("value", letter.value)
-    return printable_json(msgspec.json.encode(content).decode())
+    return printable_json(msgspec.json.encode(document(letter)).decode())
 
 
 def corrections(lines: Iterable[bytes], name: str) -> dict[str, Correction]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import UsageError
 from pipeline.facts.exact.reasons import REASONS
-from pipeline.operate.dead_letters.letter import DeadLetter
+from pipeline.kafka.dead_letters.letter import DeadLetter
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,20 +12,20 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.kafka.faults import unanswered
-from pipeline.kafka.group import bounds
-from pipeline.kafka.reading import LogReader, LogRecord
-from pipeline.kafka.topics import DEAD_LETTER
-from pipeline.operate.dead_letters.letter import (
+from pipeline.kafka.dead_letters.letter import (
     MARK_SUFFIX,
     DeadLetter,
     Mark,
     parse,
     parse_mark,
 )
+from pipeline.kafka.faults import unanswered
+from pipeline.kafka.group import bounds
+from pipeline.kafka.reading import LogReader, LogRecord
+from pipeline.kafka.topics import DEAD_LETTER
 
 if TYPE_CHECKING:
-    from pipeline.operate.dead_letters.selection import LetterSelection
+    from pipeline.kafka.dead_letters.selection import LetterSelection
     from pipeline.protocol.chunks import Source
     from pipeline.settings import Settings
 
@@ -41,23 +41,36 @@ class Found(NamedTuple):
     """By arrival, the oldest first."""
     strangers: int
     """Records that are no dead letters."""
+    whole: bool = True
+    """Whether the topic was read from its start."""
 
 
-def read(settings: Settings, selection: LetterSelection, *, values: bool = True) -> Found:
+def read(
+    settings: Settings, selection: LetterSelection, *, values: bool = True, newest: int = 0
+) -> Found:
     """Read the selected dead letters; without their values where a list is all that is wanted.
+
+    Args:
+        settings: where Kafka is, and what topics are called there.
+        selection: which are meant.
+        values: whether the letters have them.
+        newest: from so many records before each partition's end; 0: from its start.
 
     Raises:
         BrokerError: Kafka could not be reached, has no such topic, or stopped answering.
     """
     topic = settings.topic(DEAD_LETTER.name)
     shelf = _Shelf(selection, values)
+    logs = {source: at for source, at in bounds(settings, [topic]).items() if at.first < at.last}
     starts = {
-        source: at.first for source, at in bounds(settings, [topic]).items() if at.first < at.last
+        source: max(at.first, at.last - newest) if newest else at.first
+        for source, at in logs.items()
     }
     if starts:
         for record in _to_the_end(settings, starts):
             shelf.add(record)
-    return shelf.found()
+    whole = all(starts[source] == at.first for source, at in logs.items())
+    return shelf.found()._replace(whole=whole)
 
 
 def named(
