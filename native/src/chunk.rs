@@ -1,0 +1,263 @@
+//! What a range of a log comes to: columns, and accounts of all that was read.
+
+use crate::dictionary::{put_leb128, Dictionary};
+use crate::event::{Event, Kind, Leaf, Place};
+use crate::sums::{Minutes, Tally};
+use crate::times::arrival_minute;
+use std::collections::HashMap;
+
+/// What a distinct key of a map is taken to be in memory: `pipeline/facts/columns.py`.
+const NAME_BYTES: usize = 200;
+
+/// A column of strings.
+pub struct Texts {
+    /// The distinct ones.
+    pub dictionary: Dictionary,
+    /// One for each row.
+    pub codes: Vec<u32>,
+}
+
+impl Texts {
+    fn new(seed: u64) -> Self {
+        Texts { dictionary: Dictionary::new(seed), codes: Vec::new() }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, text: &[u8]) -> u32 {
+        let code = self.dictionary.code(text);
+        self.codes.push(code);
+        code
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.codes.capacity() * 4 + self.dictionary.memory_bytes()
+    }
+}
+
+/// A column of maps from paths to leaves.
+pub struct Maps {
+    /// The paths of all rows, one row's after the other's.
+    pub keys: Texts,
+    /// How many leaves each row has.
+    pub counts: Vec<u32>,
+    /// Length (LEB128), tag and text of each leaf.
+    pub values: Vec<u8>,
+    /// How many bytes of the values are each row's.
+    pub sizes: Vec<u32>,
+}
+
+impl Maps {
+    fn new(seed: u64) -> Self {
+        Maps { keys: Texts::new(seed), counts: Vec::new(), values: Vec::new(), sizes: Vec::new() }
+    }
+
+    fn push(&mut self, leaves: &[Leaf<'_>]) {
+        let before = self.values.len();
+        for leaf in leaves {
+            self.keys.push(leaf.path);
+            put_leb128(leaf.text.len() as u64 + 1, &mut self.values);
+            self.values.push(leaf.tag);
+            self.values.extend_from_slice(leaf.text);
+        }
+        self.counts.push(leaves.len() as u32);
+        self.sizes.push((self.values.len() - before) as u32);
+    }
+
+    /// What is held in memory, as the reference reckons it.
+    pub fn held_bytes(&self) -> usize {
+        let names = NAME_BYTES * self.keys.dictionary.len();
+        self.values.len() + 4 * self.keys.codes.len() + 8 * self.counts.len() + names
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let sizes = self.counts.capacity() + self.sizes.capacity();
+        self.keys.memory_bytes() + 4 * sizes + self.values.capacity()
+    }
+}
+
+/// Least and greatest instant, in epoch milliseconds.
+pub type Bounds = Option<(i64, i64)>;
+
+#[inline(always)]
+fn widen(bounds: &mut Bounds, at: i64) {
+    *bounds = Some(bounds.map_or((at, at), |(least, most)| (least.min(at), most.max(at))));
+}
+
+/// Why there is no row of an event that was received, or of a record: arrival minute, tenant,
+/// whether it is a conflict; no tenant where it is a tombstone.
+type Rowless = (u32, Option<Box<[u8]>>, bool);
+
+/// A chunk; it grows as records are read into it.
+pub struct Chunk {
+    /// The type of its events.
+    pub kind: Kind,
+    /// Of each row, in epoch seconds.
+    pub minutes: Vec<u32>,
+    /// By place; so the next three.
+    pub texts: Vec<Texts>,
+    /// Flags.
+    pub bytes: Vec<Vec<u8>>,
+    /// Bit patterns: some are signed.
+    pub ints: Vec<Vec<u64>>,
+    /// Of product events.
+    pub maps: Option<Maps>,
+    /// Where in the log each row comes from.
+    pub origins: Vec<i64>,
+    /// The arrival minute of each row.
+    arrivals: Vec<u32>,
+    /// Duplicates, with conflicts.
+    pub duplicate: u64,
+    /// Duplicates of another content.
+    pub conflicts: u64,
+    /// Tombstones.
+    pub skipped: u64,
+    /// The values of all records.
+    pub size_bytes: u64,
+    /// Of the rows.
+    pub event_time: Bounds,
+    /// Of all records.
+    pub arrival: Bounds,
+    rowless: HashMap<Rowless, u64>,
+    counted: Tally,
+    live: Minutes,
+}
+
+/// An outcome, and how many there are of it.
+pub struct Outcome<'a> {
+    /// Of arrival, in epoch seconds.
+    pub minute: u32,
+    /// Empty of a tombstone.
+    pub tenant: &'a [u8],
+    /// `counted`, `duplicate` or `skipped`.
+    pub outcome: &'static str,
+    /// `conflict`, or nothing.
+    pub reason: &'static str,
+    /// Events, or tombstones.
+    pub count: u64,
+}
+
+impl Chunk {
+    /// An empty one; the seed is for its dictionaries.
+    pub fn new(kind: Kind, seed: u64) -> Self {
+        let texts = kind.count(|place| matches!(place, Place::Text(_)));
+        let has_leaves = kind.count(|place| place == Place::Leaves) > 0;
+        Chunk {
+            kind,
+            minutes: Vec::new(),
+            texts: (0..texts).map(|_| Texts::new(seed)).collect(),
+            bytes: vec![Vec::new(); kind.count(|place| matches!(place, Place::Byte(_)))],
+            ints: vec![Vec::new(); kind.count(|place| matches!(place, Place::Int(_)))],
+            maps: has_leaves.then(|| Maps::new(seed)),
+            origins: Vec::new(),
+            arrivals: Vec::new(),
+            duplicate: 0,
+            conflicts: 0,
+            skipped: 0,
+            size_bytes: 0,
+            event_time: None,
+            arrival: None,
+            rowless: HashMap::new(),
+            counted: Tally::new(seed),
+            live: Minutes::new(seed),
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.minutes.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.minutes.is_empty()
+    }
+
+    /// A record came, whatever comes of it; no size of a tombstone.
+    #[inline(always)]
+    pub fn arrived(&mut self, timestamp: i64, size: Option<usize>) {
+        widen(&mut self.arrival, timestamp);
+        match size {
+            Some(size) => self.size_bytes += size as u64,
+            None => {
+                self.skipped += 1;
+                *self.rowless.entry((arrival_minute(timestamp), None, false)).or_default() += 1;
+            }
+        }
+    }
+
+    /// A valid event that is no duplicate; `leaves` are its own.
+    #[inline(always)]
+    pub fn count(&mut self, event: &Event<'_>, leaves: &[Leaf<'_>], arrival: i64, origin: i64) {
+        self.minutes.push(event.minute());
+        for (column, text) in self.texts.iter_mut().zip(event.texts) {
+            column.push(text);
+        }
+        for (column, byte) in self.bytes.iter_mut().zip(event.bytes) {
+            column.push(byte);
+        }
+        for (column, int) in self.ints.iter_mut().zip(event.ints) {
+            column.push(int);
+        }
+        if let Some(maps) = &mut self.maps {
+            maps.push(leaves);
+        }
+        self.origins.push(origin);
+        self.arrivals.push(arrival_minute(arrival));
+        widen(&mut self.event_time, event.time);
+    }
+
+    /// A valid event that is a duplicate.
+    pub fn repeat(&mut self, tenant: &[u8], arrival: i64, is_conflict: bool) {
+        self.duplicate += 1;
+        self.conflicts += u64::from(is_conflict);
+        let key = (arrival_minute(arrival), Some(tenant.into()), is_conflict);
+        *self.rowless.entry(key).or_default() += 1;
+    }
+
+    /// What became of all events but the rejected ones, and of tombstones.
+    pub fn outcomes(&mut self) -> impl Iterator<Item = Outcome<'_>> {
+        self.counted.update(&self.arrivals, &self.texts[0].codes);
+        let names = &self.texts[0].dictionary;
+        let counted = self.counted.counts().map(|(minute, code, count)| Outcome {
+            minute,
+            tenant: names.get(code),
+            outcome: "counted",
+            reason: "",
+            count,
+        });
+        let rowless = self.rowless.iter().map(|((minute, tenant, is_conflict), count)| Outcome {
+            minute: *minute,
+            tenant: tenant.as_deref().unwrap_or_default(),
+            outcome: if tenant.is_some() { "duplicate" } else { "skipped" },
+            reason: if *is_conflict { "conflict" } else { "" },
+            count: *count,
+        });
+        counted.chain(rowless)
+    }
+
+    /// The sums of all rows by minute and tenant.
+    pub fn live(&mut self) -> impl Iterator<Item = (u32, &[u8], crate::sums::Sums)> {
+        if self.kind != Kind::ProductEvent {
+            self.live.update(
+                self.kind,
+                &self.minutes,
+                &self.texts[0].codes,
+                &self.bytes,
+                &self.ints,
+            );
+        }
+        let names = &self.texts[0].dictionary;
+        self.live.sums().map(|(minute, code, sums)| (minute, names.get(code), sums))
+    }
+
+    /// What it takes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        let bytes = self.bytes.iter().map(Vec::capacity).sum::<usize>();
+        let ints = self.ints.iter().map(Vec::capacity).sum::<usize>() + self.origins.capacity();
+        (self.minutes.capacity() + self.arrivals.capacity()) * 4
+            + self.texts.iter().map(Texts::memory_bytes).sum::<usize>()
+            + bytes
+            + ints * 8
+            + self.maps.as_ref().map_or(0, Maps::memory_bytes)
+    }
+}

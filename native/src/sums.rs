@@ -1,0 +1,117 @@
+//! Rows added up by minute and tenant, brought up to date when somebody asks: not per event.
+
+use crate::event::{Kind, FAILED, INPUT_TOKENS, OUTPUT_TOKENS, TASK};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+
+/// Requests, failed, input tokens, output tokens, tasks: `pipeline/facts/minutes.py`.
+pub type Sums = [u128; 5];
+
+/// Mixes one number: a minute and a tenant's code.
+#[derive(Clone)]
+struct Mix(u64);
+
+impl BuildHasher for Mix {
+    type Hasher = Mix;
+    fn build_hasher(&self) -> Mix {
+        self.clone()
+    }
+}
+
+impl Hasher for Mix {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers of 64 bits")
+    }
+    #[inline(always)]
+    fn write_u64(&mut self, key: u64) {
+        let product = u128::from(key ^ self.0) * u128::from(0x9E37_79B9_7F4A_7C15u64);
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// One value for each minute and tenant that has rows.
+struct ByMinute<Value> {
+    values: HashMap<u64, Value, Mix>,
+    /// How many rows are in it.
+    upto: usize,
+}
+
+impl<Value: Default> ByMinute<Value> {
+    fn new(seed: u64) -> Self {
+        ByMinute { values: HashMap::with_hasher(Mix(seed)), upto: 0 }
+    }
+
+    /// `add` is called with each new row's number and the value that it is to be added to.
+    fn update(&mut self, minutes: &[u32], codes: &[u32], add: impl Fn(usize, &mut Value)) {
+        for row in self.upto..minutes.len() {
+            let key = u64::from(minutes[row]) << 32 | u64::from(codes[row]);
+            add(row, self.values.entry(key).or_default());
+        }
+        self.upto = minutes.len();
+    }
+
+    fn values(&self) -> impl Iterator<Item = (u32, u32, &Value)> {
+        self.values.iter().map(|(key, value)| ((key >> 32) as u32, *key as u32, value))
+    }
+}
+
+/// How many rows there are of each minute and tenant.
+pub struct Tally(ByMinute<u64>);
+
+impl Tally {
+    /// An empty one.
+    pub fn new(seed: u64) -> Self {
+        Tally(ByMinute::new(seed))
+    }
+
+    /// Add the rows that are new; all are given.
+    pub fn update(&mut self, minutes: &[u32], codes: &[u32]) {
+        self.0.update(minutes, codes, |_, count| *count += 1);
+    }
+
+    /// Minute, tenant's code, and how many.
+    pub fn counts(&self) -> impl Iterator<Item = (u32, u32, u64)> + '_ {
+        self.0.values().map(|(minute, code, count)| (minute, code, *count))
+    }
+}
+
+/// The live sums of rows.
+pub struct Minutes(ByMinute<Sums>);
+
+impl Minutes {
+    /// Empty ones.
+    pub fn new(seed: u64) -> Self {
+        Minutes(ByMinute::new(seed))
+    }
+
+    /// Add the rows that are new; all columns are given.
+    pub fn update(
+        &mut self,
+        kind: Kind,
+        minutes: &[u32],
+        codes: &[u32],
+        bytes: &[Vec<u8>],
+        ints: &[Vec<u64>],
+    ) {
+        match kind {
+            Kind::Request => self.0.update(minutes, codes, |row, sums| {
+                sums[0] += 1;
+                sums[1] += u128::from(bytes[FAILED][row]);
+                sums[2] += u128::from(ints[INPUT_TOKENS][row]);
+                sums[3] += u128::from(ints[OUTPUT_TOKENS][row]);
+            }),
+            Kind::RecipeAction => {
+                self.0.update(minutes, codes, |row, sums| sums[4] += u128::from(bytes[TASK][row]));
+            }
+            Kind::ProductEvent => {}
+        }
+    }
+
+    /// Minute, tenant's code, and sums.
+    pub fn sums(&self) -> impl Iterator<Item = (u32, u32, Sums)> + '_ {
+        self.0.values().map(|(minute, code, sums)| (minute, code, *sums))
+    }
+}
