@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 
+from pipeline.facts.definitions import regexes
 from pipeline.facts.zones import VERSION
 from pipeline.settings.sections import RuleSettings
 
@@ -48,15 +49,19 @@ class Rules:
     zones: str = VERSION
     """The release of the time zone database, by which an unknown zone is told."""
 
+    regexes: str = regexes.VERSION
+    """The release of RE2's package, by which a metric's regular expression is refused."""
+
     def digest(self) -> str:
         """16 hex digits, different for different rules."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        said = {name: value for name, value in asdict(self).items() if value != ""}
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def before_events_were_kept(rules: Rules) -> Rules:
     """The rules of the release that counted as these do, and did not keep product events yet."""
-    return replace(rules, contract="2")
+    return replace(rules, contract="2", regexes="")
 
 
 def rules_of(settings: RuleSettings) -> Rules:

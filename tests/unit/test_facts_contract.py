@@ -12,6 +12,7 @@ from pipeline.facts import RECIPE_ACTIONS, REQUESTS, Facts, Rejection, Rules, re
 from pipeline.facts.exact import decimals
 from pipeline.facts.exact.recipe_actions import TASK_RULES
 from pipeline.facts.python_facts import PythonFacts
+from pipeline.facts.rules import before_events_were_kept
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
 MINUTE = 1_772_368_440
@@ -620,4 +621,10 @@ def test_the_digest_follows_every_rule() -> None:
     assert Rules().digest() == Rules().digest()
     assert Rules().duplicate_window == 1_000_000
     others = [Rules(too_early_seconds=1), Rules(contract="x"), Rules(duplicate_window=2)]
-    assert len({rules.digest() for rules in [Rules(), *others]}) == 4
+    others += [Rules(zones="x"), Rules(regexes="x")]
+    assert len({rules.digest() for rules in [Rules(), *others]}) == 6
+
+
+def test_the_digest_of_the_release_before_is_still_known() -> None:
+    """By it a backfill knows its chunks: it is what that release itself computed."""
+    assert before_events_were_kept(Rules(zones="2025b")).digest() == "bdbe62c0499fdcea"

@@ -1,11 +1,17 @@
 """Regular expressions as ClickHouse takes them: RE2's own judgement.
 
 One that RE2 refuses would fail a whole view, for every metric and customer: so none gets in.
+Another release of RE2 may refuse others: its version is among the rules
+(:class:`pipeline.facts.Rules`).
 """
 
 from functools import lru_cache
+from importlib import metadata
 
 import re2
+
+VERSION = metadata.version("google-re2")
+"""Of the package, which brings RE2 along: ``1.1.20251105``."""
 
 
 def _options() -> re2.Options:
