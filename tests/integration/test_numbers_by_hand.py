@@ -732,6 +732,76 @@ def test_b5_sums_are_exact_and_what_adds_nothing_is_counted(story: Story) -> Non
     assert row[10:] == (7, 1, 1, 1)
 
 
+def test_b5_metrics_of_requests(story: Story) -> None:
+    """Acme asked the large model for 100 + 20 and 200 + 0 tokens, and once without a count, which
+    failed; the small one for 7. So 320 tokens of the large one, 50 in the window before: +540 %.
+    Two of the four were priced in dollars, 1.25 in all, one in euros, one not at all. They took
+    400 ms on average.
+    """
+    story.customer("acme")
+    story.request("acme", "2026-01-01 00:00", model="other")
+    story.request("acme", "2026-03-20 10:00", model="large", input_tokens=50)
+    for data in (
+        {"model": "large", "input_tokens": 100, "output_tokens": 20, "cost": "1", "duration_ms": 1},
+        {"model": "large", "input_tokens": 200, "cost": "0.25", "duration_ms": 599},
+        {"model": "large", "status_code": 500, "duration_ms": 900},
+        {"model": "small", "input_tokens": 7, "cost": "9", "currency": "EUR"},
+    ):
+        story.request("acme", "2026-04-20 10:00", **data)
+    tokens = {"calculation": "sum", "property": "total_tokens"}
+    large = {"property": "model", "operator": "exact", "value": "large"}
+    failed = {"property": "failed", "operator": "exact", "value": True}
+    story.metric("tokens", source="requests", **tokens, filters=[large])
+    story.metric("failures", source="requests", filters=[failed])
+    spent = {"calculation": "sum", "property": "cost", "format": "currency", "currency": "USD"}
+    story.metric("spent", source="requests", **spent)
+    story.metric("took", source="requests", calculation="average", property="duration_ms")
+    rows = story.ask("metric_values", as_of="2026-05-01 00:00", tenant="acme")
+    found = {row[1]: row for row in rows}
+    assert found["tokens"][6:10] == (320, 50, 540.0, "ok")
+    assert found["failures"][6:10] == (1, 0, None, "new")
+    assert found["spent"][5:7] == ("USD", Decimal("1.25"))
+    assert found["spent"][10:] == (3, 1, 0, 0)
+    assert found["took"][6] == 400
+
+
+def test_b5_metrics_of_recipe_actions(story: Story) -> None:
+    """Acme's recipe r1 had four steps: three actions of the app salesforce, of which one failed,
+    and a control step. Neither the control step nor the one that failed is a task. Recipe r2 had
+    one action of the app slack. In the window before r1 had one.
+    """
+    story.customer("acme")
+    story.action("acme", "2026-01-01 00:00", recipe_id="r0")
+    story.action("acme", "2026-03-20 10:00", recipe_id="r1", app="salesforce")
+    for step, data in enumerate(
+        (
+            {"recipe_id": "r1", "app": "salesforce"},
+            {"recipe_id": "r1", "app": "salesforce"},
+            {"recipe_id": "r1", "app": "salesforce", "outcome": "failed"},
+            {"recipe_id": "r1", "kind": "control"},
+            {"recipe_id": "r2", "app": "slack"},
+        )
+    ):
+        story.action("acme", "2026-04-20 10:00", step=step, **data)
+    r1 = {"property": "recipe_id", "operator": "exact", "value": "r1"}
+    no_slack = {"property": "app", "operator": "not_in", "value": ["slack"]}
+    went_well = {"property": "failed", "operator": "exact", "value": False}
+    story.metric("steps", source="actions", filters=[r1])
+    tasks = {"calculation": "sum", "property": "tasks"}
+    story.metric("tasks", source="actions", **tasks, filters=[no_slack])
+    story.metric("successes", source="actions", **tasks, filters=[went_well])
+    rows = story.ask("metric_values", as_of="2026-05-01 00:00", tenant="acme")
+    assert {row[1]: row[6:10] for row in rows} == {
+        "steps": (4, 1, 300.0, "ok"),
+        "tasks": (2, 1, 100.0, "ok"),
+        "successes": (3, 1, 200.0, "ok"),
+    }
+    bars = story.ask(
+        "metric_sparkline", as_of="2026-05-01 00:00", tz="UTC", tenant="", metric="steps"
+    )
+    assert [(day, value) for _, _, day, value in bars if value] == [(date(2026, 4, 20), 4)]
+
+
 def test_b6_every_customer_at_once_and_who_else_has_any(story: Story) -> None:
     """Acme and beta stand, beta with nothing. Gone was deleted and stranger never registered, but
     they have events; so has the partner's own account. Quiet was deleted and has none.
