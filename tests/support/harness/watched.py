@@ -82,15 +82,23 @@ class Watched:
 
     def peak_memory_bytes(self) -> int:
         """Return the most it ever had, as the kernel kept it (Linux; elsewhere what it has now)."""
-        told = self._kernel_says("VmHWM")
-        return int(told.split()[0]) * KIB if told else self.memory_bytes()
+        return peak_memory_bytes(self.process.pid) or self.memory_bytes()
 
     def handles(self, number: signal.Signals) -> bool:
         """Whether it has a handler of its own for a signal (Linux; elsewhere it is taken so)."""
-        told = self._kernel_says("SigCgt")
+        told = _kernel_says(self.process.pid, "SigCgt")
         return not told or bool(int(told, 16) >> (number - 1) & 1)
 
-    def _kernel_says(self, name: str) -> str:
-        status = Path(f"/proc/{self.process.pid}/status")
-        lines = status.read_text().splitlines() if status.exists() else []
-        return next((one.partition(":")[2].strip() for one in lines if one.startswith(name)), "")
+
+def peak_memory_bytes(pid: int, *, anew: bool = False) -> int:
+    """Return the most that a process ever had, or since it was last asked ``anew``; 0: unknown."""
+    told = _kernel_says(pid, "VmHWM")
+    if anew and told:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return int(told.split()[0]) * KIB if told else 0
+
+
+def _kernel_says(pid: int, name: str) -> str:
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((one.partition(":")[2].strip() for one in lines if one.startswith(name)), "")
