@@ -172,11 +172,24 @@ class Maps:
                 self.append(value)
             return
         if values.keys.numbers:
-            codes = np.fromiter(map(self.keys.numbers.__getitem__, values.keys.numbers), np.uint32)
-            self.keys.codes.frombytes(codes[values.keys.numpy()].tobytes())
+            used = values.keys.numpy()
+            codes = self._codes(list(values.keys.numbers), used)
+            self.keys.codes.frombytes(codes[used].tobytes())
         self.counts.extend(values.counts)
         self.values += values.values
         self.sizes.extend(values.sizes)
+
+    def _codes(self, names: Sequence[str], used: NDArray[Any]) -> NDArray[np.uint32]:
+        """The codes of a batch's keys in this column, new ones in order of first use.
+
+        How the batch had numbered them must not show in what is sent.
+        """
+        first = np.full(len(names), len(used))
+        first[used[::-1]] = np.arange(len(used))[::-1]  # of repeated places the last one holds
+        codes = np.empty(len(names), np.uint32)
+        order = np.argsort(first)
+        codes[order] = [self.keys.numbers[names[n]] for n in order.tolist()]
+        return codes
 
     def chosen(self, keep: NDArray[np.bool_]) -> Maps:
         """Return a column of only those rows."""

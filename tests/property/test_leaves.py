@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.facts.bulk.distinct import distinct
 from pipeline.facts.bulk.leaves import leaves
+from pipeline.facts.columns import Maps
 from pipeline.facts.exact.json_values import decode
 from pipeline.facts.exact.leaves import leaves_of
 from tests.property.facts_strategies import Raw, decimals, ids, repeating, wide
@@ -87,6 +88,16 @@ def test_together_they_are_what_each_is_alone(found: list[str]) -> None:
     together = leaves([b"" if n % 5 == 4 else one for n, one in enumerate(octets)])
     assert list(together) == [{} if n % 5 == 4 else one for n, one in enumerate(alone)]
     assert list(map(list, together)) == [[] if n % 5 == 4 else list(o) for n, o in enumerate(alone)]
+
+
+@MANY
+@given(st.lists(texts, max_size=12), st.lists(texts, max_size=12))
+@example(['{"b":{"c":1},"a":2}'], ['{"d":1,"b":{"e":1}}'])
+def test_keys_are_numbered_in_order_of_first_use(first: list[str], second: list[str]) -> None:
+    column = Maps()
+    for found in (first, second):
+        column.extend(leaves([text.encode() for text in found]))
+    assert list(column.keys.numbers) == list(dict.fromkeys(key for row in column for key in row))
 
 
 def test_many_bytes_are_read_in_pieces() -> None:
