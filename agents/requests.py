@@ -3,7 +3,7 @@
 decode  `pipeline.facts.exact.requests`, and in bulk `pipeline.facts.bulk`: tokens, microseconds,
         nano-units of cost.
 fold    repeats are dropped; each request that counts is a row of ``requests_in``.
-chunk   inserted whole; the views make ``requests_1m``, ``requests_15m`` and both latency tables.
+chunk   inserted whole; the views make ``requests_1m``, ``requests_15m`` and the coarser tables.
 """
 
 from __future__ import annotations

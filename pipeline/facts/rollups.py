@@ -35,8 +35,11 @@ class Rollup:
     """The other sums, as whole numbers."""
     key: tuple[str, ...]
     """The finest key, but for the time."""
-    latency: tuple[tuple[str, bool], ...] = ()
-    """Histograms: table, and whether it is by the minute."""
+    latency: str = ""
+    """The column that tells how long the events of a row took, where there is one."""
+    old_latency: tuple[tuple[str, bool], ...] = ()
+    """Where that was told before there was the column: table, and whether it is by the minute.
+    Nothing is added to them."""
     coarser: tuple[Coarser, ...] = ()
     """Tables of a coarser key, or of days."""
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -46,13 +49,13 @@ class Rollup:
 
     def minute_tables(self) -> list[str]:
         """All tables of minutes."""
-        return [self.minutes, *(table for table, by_minutes in self.latency if by_minutes)]
+        return [self.minutes, *(table for table, by_minutes in self.old_latency if by_minutes)]
 
     def quarter_tables(self) -> list[str]:
         """All tables of quarter hours."""
-        latency = [table for table, by_minutes in self.latency if not by_minutes]
+        old = [table for table, by_minutes in self.old_latency if not by_minutes]
         coarser = [one.table for one in self.coarser if one.at == "quarter"]
-        return [self.quarters, *latency, *coarser]
+        return [self.quarters, *old, *coarser]
 
     def sources(self) -> list[str]:
         """The head's columns that the measures are sums of."""
@@ -89,6 +92,7 @@ REQUESTS = Rollup(
         "operation",
         "currency",
     ),
+    "latency",
     (("latency_15m", False), ("latency_1m", True)),
     (
         Coarser(

@@ -1,7 +1,7 @@
 """What an insert costs, in CPU per row: encoding, the store, each of the choices that were made.
 
-``python -m tests.bench.insert_path`` prints the tables of ``docs/decisions/insert-path.md`` and
-``docs/decisions/latency-histogram.md``. Linux only: it reads the store's CPU time from /proc.
+``python -m tests.bench.insert_path`` prints tables like those of ``docs/decisions/insert-path.md``.
+Linux only: it reads the store's CPU time from /proc.
 """
 
 from __future__ import annotations
@@ -29,20 +29,12 @@ MINUTE = 1_767_225_600
 SHAPES = {"1.0": (100_000, 2), "0.2": (20_000, 1), "0.02": (2_000, 1)}
 """Rolled-up rows per event: how many users, and over how many minutes."""
 
-HISTOGRAMS = {
-    "a row per bucket": None,
-    "Map, sumMap": (
-        "SimpleAggregateFunction(sumMap, Map(UInt16, UInt64))",
-        "sumMap(map(toUInt16(1 + floor(log(duration_us + 1) / log(1.04))), toUInt64(1)))",
-    ),
-    "quantilesDD state": (
-        "AggregateFunction(quantilesDD(0.02, 0.5, 0.95, 0.99), UInt64)",
-        "quantilesDDState(0.02, 0.5, 0.95, 0.99)(duration_us)",
-    ),
-}
+OTHER_SUMS = {"first_minute": "min", "last_minute": "max", "latency": "groupArrayArray"}
+LATENCY_TABLES = ("requests_1m", "requests_15m")
 
 _MEASURE = re.compile(
-    r"^(?P<indent> {4})(?P<value>1|minute|failed|duration_us|unmetered|\w+_tokens|toDecimal128.*?)"
+    r"^(?P<indent> {4})(?P<value>1|requests|minute|failed|duration_us|unmetered|\w+_tokens|latency"
+    r"|toDecimal128.*?)"
     r"(?: AS (?P<name>requests|first_minute|last_minute|cost))?(?P<end>,?)$",
     re.MULTILINE,
 )
@@ -110,7 +102,7 @@ def least(act: Callable[[], object], clock: Callable[[], float], times: int = 7)
     return min(costs) / ROWS * 1e6
 
 
-def statements(change: Callable[[str], str] = str, only: str = "requests|latency") -> list[str]:
+def statements(change: Callable[[str], str] = str, only: str = "requests") -> list[str]:
     """Return the migrations' statements on requests, changed."""
     found = []
     for migration in files.read(resources.migrations()):
@@ -131,12 +123,19 @@ def grouped(statement: str) -> str:
 
     def added_up(line: re.Match[str]) -> str:
         value, name = line["value"], line["name"] or line["value"]
-        function = {"first_minute": "min", "last_minute": "max"}.get(name, "sum")
+        function = OTHER_SUMS.get(name, "sum")
         if value == name:  # else the sum's name would hide the column's
             value = f"requests_in.{value}"
         return f"    {function}({value}) AS {name}{line['end']}"
 
     return _MEASURE.sub(added_up, statement) + " GROUP BY ALL"
+
+
+def without_latency() -> list[str]:
+    """Return the tables without how long requests took."""
+    dropped = [f"ALTER TABLE {table} DROP COLUMN latency" for table in LATENCY_TABLES]
+    views = (re.sub(r",\s+latency(?=\s+FROM)", "", statement) for statement in statements())
+    return [*views, *dropped]
 
 
 def unsynced(statement: str) -> str:
@@ -189,27 +188,6 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def histogram(kind: str, function: str) -> list[str]:
-    """Return a latency table of its own kind, fed by the head."""
-    head, target, view = statements(unsynced, "latency_1m$|latency_1m_mv$")
-    if not kind:
-        return [head, target, view]
-    keys = "tenant, minute, operation, token_id"
-    return [
-        head,
-        (
-            "CREATE TABLE latency_1m (tenant LowCardinality(String), minute DateTime('UTC'), "
-            f"operation LowCardinality(String), token_id LowCardinality(String), h {kind}) "
-            f"ENGINE = AggregatingMergeTree ORDER BY ({keys}) "
-            "SETTINGS non_replicated_deduplication_window = 1000000"
-        ),
-        (
-            "CREATE MATERIALIZED VIEW latency_1m_mv TO latency_1m AS "
-            f"SELECT {keys}, {function} AS h FROM requests_in GROUP BY {keys}"
-        ),
-    ]
-
-
 def _drop(store: Store) -> None:
     store.command(f"DROP DATABASE {store.database} SYNC")
     store.close()
@@ -229,13 +207,10 @@ def main() -> None:
             measure(own, "stored as String", statements(strings), as_strings(REQUESTS.columns))
             measure(own, "no fsync", statements(unsynced), dictionaries)
             measure(own, "views group", statements(grouped), dictionaries)
-            measure(own, "no latency", statements(only="requests"), dictionaries)
+            measure(own, "no latency", without_latency(), dictionaries)
             print("\none insert of 100 rows, store CPU and time\n")
             small(own, "as migrated", statements())
             small(own, "no fsync", statements(unsynced))
-            print("\nthe latency table alone\n")
-            for label, how in HISTOGRAMS.items():
-                measure(own, label, histogram(*(how or ("", ""))), dictionaries)
         finally:
             own.kill9()
 

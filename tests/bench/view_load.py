@@ -40,7 +40,7 @@ INSERT INTO requests_15m
 (
     tenant, quarter, team_id, agent_id, token_id, user_id, model, operation, currency,
     first_minute, last_minute, requests, failed, duration_us, input_tokens, output_tokens,
-    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, cost, latency
 )
 WITH
     cityHash64(number, {salt}) AS h,
@@ -70,10 +70,22 @@ SELECT
     intDiv(r, 29) % 1000 AS cache_read_input_tokens,
     0 AS cache_creation_input_tokens,
     intDiv(r, 31) % 500 AS reasoning_output_tokens,
-    if(currency = '', 0, toDecimal128(intDiv(r, 37) % 10000000, 9) / 1000000000) AS cost
+    if(currency = '', 0, toDecimal128(intDiv(r, 37) % 10000000, 9) / 1000000000) AS cost,
+    {latency} AS latency
 FROM numbers({first}, {count})
 ORDER BY tenant, quarter, team_id, agent_id, token_id, user_id, model, operation, currency
 """
+
+# Each request of a row took half as long to twice as long as the next.
+_LATENCY = """
+    arrayMap(
+        k -> toUInt16(
+            1 + floor(
+                log(duration_us / requests * (0.5 + cityHash64(r, k) % 150 / 100)) / log(1.04)
+            )
+        ),
+        range(requests)
+    )"""
 
 _DERIVED = {
     "totals_15m": """
@@ -96,14 +108,6 @@ _DERIVED = {
             tenant, user_id, toStartOfMonth(quarter) AS month, team_id, agent_id, token_id,
             currency, first_minute, last_minute, requests, input_tokens, output_tokens, cost
         FROM requests_15m WHERE {within}""",
-    "latency_15m": """
-        SELECT
-            tenant, quarter,
-            multiIf(operation = 'embeddings', 'embedding', 'completion') AS kind,
-            token_id,
-            toUInt16(1 + floor(log(1 + intDiv(duration_us, requests)) / log(1.04))) AS bucket,
-            requests
-        FROM requests_15m WHERE {within}""",
     "tasks_15m": """
         SELECT
             tenant, quarter,
@@ -119,15 +123,7 @@ _MINUTES = {
             tenant, first_minute AS minute, team_id, agent_id, token_id, user_id, model,
             operation, currency, requests, failed, duration_us, input_tokens, output_tokens,
             cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens,
-            unmetered, cost
-        FROM requests_15m WHERE {within}""",
-    "latency_1m": """
-        SELECT
-            tenant, first_minute AS minute,
-            multiIf(operation = 'embeddings', 'embedding', 'completion') AS kind,
-            token_id,
-            toUInt16(1 + floor(log(1 + intDiv(duration_us, requests)) / log(1.04))) AS bucket,
-            requests
+            unmetered, cost, latency
         FROM requests_15m WHERE {within}""",
 }  # fmt: skip
 
@@ -193,6 +189,7 @@ def load(store: Store, rows: int, until: datetime) -> Year:
                 "days": (end - begin).days,
                 "quarters": QUARTERS_AT_WORK,
                 "person": _PERSON,
+                "latency": _LATENCY,
                 "first": first,
                 "count": count,
             }

@@ -30,7 +30,6 @@ _TOLD = (
     "totals_15m",
     "users_1d",
     "users_1mo",
-    "latency_15m",
     "tasks_15m",
     "requests_1m",
     "entities",
@@ -190,6 +189,6 @@ def _sizes(store: Store) -> list[str]:
 
 def _requests(store: Store, table: str) -> int:
     """How many requests the rows of a table stand for."""
-    if not table.startswith(("requests_", "totals_", "latency_", "users_")):
+    if not table.startswith(("requests_", "totals_", "users_")):
         return 0
     return int(store.query(f"SELECT sum(requests) FROM {table}")[0][0])

@@ -11,9 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema import files, resources, views
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts.heads import REQUESTS
-from tests.support.harness.clickhouse_parts import MONTHS, new_database, settings_for
+from pipeline.operate.audit import sums
+from tests.support.harness.clickhouse_parts import (
+    MONTHS,
+    migrated_database,
+    new_database,
+    settings_for,
+)
 from tests.support.harness.store import EmbeddedStore
 
 LEVELS = (0.0, 0.5, 0.95, 0.99, 1.0)
@@ -21,8 +28,8 @@ LONGEST_US = 10**12  # 10^9 ms
 
 QUANTILES = """
 SELECT quantilesExactWeighted(0.0, 0.5, 0.95, 0.99, 1.0)(
-    if(bucket = 0, 0, pow(1.04, bucket - 0.5)), requests)
-FROM {table} WHERE tenant = {{tenant:String}} AND kind = {{kind:String}}
+    1000 * _middle_ms(entry), _requests_of(entry))
+FROM {table} ARRAY JOIN latency AS entry WHERE tenant = {{tenant:String}}
 """
 
 DURATIONS = st.one_of(
@@ -56,7 +63,12 @@ def insert(store: Store, tenant: str, operation: str, durations: list[int]) -> N
         "operation": [operation] * len(durations),
         "duration_us": list(durations),
     }
-    store.insert("requests_in", REQUESTS.columns, list(values.values()), token=tenant + operation)
+    store.insert(
+        "requests_in",
+        REQUESTS.columns,
+        list(values.values()),
+        token=f"{tenant} {operation} {len(durations)}",
+    )
 
 
 def exact(durations: list[int], level: float) -> int:
@@ -74,29 +86,94 @@ _tenants = itertools.count(1)
 def test_quantiles_are_within_five_percent(migrated: Store, durations: list[int]) -> None:
     tenant = f"tenant-{next(_tenants)}"
     insert(migrated, tenant, "chat", durations)
-    for table in ("latency_1m", "latency_15m"):
-        sql = QUANTILES.format(table=table)
-        found = migrated.query(sql, {"tenant": tenant, "kind": "completion"})[0][0]
+    for table in ("requests_1m", "requests_15m"):
+        sql = views.written_out(QUANTILES.format(table=table))
+        found = migrated.query(sql, {"tenant": tenant})[0][0]
         for level, value in zip(LEVELS, found, strict=True):
             true = exact(durations, level)
             assert abs(value - true) <= 0.05 * true, (table, level, true)
 
 
+def summary(store: Store, tenant: str, token: str = "") -> tuple[object, ...]:
+    """What the view says of all time: by kind, averages and quantiles in ms."""
+    [answer] = store.query(
+        "SELECT requests, completion_ms_avg, completion_ms_p50, completion_ms_p95, "
+        "completion_ms_p99, embedding_ms_avg, embedding_ms_p50, embedding_ms_p95, embedding_ms_p99 "
+        "FROM request_summary(since = '2025-12-31 00:07:00', until = '2027-01-01 00:08:00', "
+        "tenant = {tenant:String}, token = {token:String})",
+        {"tenant": tenant, "token": token},
+    )
+    return answer
+
+
 @pytest.mark.parametrize(
-    ("operation", "kind"),
+    ("operation", "told"),
     [
-        ("chat", "completion"),
-        ("text_completion", "completion"),
-        ("generate_content", "completion"),
-        ("embeddings", "embedding"),
-        ("rerank", "other"),
+        ("chat", "completions"),
+        ("text_completion", "completions"),
+        ("generate_content", "completions"),
+        ("embeddings", "embeddings"),
+        ("rerank", "nothing"),
     ],
 )
-def test_operations_are_of_a_kind(migrated: Store, operation: str, kind: str) -> None:
-    insert(migrated, f"of-{operation}", operation, [0, 1, LONGEST_US])
-    found = migrated.query(
-        "SELECT kind, bucket, sum(requests) FROM latency_15m WHERE tenant = {t:String} "
-        "GROUP BY kind, bucket ORDER BY bucket",
-        {"t": f"of-{operation}"},
+def test_operations_are_of_a_kind(migrated: Store, operation: str, told: str) -> None:
+    tenant = f"of-{operation}"
+    insert(migrated, tenant, operation, [0, 0, 1, LONGEST_US])
+    _, average, *completion = summary(migrated, tenant)[:5]
+    _, *embedding = summary(migrated, tenant)[5:]
+    shown = {"completions": completion, "embeddings": embedding}
+    for kind, quantiles in shown.items():
+        if kind == told:
+            assert quantiles[:1] == [0]
+            assert quantiles[1:] == [pytest.approx(LONGEST_US / 1000, rel=0.02)] * 2
+        else:
+            assert quantiles == [None] * 3
+    assert (average is None) == (told != "completions")
+    rows = migrated.query(
+        "SELECT arraySort(groupArrayArray(latency)) FROM requests_15m WHERE tenant = {t:String}",
+        {"t": tenant},
     )
-    assert found == [(kind, 0, 1), (kind, 1, 1), (kind, 705, 1)]
+    assert rows == [([0, 0, 1, 705],)]
+
+
+def test_an_element_stands_for_many_requests(migrated: Store) -> None:
+    """As rows have it that a worker has added up: 64 requests of a bucket at most."""
+    migrated.command(
+        "INSERT INTO requests_in (minute, tenant, operation, token_id, requests, duration_us, "
+        "latency) VALUES ('2026-01-01 00:00:00', 'added-up', 'chat', 't', 67, 0, "
+        "[0 + 1024 * 31, 1 + 1024 * 28, 100 + 1024 * 4, 100])"
+    )
+    for token in ("", "t"):
+        said = summary(migrated, "added-up", token)
+        assert said[:5] == (67, 0, 0.001 * 1.04**0.5, *[pytest.approx(1.04**99.5 / 1000)] * 2)
+    assert summary(migrated, "added-up", "another")[0] == 0
+
+
+def test_a_store_of_before_answers_the_same(store: EmbeddedStore) -> None:
+    """What was counted before rows had latencies stays counted, once, beside what comes after."""
+    known = files.read(resources.migrations())
+    before = next(n for n, one in enumerate(known) if one.name == "thin")
+    durations = [17 * n * n for n in range(500)]
+    settings = {"USAGE_KEEP_MINUTE_ROWS": "0"}
+    with migrated_database(store.port, **settings) as fresh:
+        old = new_database(store.port)
+        own = settings_for(store.port, old.database, **settings)
+        migrate(old, own, migrations=known[:before], views=())
+        for place in (fresh, old):
+            insert(place, "acme", "chat", durations)
+            insert(place, "acme", "embeddings", durations[::2])
+        migrate(old, own)
+        assert old.query("SELECT sum(length(latency)) FROM requests_15m") == [(0,)]
+        assert summary(old, "acme") == summary(fresh, "acme")
+        for place in (fresh, old):  # into the same rows
+            insert(place, "acme", "chat", durations[:99])
+            place.command("OPTIMIZE TABLE requests_15m FINAL")
+        for tenant in ("acme", ""):
+            assert summary(old, tenant) == summary(fresh, tenant)
+        assert summary(old, "acme")[0] == 849
+        for place in (fresh, old):
+            cells = sums.read(place, sums.kept(place)).cells["usage.requests"]
+            assert {cell for cell in cells if "outcomes_1m" not in cell} == set()
+        assert old.query("SELECT sum(requests) FROM latency_15m") == [(750,)]
+        old.command(f"DROP DATABASE {old.database}")
+        old.close()

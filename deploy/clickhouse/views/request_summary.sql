@@ -59,19 +59,13 @@ FROM
 CROSS JOIN
 (
     SELECT
-        sumIf(in_bucket, kind = 'completion') AS completions_timed,
-        sumIf(in_bucket, kind = 'embedding') AS embeddings_timed,
-        quantilesExactWeightedIf(0.5, 0.95, 0.99)(if(bucket = 0, 0, pow(1.04, bucket - 0.5)) / 1000, in_bucket,
-            kind = 'completion') AS completion_ms,
-        quantilesExactWeightedIf(0.5, 0.95, 0.99)(if(bucket = 0, 0, pow(1.04, bucket - 0.5)) / 1000, in_bucket,
-            kind = 'embedding') AS embedding_ms
-    FROM
-    (
-        SELECT kind, bucket, sum(requests) AS in_bucket
-        FROM _latency()
-        WHERE {token:String} = '' OR token_id = {token:String}
-        GROUP BY kind, bucket
-    )
+        sumIf(in_place, _is_of_completions(place)) AS completions_timed,
+        sumIf(in_place, _is_of_embeddings(place)) AS embeddings_timed,
+        quantilesExactWeightedIf(0.5, 0.95, 0.99)(_middle_ms(place), in_place,
+            _is_of_completions(place)) AS completion_ms,
+        quantilesExactWeightedIf(0.5, 0.95, 0.99)(_middle_ms(place), in_place,
+            _is_of_embeddings(place)) AS embedding_ms
+    FROM (SELECT toUInt16(place) AS place, sum(requests) AS in_place FROM _latency() GROUP BY place)
 ) AS timed
 COMMENT 'D3 D4 D5
 Requests, failures, those that sent no token count, response times and tokens.

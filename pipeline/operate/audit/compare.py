@@ -112,7 +112,7 @@ class Comparison:
         held = f" since {_time(since)}" if since else ""
         check = Check(
             "tables",
-            "by tenant and day, each sum: 1-minute rows and latency histograms = 15-minute rows"
+            "by tenant and day, each sum: 1-minute rows and latencies = 15-minute rows"
             f"{held}; by tenant: 15-minute rows = outcomes_1m",
         )
         wrong = sorted(

@@ -120,13 +120,15 @@ class _Side(NamedTuple):
     at: str
     measures: Sequence[str]
     where: str
+    rows: str = ""
+    """What is read, where that is not the table."""
 
     def select(self, sign: str) -> str:
         """The statement that reads it, its measures with this sign."""
         sums = (f"{sign}toInt128({measure}) AS m{n}" for n, measure in enumerate(self.measures))
         return (
             f"SELECT tenant, {self.at} AS at, {', '.join(sums)} "  # noqa: S608 - our own names
-            f"FROM {self.table} WHERE {self.where}"
+            f"FROM {self.rows or self.table} WHERE {self.where}"
         )
 
 
@@ -138,10 +140,10 @@ def pairs(rollup: Rollup, span: Kept) -> list[tuple[str, str, str]]:
     sides = []
     if rollup.minutes:
         sides.append((_minutes(rollup.minutes, every, both), _quarters(quarters, every, both)))
-    for table, by_minutes in rollup.latency:
+    for old, by_minutes in rollup.old_latency:
         since = span.later(by_minutes)
-        side = _minutes if by_minutes else _quarters
-        sides.append((side(table, ["requests"], since), _quarters(quarters, events, since)))
+        side = _latency(rollup, old, by_minutes=by_minutes, since=since)
+        sides.append((side, _quarters(quarters, events, since)))
     whole = span.later(by_minutes=False)
     if rollup.kept:
         sides.append(_kept_one_by_one(rollup, max(span.events, whole)))
@@ -165,6 +167,18 @@ def _minutes(table: str, measures: Sequence[str], since: int) -> _Side:
 
 def _quarters(table: str, measures: Sequence[str], since: int) -> _Side:
     return _Side(table, "quarter", measures, f"quarter >= toDateTime({since:d}, 'UTC')")
+
+
+def _latency(rollup: Rollup, old: str, *, by_minutes: bool, since: int) -> _Side:
+    """How many events there is a latency of: in the rows, and in the table of before."""
+    table, time = (rollup.minutes, "minute") if by_minutes else (rollup.quarters, "quarter")
+    timed = _written_out(f"_timed({rollup.latency})")
+    side = (_minutes if by_minutes else _quarters)(f"{table}.{rollup.latency}", ["timed"], since)
+    rows = (
+        f"(SELECT tenant, {time}, {timed} AS timed FROM {table} "  # noqa: S608 - our own names
+        f"UNION ALL SELECT tenant, {time}, requests AS timed FROM {old})"
+    )
+    return side._replace(rows=rows)
 
 
 def _kept_one_by_one(rollup: Rollup, since: int) -> tuple[_Side, _Side]:

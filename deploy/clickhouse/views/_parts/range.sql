@@ -24,3 +24,5 @@ MACRO _at_the_ends() AS
 minute >= greatest(first, kept) AND minute < last AND (minute < first_quarter OR minute >= last_quarter);
 
 MACRO _of_tenant() AS ({tenant:String} = '' OR tenant = {tenant:String});
+
+MACRO _of_token() AS ({token:String} = '' OR token_id = {token:String});
