@@ -20,12 +20,12 @@ from clickhouse_connect.driver.compression import get_compressor
 from clickhouse_connect.driver.exceptions import DataError
 from clickhouse_connect.driver.insert import InsertContext
 
-from pipeline.facts.columns import MAP_TYPE, Maps, Numbers, Texts
+from pipeline.facts.columns import MAP_TYPE, Arrays, Maps, Numbers, Texts
 
 Columns = Sequence[tuple[str, str]]
 """Name and ClickHouse type of each column."""
 
-Data = Sequence[Sequence[Any] | Numbers | Texts | Maps]
+Data = Sequence[Sequence[Any] | Numbers | Texts | Maps | Arrays]
 """One list, or column of facts, per column; all of one length."""
 
 _DICTIONARY_OF_ITS_OWN = 1 << 9 | 1 << 10
@@ -69,6 +69,9 @@ def encode(table: str, columns: Columns, data: Data, compression: str | None) ->
 
 def _write(column: Any, kind: ClickHouseType, body: bytearray, context: InsertContext) -> None:
     if isinstance(column, Numbers):
+        body += column.items.tobytes()
+    elif isinstance(column, Arrays):
+        body += column.ends.tobytes()
         body += column.items.tobytes()
     elif isinstance(column, Texts) and kind.low_card:
         kind.write_column_prefix(body)

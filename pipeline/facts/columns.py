@@ -111,6 +111,13 @@ class Texts:
         """Add one value."""
         self.codes.append(self.numbers[value])
 
+    def with_codes(self, codes: NDArray[Any]) -> Texts:
+        """Return a column of these codes over the same strings, each of which is among them."""
+        column = Texts()
+        column.numbers = self.numbers
+        column.codes.frombytes(codes.astype(np.uint32).tobytes())
+        return column
+
     def chosen(self, keep: NDArray[np.bool_]) -> Texts:
         """Return a column of only those rows."""
         column = Texts()
@@ -251,6 +258,24 @@ def _unsized(octets: bytes) -> Iterator[str]:
         size |= octets[at] << shift
         yield octets[at + 1 : at + 1 + size].decode()
         at += 1 + size
+
+
+class Arrays:
+    """A column of arrays of 16-bit numbers, as it is sent."""
+
+    __slots__ = ("ends", "items")
+
+    def __init__(self, ends: NDArray[np.uint64], items: NDArray[np.uint16]) -> None:
+        self.ends = ends
+        """Where each row's numbers end."""
+        self.items = items
+        """Those of all rows, one row's after the other's."""
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (part.tolist() for part in np.split(self.items, self.ends[:-1].astype(np.int64)))
 
 
 Column = Numbers | Texts | Maps

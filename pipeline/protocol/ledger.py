@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.facts.added_up import added_up
 from pipeline.facts.interface import Minutes
 from pipeline.facts.minutes import MEASURES
 from pipeline.protocol.chunks import Found, Intent, Offset, Range, Source
@@ -162,9 +163,10 @@ class Ledger(LedgerReader):
         In the order of their insertion: sums first, since they are what could be refused. Raises
         `ValueRefused`.
         """
+        facts = chunk.facts
         blocks = (
             (LIVE_STEP, "live_1m", LIVE, live_rows(chunk)),
-            (FACTS_STEP, chunk.facts.head.table, chunk.facts.head.columns, chunk.facts.columns),
+            (FACTS_STEP, facts.head.table, *added_up(facts.head, facts.columns)),
             (OUTCOMES_STEP, "outcomes_1m", OUTCOMES, outcome_rows(chunk)),
         )
         prepare = self._store.prepare

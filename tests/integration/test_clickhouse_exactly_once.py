@@ -20,6 +20,7 @@ from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.native import encode
 from pipeline.clickhouse.schema import retention
 from pipeline.errors import StoreRefused
+from pipeline.facts.added_up import SENT
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
 from tests.support.harness.clickhouse_parts import (
     COLUMNS,
@@ -88,7 +89,7 @@ class TestOneBlock:
     def test_a_large_chunk_is_one_part_per_partition_and_drops_when_sent_again(
         self, migrated: Store
     ) -> None:
-        rollups = [name for name in ROLLUPS if name.startswith(("requests", "latency"))]
+        rollups = [name for name in ROLLUPS if name.startswith("requests")]
         for table in rollups:
             migrated.command(f"SYSTEM STOP MERGES {table}")
         data = requests(300_000, seed=1)
@@ -366,7 +367,8 @@ class TestPipelinesTables:
     )
     def test_heads_are_as_the_code_says(self, migrated: Store, head: Any) -> None:
         found = migrated.query(f"DESCRIBE TABLE {head.table}")
-        assert tuple((row[0], row[1]) for row in found) == head.columns
+        sent = SENT if head == REQUESTS else head.columns
+        assert {row[0]: row[1] for row in found} == dict(sent)
 
     def test_sums_do_not_depend_on_merges(self, migrated: Store) -> None:
         query = (

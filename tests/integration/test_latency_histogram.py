@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import files, resources, views
 from pipeline.clickhouse.schema.migrate import migrate
+from pipeline.facts.added_up import added_up
+from pipeline.facts.columns import column
 from pipeline.facts.heads import REQUESTS
 from pipeline.operate.audit import sums
 from tests.support.harness.clickhouse_parts import (
@@ -54,7 +57,15 @@ def migrated(store: EmbeddedStore) -> Iterator[Store]:
 
 def insert(store: Store, tenant: str, operation: str, durations: list[int]) -> None:
     """Insert one request for each duration, spread over two quarter hours."""
-    values: dict[str, list[object]] = {
+    values = as_columns(tenant, operation, durations)
+    store.insert(
+        "requests_in", REQUESTS.columns, values, token=f"{tenant} {operation} {len(durations)}"
+    )
+
+
+def as_columns(tenant: str, operation: str, durations: list[int]) -> list[list[Any]]:
+    """Make the columns of these requests."""
+    values: dict[str, list[Any]] = {
         name: [0 if "Int" in kind else ""] * len(durations) for name, kind in REQUESTS.columns
     }
     values["minute"] = [MONTHS[0] + 60 * (i % 30) for i in range(len(durations))]
@@ -63,12 +74,7 @@ def insert(store: Store, tenant: str, operation: str, durations: list[int]) -> N
         "operation": [operation] * len(durations),
         "duration_us": list(durations),
     }
-    store.insert(
-        "requests_in",
-        REQUESTS.columns,
-        list(values.values()),
-        token=f"{tenant} {operation} {len(durations)}",
-    )
+    return list(values.values())
 
 
 def exact(durations: list[int], level: float) -> int:
@@ -147,6 +153,34 @@ def test_an_element_stands_for_many_requests(migrated: Store) -> None:
         said = summary(migrated, "added-up", token)
         assert said[:5] == (67, 0, 0.001 * 1.04**0.5, *[pytest.approx(1.04**99.5 / 1000)] * 2)
     assert summary(migrated, "added-up", "another")[0] == 0
+
+
+def test_rows_that_were_added_up_are_told_as_single_ones(migrated: Store) -> None:
+    """By the worker's buckets, from whole numbers, and by the head's, from a logarithm."""
+    bounds = {min(LONGEST_US, max(0, round(1.04**b) + by)) for b in range(706) for by in (-1, 0, 1)}
+    rows = [*sorted(bounds), *[5, 77_000] * 300]
+    insert(migrated, "single", "chat", rows)
+    columns = [column(kind) for _, kind in REQUESTS.columns]
+    for one, values in zip(columns, as_columns("summed", "chat", rows), strict=True):
+        one.extend(values)
+    named, made = added_up(REQUESTS, columns)
+    assert len(made[0]) == 30 < len(rows)
+    migrated.insert("requests_in", named, made, token="summed")
+    for table in ("requests_1m", "requests_15m"):
+        told = views.written_out(
+            "SELECT _bucket_of(entry) AS bucket, sum(_requests_of(entry)), "
+            f"sum(_timed(latency)) > 0 FROM {table} ARRAY JOIN latency AS entry "
+            "WHERE tenant = {t:String} GROUP BY bucket ORDER BY bucket"
+        )
+        single, summed = (migrated.query(told, {"t": tenant}) for tenant in ("single", "summed"))
+        assert single == summed
+    for table in ("requests_1m", "requests_15m", "totals_15m", "users_1d", "users_1mo"):
+        left_out = "tenant, latency" if table.startswith("requests") else "tenant"
+        rows_of = (
+            f"SELECT * EXCEPT ({left_out}) FROM {table} FINAL "
+            "WHERE tenant = {t:String} ORDER BY ALL"
+        )
+        assert migrated.query(rows_of, {"t": "single"}) == migrated.query(rows_of, {"t": "summed"})
 
 
 def test_a_store_of_before_answers_the_same(store: EmbeddedStore) -> None:
