@@ -15,6 +15,9 @@ from pipeline.errors import UsageError
 from pipeline.process.interrupts import Interrupts
 
 POLL_SECONDS = 0.05
+START_SECONDS = 180.0
+"""Long enough for a busy machine, and for a slow disk on which chDB's library alone takes seconds
+to load, the first time. One that ends instead of coming up is noticed at once."""
 TAIL_LINES = 15
 LOOPBACK, EVERYWHERE = "127.0.0.1", ""
 

@@ -19,6 +19,7 @@ from typing import IO
 from pipeline.embedded import metrics
 from pipeline.embedded.processes import (
     EVERYWHERE,
+    START_SECONDS,
     Child,
     Interrupted,
     end,
@@ -33,7 +34,6 @@ from pipeline.settings import Settings, load
 
 BROKER_PORT = 9092
 STORE_PORT = 8123
-START_SECONDS = 60.0  # on a slow disk chDB's library alone takes seconds to load, the first time
 WORKER_END_SECONDS = 4.0
 STORE_END_SECONDS = 3.0
 OWN_DEFAULTS = {

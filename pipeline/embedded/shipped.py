@@ -10,11 +10,17 @@ from pathlib import Path
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema.migrate import migrate
-from pipeline.embedded.processes import Child, Interrupted, end, free_port, wait_until_ready
+from pipeline.embedded.processes import (
+    START_SECONDS,
+    Child,
+    Interrupted,
+    end,
+    free_port,
+    wait_until_ready,
+)
 from pipeline.process.interrupts import Interrupts
 from pipeline.settings import Settings, load
 
-START_SECONDS = 60.0
 END_SECONDS = 3.0
 
 
