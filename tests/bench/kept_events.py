@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from unittest import mock
 
-from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.client import Prepared, Store
 from pipeline.clickhouse.native import encode
 from pipeline.clickhouse.schema.migrate import migrate
-from pipeline.facts import PRODUCT_EVENTS, Facts, Rules, reader
+from pipeline.facts import PRODUCT_EVENTS, Rules, reader
 from pipeline.facts.bulk import columns as bulk
 from pipeline.facts.columns import Maps
 from pipeline.facts.python_facts import PythonFacts
@@ -80,7 +80,7 @@ def records(count: int, first_ms: int, span_ms: int, seed: int) -> Iterator[Rec]
         yield Rec(n, at, (), json.dumps(event, separators=(",", ":")).encode())
 
 
-def folded(some: list[Rec]) -> Facts:
+def folded(some: list[Rec]) -> PythonFacts:
     """Read records as a worker does."""
     facts, one = PythonFacts(PRODUCT_EVENTS), reader("usage.events", Rules())
     for first in range(0, len(some), FETCH):
@@ -101,13 +101,14 @@ def kept_events(bed: Bed) -> list[str]:
         settings = load_settings({"USAGE_CLICKHOUSE": url_at(store.port, "usage")})
         connected = Store.connect(settings)
         migrate(connected, settings)
-        with_view = _inserted_us(connected, store, chunks, now_ms)
+        blocks = list(_blocks(connected, chunks, now_ms))
+        with_view = _inserted_us(connected, store, blocks)
         [size] = connected.query(
             "SELECT sum(bytes_on_disk) / sum(rows) FROM system.parts "
             "WHERE database = currentDatabase() AND active AND table = 'product_events'"
         )
         connected.command("DROP VIEW product_events_mv")
-        rows.append((with_view, _inserted_us(connected, store, chunks, now_ms)))
+        rows.append((with_view, _inserted_us(connected, store, blocks)))
     finally:
         store.kill9()
     names = ("worker: reading", "worker: encoding", "store: inserting")
@@ -159,17 +160,20 @@ def _timed(act: Callable[[], object]) -> float:
     return (time.process_time() - before) / CHUNK * 1e6
 
 
-def _inserted_us(connected: Store, store: EmbeddedStore, chunks: int, now_ms: int) -> float:
-    """CPU of the store for some chunks, each of a week of its own, until all is merged."""
-    blocks = []
+def _blocks(connected: Store, chunks: int, now_ms: int) -> Iterator[Prepared]:
+    """Some chunks as they are sent, each of a week of its own."""
     for n in range(chunks):
-        some = list(records(CHUNK, now_ms - (n + 1) * 7 * DAY_MS, DAY_MS, seed=n))
-        facts = folded(some)
-        blocks.append(connected.prepare("events_in", PRODUCT_EVENTS.columns, facts.columns))
+        facts = folded(list(records(CHUNK, now_ms - (n + 1) * 7 * DAY_MS, DAY_MS, seed=n)))
+        block = connected.prepare("events_in", PRODUCT_EVENTS.columns, facts.columns)
+        assert block is not None
+        yield block
+
+
+def _inserted_us(connected: Store, store: EmbeddedStore, blocks: list[Prepared]) -> float:
+    """CPU of the store for the inserts, until all is merged."""
     before = cpu_seconds(store.process.pid)
     for block in blocks:
-        assert block is not None
         connected.send(block)
     spent = cpu_seconds(store.process.pid) - before
     connected.command("OPTIMIZE TABLE product_events FINAL")
-    return spent / chunks / CHUNK * 1e6
+    return spent / len(blocks) / CHUNK * 1e6
