@@ -129,7 +129,12 @@ def test_a_metric_of_ones_own_is_visible_for_all_customers(browser: Browser, api
         assert last_column(shown) == due
         panel.locator("tbody a").first.click()
         assert shown_value(page.locator("[data-metric=good_calls] .value")) == tried
+        page.get_by_role("link", name="Good calls").click()
+        choose(shown, "By property", "status")
         shown.settle()
+        parts = shown.panel("customer-metric-breakdown").locator("ol.bars li")
+        expect(parts).to_have_count(1)
+        expect(parts.first).to_have_text(f"200{tried:,}")
         assert shown.barriers() == []
 
 

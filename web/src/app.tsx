@@ -5,8 +5,10 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { isByMonth, type News, useAnswer, useNews } from "./answers";
 import { type Fresh, get, type Me, type Organization, type Panel, Refused } from "./api";
 import { Filters } from "./filters";
+import { Breakdown } from "./breakdown";
 import { LagCard, Letters } from "./health";
 import { MetricCards, valuesOf, withMetrics } from "./metric_cards";
+import type { Definition } from "./metric";
 import { Metrics, useDefinitions } from "./metrics";
 import { ago, period } from "./numbers";
 import { Card } from "./panel";
@@ -84,6 +86,7 @@ function Inside({ known, state, news: { count: news, asOf } }: { known: Known; s
   const names = useMemo(() => new Map(organizations.map((one) => [one.tenant, one.name])), [organizations]);
   const definitions = useDefinitions(mayDefine && DEFINED.includes(tab));
   const values = useAnswer(hasMetrics && tab === "customers" ? valuesOf("") : "", news).answer;
+  const breakdown = panels.find((panel) => panel.view === "metric_breakdown") ?? null;
   const customer = names.get(state.customer) ?? state.customer;
   useEffect(() => {
     document.title = `${tab === "customer" ? customer : title} – Usage`;
@@ -126,7 +129,17 @@ function Inside({ known, state, news: { count: news, asOf } }: { known: Known; s
           ordered(shown).map((panel) =>
             panel.view === "metric_values" ? (
               tab !== "customers" && (
-                <MetricCards key={panel.id} id={panel.id} title={panel.title} state={here} tenant={tab === "customer" ? here.customer : here.tenant} news={news} definitions={definitions.list} mayDefine={mayDefine} />
+                <MetricCards
+                  key={panel.id}
+                  id={panel.id}
+                  title={panel.title}
+                  state={here}
+                  tenant={tab === "customer" ? here.customer : here.tenant}
+                  news={news}
+                  definitions={definitions.list}
+                  mayDefine={mayDefine}
+                  madeOf={breakdown && ((name) => <Breakdown key={here.metric} panel={breakdown} state={here} news={news} names={names} name={name} match={matchOf(definitions.list, here.metric)} />)}
+                />
               )
             ) : panel.view === "customers" && values ? (
               <Card key={panel.id} panel={panel} state={here} news={news} names={names} extend={(answer) => withMetrics(answer, values)} />
@@ -155,7 +168,12 @@ function withDefinitions(tabs: [string, string][], may: boolean): [string, strin
   return [...tabs.slice(0, place), ["metrics", "Metrics"], ...tabs.slice(place)];
 }
 
-/** Metrics first, each with its sparkline; a break-down is of a metric that nobody has chosen yet. */
+/** The events whose properties a metric may be broken down by; none where definitions are not the reader's to see. */
+function matchOf(definitions: Definition[] | null, metric: string): string[] {
+  return definitions?.find((one) => one.metric_id === metric)?.match ?? [];
+}
+
+/** Metrics first, each with its sparkline, and the chosen one with what it is made of. */
 function ordered(shown: Panel[]): Panel[] {
   const rest = shown.filter((panel) => !panel.view.startsWith("metric_"));
   return [...shown.filter((panel) => panel.view === "metric_values"), ...rest];

@@ -1,5 +1,6 @@
 // One panel: its question, and the answer as numbers, a chart or a table.
 
+import type { ComponentChildren } from "preact";
 import { before, question, useAnswer } from "./answers";
 import type { Answer, Panel, Refused } from "./api";
 import { Bars } from "./bars";
@@ -9,10 +10,20 @@ import { type State, usePart } from "./state";
 import { Stats } from "./stats";
 import { Table } from "./table";
 
-type Props = { panel: Panel; state: State; news: number; names: Map<string, string>; extend?: (answer: Answer) => Answer };
+type Props = {
+  panel: Panel;
+  state: State;
+  news: number;
+  names: Map<string, string>;
+  extend?: (answer: Answer) => Answer;
+  /** Parameters that no filter sets. */
+  more?: Record<string, string>;
+  /** What is chosen for this panel alone. */
+  beside?: ComponentChildren;
+};
 
-export function Card({ panel, state, news, names, extend }: Props) {
-  const path = question(panel, state);
+export function Card({ panel, state, news, names, extend, more, beside }: Props) {
+  const path = question(panel, state, more);
   const { answer, refused, isWaiting } = useAnswer(path, news);
   const [isTable, toggle] = usePart(panel.id, "table");
   const whole = answer && extend ? extend(answer) : answer;
@@ -36,6 +47,7 @@ export function Card({ panel, state, news, names, extend }: Props) {
           </a>
         </span>
       </header>
+      {beside && <div class="narrow">{beside}</div>}
       {refused ? (
         <Why refused={refused} />
       ) : !whole ? (
