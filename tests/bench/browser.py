@@ -28,6 +28,7 @@ from tests.support.harness.store import EmbeddedStore
 TENANTS, DAYS, MODELS = 2_000, 365, 190
 STREAM = Options(rate=0.02, announce=True, steady=True)
 TABS = [tab for tab in Tab if tab not in (Tab.HEALTH, Tab.CUSTOMER)]
+REST_SECONDS = 120
 LONG_TASKS = """
     window.longTasks = [];
     new PerformanceObserver((list) => {
@@ -89,6 +90,7 @@ def _world(bed: Bed, tenants: int, days: int) -> Iterator[tuple[Served, int]]:
         events = fill(
             tables, STREAM, seed=1, tenants=tenants, days=days, until=until, models=MODELS
         )
+        _rest(tables)
         store = Store.connect(settings)
         with served(settings, store, ROUTES) as api:
             yield api, events
@@ -96,6 +98,14 @@ def _world(bed: Bed, tenants: int, days: int) -> Iterator[tuple[Served, int]]:
         tables.close()
     finally:
         running.stop()
+
+
+def _rest(tables: Store) -> None:
+    """Wait until the store has merged what a year in a minute left it with: nobody's year does."""
+    end = time.monotonic() + REST_SECONDS
+    while tables.query("SELECT count() FROM system.merges") != [(0,)]:
+        assert time.monotonic() < end, f"the store merges for over {REST_SECONDS} s"
+        time.sleep(0.5)
 
 
 @contextmanager

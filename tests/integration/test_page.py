@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
@@ -90,7 +90,7 @@ def test_the_files_are_open_and_say_what_the_browser_may_do(api: Served) -> None
 def test_every_tab_shows_its_panels_without_a_barrier(
     browser: Browser, api: Served, admin: str, tab: Tab
 ) -> None:
-    with on(browser, api, admin, color_scheme="dark" if tab == Tab.USERS else "light") as shown:
+    with on(browser, api, admin) as shown:
         shown.show(f"tab={tab}&{RANGE}")
         due = [one.id for one in PANELS if one.tab == tab and one.scope in ("", "all")]
         if tab == Tab.LIVE:
@@ -103,6 +103,7 @@ def test_every_tab_shows_its_panels_without_a_barrier(
             assert box is not None
             assert box["height"] > 150
         assert shown.barriers() == []
+        shown.stands_in_the_dark_and_on_paper()
 
 
 def test_cards_are_what_the_api_says(browser: Browser, api: Served, admin: str) -> None:
@@ -226,18 +227,74 @@ def test_without_an_identity_there_is_a_sentence_and_no_number(
         shown.complaints[:] = [one for one in shown.complaints if "401" not in one]
 
 
-def test_it_works_by_keyboard_alone(browser: Browser, api: Served, admin: str) -> None:
+def test_it_works_by_keyboard_alone(browser: Browser, api: Served, admin: str, tenant: str) -> None:
     with on(browser, api, admin) as shown:
+        page = shown.page
         shown.show(f"tab=requests&{RANGE}")
-        shown.page.keyboard.press("Tab")
-        expect(shown.page.get_by_text("Skip to the numbers")).to_be_focused()
-        shown.page.keyboard.press("Enter")
-        expect(shown.page.locator("main#main")).to_be_focused()
-        shown.page.keyboard.press("w")
-        expect(shown.page.get_by_role("button", name="1w")).to_have_attribute(
-            "aria-pressed", "true"
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Skip to the numbers")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("main#main")).to_be_focused()
+        page.keyboard.press("w")
+        expect(page.get_by_role("button", name="1w")).to_have_attribute("aria-pressed", "true")
+        shown.show(f"tab=requests&{RANGE}")
+        sort = shown.panel("top-organizations").get_by_role("button", name="Output tokens")
+        sort.focus()
+        page.keyboard.press("Enter")
+        expect(shown.panel("top-organizations").locator("th[aria-sort=descending]")).to_have_text(
+            "Output tokens"
         )
+        name = next(
+            str(row["name"])
+            for row in asked(api, admin, "top_tenants", k="10")
+            if row["tenant"] == tenant
+        )
+        page.get_by_role("combobox", name="Organization").focus()
+        page.keyboard.type(name)
+        page.keyboard.press("Enter")
+        expect(shown.panel("top-tokens")).to_be_visible()
+        assert f"tenant={tenant}" in page.url
         shown.settle()
+
+
+def test_a_range_is_drawn_with_the_pointer_and_stays_when_it_is_opened_again(
+    browser: Browser, api: Served, admin: str
+) -> None:
+    with on(browser, api, admin, timezone_id="UTC") as shown:
+        shown.show(f"tab=requests&{RANGE}&grain=month")
+        chart = shown.panel("requests-over-time").get_by_role("application")
+        box = chart.bounding_box()
+        assert box is not None
+        middle = box["y"] + box["height"] / 2
+        shown.page.mouse.move(box["x"] + box["width"] * 0.3, middle)
+        shown.page.mouse.down()
+        shown.page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=4)
+        shown.page.mouse.up()
+        shown.settle()
+        found = parse_qs(shown.page.url.partition("#")[2])
+        since, until = found["since"][0], found["until"][0]
+        assert SINCE < since < until < UNTIL
+        (due,) = asked(api, admin, "request_summary", since=since, until=until)
+        assert numbers(shown, "requests-summary")["requests"] == str(due["requests"])
+        shown.page.reload()
+        shown.settle()
+        assert numbers(shown, "requests-summary")["requests"] == str(due["requests"])
+        link = shown.panel("top-organizations").get_by_role("link", name="CSV")
+        csv = api.get(str(link.get_attribute("href")), who=admin).body.decode().splitlines()
+        assert len(csv) - 1 == len(asked(api, admin, "top_tenants", since=since, until=until))
+
+
+def test_a_zone_that_there_is_not_is_said_and_one_by_another_name_is_taken(
+    browser: Browser, api: Served, admin: str
+) -> None:
+    with on(browser, api, admin) as shown:
+        shown.show(f"tab=requests&since={SINCE}&until={UNTIL}&tz=Nowhere/Atlantis")
+        refused = shown.panel("requests-over-time").get_by_role("alert")
+        expect(refused).to_contain_text("Nowhere/Atlantis")
+        shown.show(f"tab=requests&since={SINCE}&until={UNTIL}&tz=US/Eastern")
+        expect(shown.page.get_by_label("Time zone")).to_have_value("US/Eastern")
+        expect(refused).to_have_count(0)
+        shown.complaints[:] = [one for one in shown.complaints if "400" not in one]
 
 
 def test_a_report_is_generated_and_fetched(browser: Browser, api: Served, admin: str) -> None:
@@ -421,6 +478,7 @@ def test_an_operator_sees_the_ledger_and_nothing_of_anybodys_usage(
         for row in due:
             expect(rejected.get_by_role("link", name=row["reason"]).first).to_be_visible()
         expect(shown.panel("freshness").locator("tbody tr")).to_have_count(4)
+        shown.stands_in_the_dark_and_on_paper()
         # Without Kafka, what is asked of it says so.
         expect(shown.panel("lag").get_by_role("alert")).to_contain_text("does not answer")
         leads = shown.page.locator("small.runbook a").all()

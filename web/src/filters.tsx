@@ -49,7 +49,7 @@ export function Filters({ me, organizations, panels, state }: { me: Me; organiza
         </select>
       )}
       <span class="zone">
-        <Choice label="Time zone" value={state.tz} options={ZONES} choose={(tz) => go({ tz })} isFree size={18} />
+        <Choice label="Time zone" value={state.zone} options={ZONES} choose={(zone) => go({ tz: zone })} isFree size={18} />
       </span>
     </form>
   );

@@ -46,7 +46,7 @@ type Props = {
 /** A card for each metric of one customer. */
 export function MetricCards({ state, tenant, news, definitions, mayDefine, id, title, madeOf = null }: Props) {
   const { answer, refused, isWaiting } = useAnswer(valuesOf(tenant), news);
-  const days = useAnswer(`/v1/views/metric_sparkline?as_of=now&tenant=${encodeURIComponent(tenant)}&tz=${encodeURIComponent(state.tz)}&metric=&limit=${MOST}`, news);
+  const days = useAnswer(`/v1/views/metric_sparkline?as_of=now&tenant=${encodeURIComponent(tenant)}&tz=${encodeURIComponent(state.zone)}&metric=&limit=${MOST}`, news);
   const of = (metric: Cell) => (days.answer?.rows ?? []).filter((row) => row["metric_id"] === metric).map((row) => ({ day: String(row["day"]), value: row["value"] ?? null }));
   const chosen = answer?.rows.find((row) => row["metric_id"] === state.metric);
   return (

@@ -39,7 +39,7 @@ function Form({ offered, state, close }: { offered: Panel[]; state: State; close
     const wanted = {
       views,
       format,
-      tz: offered.some((panel) => views.includes(panel.view) && "tz" in panel.parameters) ? state.tz : "",
+      tz: offered.some((panel) => views.includes(panel.view) && "tz" in panel.parameters) ? state.zone : "",
       since: state.since || state.frame,
       until: state.since ? state.until : "",
       organizations: state.tenant ? [state.tenant] : [],

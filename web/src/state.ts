@@ -11,12 +11,23 @@ export type State = {
   since: string;
   until: string;
   grain: string;
+  /** The zone as it was given: what the API is asked with, and says what is wrong with. */
+  zone: string;
+  /** The zone that times are shown in: that one, unless there is none of its name. */
   tz: string;
   tenant: string;
   token: string;
   customer: string;
   metric: string;
 };
+
+function isZone(name: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));
+  } catch {
+    return false;
+  }
+}
 
 const own = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
@@ -33,7 +44,8 @@ function read(): State {
     since: text("since"),
     until: text("until"),
     grain: text("grain"),
-    tz: text("tz") || own,
+    zone: text("tz") || own,
+    tz: isZone(text("tz")) ? text("tz") : own,
     tenant: text("tenant"),
     token: text("token"),
     customer: text("customer"),
@@ -113,7 +125,7 @@ export function value(state: State, parameter: string, fixed: string, isByMonth:
     case "grain":
       return state.grain || (chosen ? "" : GRAINS[state.frame] ?? "");
     case "tz":
-      return state.tz;
+      return state.zone;
     case "tenant":
       return state.tab === "customer" ? state.customer : state.tenant;
     case "token":

@@ -28,7 +28,8 @@ export function Table({ panel, answer, state, names, isWhole }: Props) {
     const by = sort && answer.columns.find((one) => one.name === sort.name);
     return sorted(found(chosen, columns, search, names), sort, by ?? undefined);
   }, [all, columns, sortText, search, facet]);
-  const wholes = useMemo(() => totals(answer), [answer]);
+  // What more rows would add is in no total.
+  const wholes = useMemo(() => (answer.next === null ? totals(answer) : new Map<string, bigint>()), [answer]);
   const lead = leadingNumber(panel.view, columns);
   const first = columns.findIndex((column) => column.name !== "rank");
   const turn = (column: Column) => {
@@ -77,6 +78,7 @@ export function Table({ panel, answer, state, names, isWhole }: Props) {
             Show more: {count(most)} of {count(rows.length)}
           </button>
         )}
+        {answer.next !== null && <p class="muted">These are the first {count(answer.rows.length)} rows that the API gives; the CSV has all.</p>}
       </div>
     </>
   );

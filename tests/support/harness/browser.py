@@ -69,6 +69,33 @@ class Screen:
         violations = Axe().run(self.page).response["violations"]
         return [f"{one['id']}: {node['html'][:120]}" for one in violations for node in one["nodes"]]
 
+    def cut_off(self) -> list[str]:
+        """Tables that are wider than their place, by their names."""
+        return list(
+            self.page.locator(".scroll").evaluate_all(
+                "all => all.filter((one) => one.scrollWidth > one.clientWidth + 1)"
+                ".map((one) => one.getAttribute('aria-label'))"
+            )
+        )
+
+    def stands_in_the_dark_and_on_paper(self) -> None:
+        """Fail unless what is shown can be read in dark colours, and whole on a sheet of A4."""
+        self.page.emulate_media(color_scheme="dark")
+        assert self.barriers() == []
+        assert self.cut_off() == []
+        size = self.page.viewport_size
+        self.page.emulate_media(media="print")
+        self.page.set_viewport_size({"width": 718, "height": 1047})
+        self.settle()
+        assert self.cut_off() == []
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= 718
+        paper = "getComputedStyle(document.querySelector('.card')).backgroundColor"
+        assert self.page.evaluate(paper) == "rgb(255, 255, 255)"
+        assert not self.page.locator(".filters").is_visible()
+        self.page.emulate_media(media="screen", color_scheme="light")
+        if size is not None:
+            self.page.set_viewport_size(size)
+
 
 @contextmanager
 def screen(browser: Browser, url: str, who: str, **options: Any) -> Iterator[Screen]:
