@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from pipeline.access.decision import Refusal
 from pipeline.access.identity import Presented
 from pipeline.access.roles import ALL, Caller, Role, grants
-from pipeline.api import bodies, etags
+from pipeline.api import bodies, etags, log
 from pipeline.api.cursors import Cursor, Signer
 from pipeline.api.freshness import FRESH_SECONDS, WHOLE_SECONDS, Freshness
 from pipeline.api.problems import Problem
 from pipeline.api.sessions import COOKIE, Sessions
 from pipeline.clickhouse.reading import Reader
+from pipeline.errors import BrokerError
+from pipeline.settings import load
 from pipeline.views import formats
 
 ROWS = st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=5), max_size=2), max_size=12)
@@ -178,3 +180,33 @@ def test_the_newest_is_asked_for_when_something_was_counted_or_may_have_expired(
     now += WHOLE_SECONDS
     assert newest() == ("2", 7)
     assert store.dear == 3
+
+
+def test_a_kafka_that_does_not_answer_is_not_waited_for_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def described(*_: object) -> None:
+        asked.append("kafka")
+        if len(asked) < 3:
+            raise BrokerError("Kafka does not answer")
+
+    monkeypatch.setattr(log, "admin", lambda _: None)
+    monkeypatch.setattr(log, "described", described)
+    now = 0.0
+    kafka = log.Log(load({}), lambda: now)
+
+    def ask() -> str:
+        try:
+            return asyncio.run(kafka.ask(lambda _: "answer"))
+        except Problem as problem:
+            return str(problem.status)
+
+    assert [ask(), ask()] == ["503", "503"]
+    assert len(asked) == 1
+    now += log.AWAY_SECONDS
+    assert [ask(), ask()] == ["503", "503"]
+    now += log.AWAY_SECONDS
+    assert [ask(), ask()] == ["answer", "answer"]
+    assert len(asked) == 4

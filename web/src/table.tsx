@@ -9,6 +9,7 @@ import { link, type State, usePart } from "./state";
 
 const AT_ONCE = 100;
 const LONG = 12;
+const CUT = 16; // letters of a name, after which a narrow column may cut it off
 const FACETS: Record<string, string> = { user_activity: "adoption", live_windows: "window" };
 const FIRST_FACET: Record<string, string> = { window: "1h" };
 
@@ -61,7 +62,7 @@ export function Table({ panel, answer, state, names, isWhole }: Props) {
             {rows.slice(0, most).map((row, place) => (
               <tr key={place}>
                 {columns.map((column, index) => (
-                  <td key={column.name} class={kindOf(column)} title={titleOf(row, column, state)}>
+                  <td key={column.name} class={kindOf(column)} title={titleOf(row, column, state, names)}>
                     {lead && index === first && <span class="meter" style={{ width: `${share(row, lead, rows)}%` }} />}
                     <Cell panel={panel} row={row} column={column} state={state} names={names} isFirst={index === first} />
                     {column.name === "cost" && row["currency"] ? <small> {part(nanos(row["cost"] ?? null), wholes.get(String(row["currency"])) ?? 0n)}</small> : null}
@@ -95,11 +96,13 @@ function columnsOf(panel: Panel, answer: Answer, state: State, isWhole: boolean)
 
 const kindOf = (column: Column): string => (column.name === "rank" ? "number rank" : isNumeric(column) && column.name !== "closed" ? "number" : "");
 
-function titleOf(row: Row, column: Column, state: State): string | undefined {
+function titleOf(row: Row, column: Column, state: State, names: Map<string, string>): string | undefined {
   const cell = row[column.name] ?? null;
   if (cell === null) return column.name === "tasks" ? "not available" : undefined;
   if (column.unit === "currency") return String(cell);
-  return /_seen$|^newest_/.test(column.name) ? time(String(cell), state.tz) : undefined;
+  if (/_seen$|^newest_/.test(column.name)) return time(String(cell), state.tz);
+  const text = String(cell);
+  return column.type === "String" && text.length > CUT ? (column.name === "tenant" ? names.get(text) : undefined) ?? text : undefined;
 }
 
 function share(row: Row, lead: Column, rows: Row[]): number {
