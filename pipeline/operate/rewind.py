@@ -61,7 +61,8 @@ def _find(
 ) -> dict[Source, Found]:
     bounds = outside.bounds(settings, names)
     committed = outside.committed(settings, bounds)
-    covered = LedgerReader(store).covered(list(bounds), incarnations)
+    ledger, logs = LedgerReader(store), list(bounds)
+    covered = ledger.covered(logs, ledger.intents(logs, incarnations), incarnations)
     return {
         source: found_of(known, committed.get(source), *bounds[source])
         for source, known in zip(bounds, covered, strict=True)

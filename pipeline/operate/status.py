@@ -34,7 +34,8 @@ class Newest:
     """What the store has of one log; instants in epoch seconds, None where there is none."""
 
     end: int
-    chunk_at: float
+    chunk_at: float | None
+    """When it was counted; None where all that is looked at was lost."""
     event: float | None
     arrival: float | None
 
@@ -114,17 +115,17 @@ def newest(store: Store, log: Log) -> Newest | None:
     """Read the end of a log's ledger, backwards, whatever its size."""
     rows = store.query(
         "SELECT argMax(to_offset, from_offset), "  # noqa: S608 - quoted
-        "toUnixTimestamp64Milli(max(recorded_at)) / 1000, "
+        "toUnixTimestamp64Milli(maxIf(recorded_at, kind != 'lost')) / 1000, "
         "toUnixTimestamp64Milli(max(last_event_time)) / 1000, "
         "toUnixTimestamp64Milli(max(last_arrival)) / 1000, count() "
-        "FROM (SELECT from_offset, to_offset, recorded_at, last_event_time, last_arrival "
+        "FROM (SELECT from_offset, to_offset, kind, recorded_at, last_event_time, last_arrival "
         f"FROM chunks WHERE {key_is(log)} "
         "ORDER BY topic DESC, partition DESC, incarnation DESC, from_offset DESC "
         f"LIMIT {NEWEST_CHUNKS})",
         consistent=True,
     )
     [(end, at, event, arrival, count)] = rows
-    return Newest(end, at, event or None, arrival or None) if count else None
+    return Newest(end, at or None, event or None, arrival or None) if count else None
 
 
 def _line(

@@ -97,12 +97,26 @@ class Range(NamedTuple):
         return f"{self.source} [{self.a}, {self.b})"
 
 
+class Member(NamedTuple):
+    """One range of a group, which is of one topic (`pipeline.protocol.groups`)."""
+
+    partition: int
+    a: int
+    b: int
+
+
+Members = tuple[Member, ...]
+"""All ranges of a group, by partition; none stands for a range that is inserted by itself."""
+
+
 class Intent(NamedTuple):
     """A chunk that was announced: its range, and the digest of the rules that it was folded by."""
 
     a: int
     b: int
     rules: str
+    members: Members = ()
+    """Of its group, itself among them."""
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):
@@ -111,15 +125,30 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
     incarnation: str
     rules: str = ""
     to: int | None = None
+    members: Members = ()
 
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Metadata)
+_OF_GROUP = "+group"
+"""Behind the rules that announce a range of a group: a release that knows of no groups takes them
+for other rules, and halts instead of replaying the range alone."""
 
 
-def intent_metadata(range_: Range, rules: str) -> str:
-    """Return the metadata of the commit that intends the chunk (step 3)."""
-    return _encode(_Metadata(range_.incarnation, rules, range_.b))
+def announced_rules(rules: str, members: Members) -> str:
+    """Return how an announcement names its rules."""
+    return rules + _OF_GROUP if members else rules
+
+
+def intent_of(a: int, b: int, announced: str, members: Members) -> Intent:
+    """Return the intent that an announcement names."""
+    return Intent(a, b, announced.removesuffix(_OF_GROUP), members)
+
+
+def intent_metadata(range_: Range, rules: str, members: Members = ()) -> str:
+    """Return the metadata of the commit that intends the chunk (step 3), with its group."""
+    named = announced_rules(rules, members)
+    return _encode(_Metadata(range_.incarnation, named, range_.b, members))
 
 
 def commit_metadata(incarnation: str) -> str:
@@ -201,7 +230,7 @@ def plan(
     replayed, for its rows would differ, unless ``override_rules``.
     """
     committed, named = read_commit(found.committed, found.metadata, incarnation)
-    end = _covered(found, committed)
+    end = covered_to(found, committed)
     if committed is not None and committed > end:
         return Halt(
             f"the group has committed up to {committed}, but the store's ledger ends at {end}: "
@@ -237,10 +266,10 @@ def read_commit(
         return None, None
     if decoded.to is None:
         return committed, None
-    return committed, Intent(committed, decoded.to, decoded.rules)
+    return committed, intent_of(committed, decoded.to, decoded.rules, decoded.members)
 
 
-def _covered(found: Found, committed: int | None) -> int:
+def covered_to(found: Found, committed: int | None) -> int:
     """Return ``e``. Without a ledger it is where the first chunk began, or would begin."""
     if found.covered is not None:
         return found.covered
@@ -269,7 +298,7 @@ def _open_intent(stored: Intent | None, named: Intent | None, end: int) -> Inten
 
 
 def _replay(intent: Intent, found: Found, rules: str, override_rules: bool) -> Plan | Halt:
-    a, b, other = intent
+    a, b, other, _ = intent
     if found.first > a:
         # Some of its tables may have arrived. What is left of the range cannot be folded into the
         # same rows, and under another token it could count twice: it is all given up. Not more

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from pipeline.facts.added_up import added_up
+from pipeline.facts.columns import Column, joined
 from pipeline.facts.interface import Minutes
 from pipeline.facts.minutes import MEASURES
-from pipeline.protocol.chunks import Found, Intent, Offset, Range, Source
+from pipeline.protocol.chunks import (
+    Found,
+    Intent,
+    Members,
+    Offset,
+    Range,
+    Source,
+    announced_rules,
+    intent_of,
+)
 from pipeline.protocol.partition import Chunk
+from pipeline.protocol.sealed import Announced, Group
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Prepared, Store
@@ -29,7 +43,7 @@ _KEY: Columns = (
     ("from_offset", "Int64"),
     ("to_offset", "Int64"),
 )
-INTENTS: Columns = (*_KEY, ("rules", "String"), ("worker", "String"))
+INTENTS: Columns = (*_KEY, ("rules", "String"), ("members", "String"), ("worker", "String"))
 CHUNKS: Columns = (
     *_KEY,
     ("kind", "String"),
@@ -46,6 +60,9 @@ CHUNKS: Columns = (
     ("rules", "String"),
     ("worker", "String"),
 )
+LOST: Columns = (*CHUNKS, ("recorded_at", "DateTime64(3, 'UTC')"))
+LOSS_STAYS = datetime(2299, 12, 31, tzinfo=UTC)
+"""The version of a lost range's row in the ledger: later than that of any other row."""
 LIVE: Columns = (
     ("topic", "String"),
     ("partition", "UInt32"),
@@ -71,7 +88,7 @@ LIVE_STEP, FACTS_STEP, OUTCOMES_STEP = "insert:live", "insert:facts", "insert:ou
 
 
 class Insert(NamedTuple):
-    """One insert of a chunk: its step's name, its block (None where there are no rows)."""
+    """One insert of a group: its step's name, its block (None where there are no rows)."""
 
     step: str
     block: Prepared | None
@@ -103,12 +120,16 @@ class LedgerReader:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def covered(self, sources: Sequence[Source], incarnations: dict[str, str]) -> list[Covered]:
+    def covered(
+        self,
+        sources: Sequence[Source],
+        intents: Mapping[Source, Intent],
+        incarnations: dict[str, str],
+    ) -> list[Covered]:
         """Read, consistently, how far each source is counted in its topic's incarnation.
 
-        Intents are read before the ledger: one that is closed in between then shows as closed.
+        The intents were read before: one that is closed in between then shows as closed.
         """
-        intents = self._newest_intents(sources, incarnations)
         ends = [self._end(source, incarnations[source.topic]) for source in sources]
         return [
             Covered(end, intents.get(source)) for source, end in zip(sources, ends, strict=True)
@@ -125,21 +146,23 @@ class LedgerReader:
         )
         return rows[0][0] if rows else None
 
-    def _newest_intents(
+    def intents(
         self, sources: Sequence[Source], incarnations: dict[str, str]
     ) -> dict[Source, Intent]:
+        """Read, consistently, the newest intent of all logs of the sources' topics."""
         topics = sorted({source.topic for source in sources})
         rows = self._store.query(
             "SELECT topic, partition, incarnation, max(from_offset) AS a, "
-            "argMax(to_offset, from_offset) AS b, argMax(rules, from_offset) AS rules "
+            "argMax(to_offset, from_offset) AS b, argMax(rules, from_offset) AS rules, "
+            "argMax(members, from_offset) AS members "
             "FROM intents WHERE topic IN {topics:Array(String)} "
             "GROUP BY topic, partition, incarnation",
             {"topics": topics},
             consistent=True,
         )
         return {
-            Source(topic, partition): Intent(a, b, rules)
-            for topic, partition, incarnation, a, b, rules in rows
+            Source(topic, partition): intent_of(a, b, rules, _members(members))
+            for topic, partition, incarnation, a, b, rules, members in rows
             if incarnations.get(topic) == incarnation
         }
 
@@ -152,28 +175,31 @@ class Ledger(LedgerReader):
         self._worker = worker
         self._rules = rules
 
-    def record_intents(self, ranges: Iterable[Range]) -> None:
+    def record_intents(self, announced: Iterable[Announced]) -> None:
         """Step 4: one insert for all chunks sealed together; idempotent by key."""
-        rows = [(*_key(r), self._rules, self._worker) for r in ranges]
+        rows = [
+            (*_key(r), announced_rules(self._rules, members), _names(members), self._worker)
+            for r, members in announced
+        ]
         self._store.insert("intents", INTENTS, _columns(rows))
 
-    def prepare(self, chunk: Chunk) -> list[Insert]:
-        """Encode every block of the chunk for step 5, before anything of it is inserted.
+    def prepare(self, group: Group) -> list[Insert]:
+        """Encode every block of the group for step 5, before anything of it is inserted.
 
         In the order of their insertion: sums first, since they are what could be refused. Raises
         `ValueRefused`.
         """
-        facts = chunk.facts
+        head = group.chunks[0].facts.head
         blocks = (
-            (LIVE_STEP, "live_1m", LIVE, live_rows(chunk)),
-            (FACTS_STEP, facts.head.table, *added_up(facts.head, facts.columns)),
-            (OUTCOMES_STEP, "outcomes_1m", OUTCOMES, outcome_rows(chunk)),
+            (LIVE_STEP, "live_1m", LIVE, _together(map(live_rows, group.chunks))),
+            (FACTS_STEP, head.table, *added_up(head, _facts(group.chunks))),
+            (OUTCOMES_STEP, "outcomes_1m", OUTCOMES, _together(map(outcome_rows, group.chunks))),
         )
-        prepare = self._store.prepare
-        return [Insert(step, prepare(*block), chunk.range.token) for step, *block in blocks]
+        prepare, token = self._store.prepare, group.token
+        return [Insert(step, prepare(*block), token) for step, *block in blocks]
 
     def insert(self, insert: Insert) -> None:
-        """Step 5: one block, under the chunk's token."""
+        """Step 5: one block, under the group's token."""
         if insert.block is not None:
             self._store.send(insert.block, token=insert.token)
 
@@ -200,7 +226,11 @@ class Ledger(LedgerReader):
         self._store.insert("chunks", CHUNKS, _columns([self._row(chunk) for chunk in chunks]))
 
     def record_lost(self, ranges: Sequence[Range]) -> None:
-        """Write down ranges that retention deleted before they were counted."""
+        """Write down ranges that retention deleted before they were counted.
+
+        For good: a worker that held such a range as part of a group, paused, may come and record it
+        as counted, though some of its tables have the group without it (`LOSS_STAYS`).
+        """
         rows = [
             (
                 *_key(r),
@@ -215,10 +245,11 @@ class Ledger(LedgerReader):
                 *_times(None),
                 self._rules,
                 self._worker,
+                LOSS_STAYS,
             )
             for r in ranges
         ]
-        self._store.insert("chunks", CHUNKS, _columns(rows))
+        self._store.insert("chunks", LOST, _columns(rows))
 
     def _row(self, chunk: Chunk) -> tuple[Any, ...]:
         facts = chunk.facts
@@ -253,6 +284,26 @@ def outcome_rows(chunk: Chunk) -> list[list[Any]]:
             )
         ]
     )
+
+
+def _facts(chunks: Sequence[Chunk]) -> list[Column]:
+    """Return the columns of all rows of a group."""
+    head = chunks[0].facts.head
+    columns = zip(*(chunk.facts.columns for chunk in chunks), strict=True)
+    return [joined(some, kind) for some, (_, kind) in zip(columns, head.columns, strict=True)]
+
+
+def _together(rows: Iterable[list[list[Any]]]) -> list[list[Any]]:
+    """Put the columns of several chunks' rows below each other; a chunk may have none."""
+    return [list(chain(*columns)) for columns in zip(*(some for some in rows if some), strict=True)]
+
+
+def _names(members: Members) -> str:
+    return msgspec.json.encode(members).decode() if members else ""
+
+
+def _members(names: str) -> Members:
+    return msgspec.json.decode(names, type=Members) if names else ()
 
 
 def _key(r: Range) -> tuple[str, int, str, int, int]:

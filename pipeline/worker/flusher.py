@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -30,6 +30,7 @@ from pipeline.protocol.chunks import (
     intent_metadata,
 )
 from pipeline.protocol.hooks import Hook, no_hook
+from pipeline.protocol.sealed import Announced, Group, announced, sealed_together
 
 if TYPE_CHECKING:
     from pipeline.protocol.ledger import Ledger
@@ -90,6 +91,8 @@ class Flusher:
         self._is_said_away = False
         self._said_away_at = -math.inf
         self._calls: dict[object, float] = {}
+        self._turn = asyncio.Lock()
+        """One thing at a time: a replay or a loss of one partition, or the flush of others."""
         self.commit_is_out = False
         """Whether a commit was sent that nobody waits for any more: its result is unknown."""
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
@@ -103,28 +106,52 @@ class Flusher:
         Raises `AssignmentOver` when they are another's by now, `Halted` when the store refuses
         what a retry cannot heal. Until it returns, the chunks' fate is unknown.
         """
-        ranges, ledger = [chunk.range for chunk in chunks], self._ledger
-        await self._step("intend", lambda: self._commit(self._intents(ranges), lease, committer))
-        await self._step(
-            "record_intent", lambda: self.in_thread(lambda: ledger.record_intents(ranges))
-        )
-        chunks = await asyncio.gather(*(self._insert(chunk) for chunk in chunks))
-        await self._step("dead_letter", lambda: self._send_dead_letters(chunks))
-        await self._step("ledger", lambda: self.in_thread(lambda: ledger.record_chunks(chunks)))
-        await self._step("commit", lambda: self._commit(self._ends(ranges), lease, committer))
-        return chunks
+        return await self.flush_groups(sealed_together(chunks), lease, committer)
 
-    async def give_up(self, lost: Sequence[Range], lease: Lease, committer: Committer) -> None:
+    async def flush_groups(
+        self,
+        groups: Sequence[Group],
+        lease: Lease,
+        committer: Committer,
+        mine: Collection[Source] | None = None,
+    ) -> Sequence[Chunk]:
+        """Do the same for chunks by groups; commit for the partitions of `mine` only, if given.
+
+        Those of others, in a replay, are theirs to commit.
+        """
+        async with self._turn:
+            ledger, named = self._ledger, announced(groups)
+            own = [one for one in named if mine is None or one.range.source in mine]
+            ends = self._ends([one.range for one in own])
+            await self._step("intend", lambda: self._commit(self._intents(own), lease, committer))
+            await self._step(
+                "record_intent", lambda: self.in_thread(lambda: ledger.record_intents(named))
+            )
+            inserted = await asyncio.gather(*(self._insert(group) for group in groups))
+            chunks = [chunk for group in inserted for chunk in group.chunks]
+            await self._step("dead_letter", lambda: self._send_dead_letters(chunks))
+            await self._step("ledger", lambda: self.in_thread(lambda: ledger.record_chunks(chunks)))
+            await self._step("commit", lambda: self._commit(ends, lease, committer))
+            return chunks
+
+    async def give_up(self, lost: Sequence[Announced], lease: Lease, committer: Committer) -> None:
         """Write down ranges that can never be counted: intended like chunks, then in the ledger.
 
         Whoever else meets the same loss so writes the same rows. Raises as `flush` does.
         """
-        await self._commit(self._intents(lost), lease, committer)
-        await self.in_thread(lambda: self._ledger.record_intents(lost))
-        await self.in_thread(lambda: self._ledger.record_lost(lost))
-        for one in lost:
-            self._instruments.lost(one)
-        await self._commit(self._ends(lost), lease, committer)
+        ranges = [one.range for one in lost]
+        async with self._turn:
+            await self._commit(self._intents(lost), lease, committer)
+            await self.in_thread(lambda: self._ledger.record_intents(lost))
+            await self.in_thread(lambda: self._ledger.record_lost(ranges))
+            for one in ranges:
+                self._instruments.lost(one)
+            await self._commit(self._ends(ranges), lease, committer)
+
+    async def catch_up(self, ends: Sequence[Range], lease: Lease, committer: Committer) -> None:
+        """Commit the ends of ranges that somebody else has counted (step 7). Raises as `flush`."""
+        async with self._turn:
+            await self._commit(self._ends(ends), lease, committer)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a blocking call of the store, again and again while the store is away.
@@ -170,28 +197,30 @@ class Flusher:
         """Let go of the threads; one that hangs in the store is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _intents(self, ranges: Sequence[Range]) -> dict[Source, Offset]:
-        return {r.source: Offset(r.a, intent_metadata(r, self._rules)) for r in ranges}
+    def _intents(self, named: Sequence[Announced]) -> dict[Source, Offset]:
+        return {
+            r.source: Offset(r.a, intent_metadata(r, self._rules, members)) for r, members in named
+        }
 
     def _ends(self, ranges: Sequence[Range]) -> dict[Source, Offset]:
         return {r.source: Offset(r.b, commit_metadata(r.incarnation)) for r in ranges}
 
-    async def _insert(self, chunk: Chunk) -> Chunk:
-        """Insert every table; returns the chunk without the events whose values are refused."""
+    async def _insert(self, group: Group) -> Group:
+        """Insert every table; returns the group without the events whose values are refused."""
         while True:
             try:
-                await self._insert_all(chunk)
+                await self._insert_all(group)
             except ValueRefused as error:
-                chunk = await self._set_aside.rest(chunk, error, self.in_thread)
+                group = await self._set_aside.rest(group, error, self.in_thread)
             except StoreRefused as error:
                 raise Halted(f"the store refuses what was sent: {error}") from error
             else:
-                return chunk
+                return group
 
-    async def _insert_all(self, chunk: Chunk) -> None:
+    async def _insert_all(self, group: Group) -> None:
         """Raises `ValueRefused`, before anything is inserted wherever that can be known."""
         ledger, aside = self._ledger, self._set_aside
-        inserts = await self._until_answered(lambda: aside.rehearsed(ledger.prepare(chunk)))
+        inserts = await self._until_answered(lambda: aside.rehearsed(ledger.prepare(group)))
         for insert in inserts:
             await self._step(
                 insert.step, partial(self._until_answered, partial(ledger.insert, insert))

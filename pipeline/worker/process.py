@@ -37,6 +37,7 @@ from pipeline.worker.app import UsageApp
 from pipeline.worker.flusher import Flusher
 from pipeline.worker.live import Live
 from pipeline.worker.rebuild import Rebuild
+from pipeline.worker.replay import Replayer
 from pipeline.worker.set_aside import SetAside
 from pipeline.worker.takeover import Takeover
 from pipeline.worker.telemetry import group_watch
@@ -150,22 +151,24 @@ class Process:
         self._set_aside = set_aside = SetAside(settings, store, ledger, instruments)
         hook = hook_of(settings)
         flusher = Flusher(ledger, dead_letters, digest, set_aside, instruments, hook)
-        takeover = Takeover(
-            ledger,
-            flusher,
-            lambda names: topics.incarnations(settings, names),
-            digest,
-            settings.override_rules,
-        )
+        rebuild = Rebuild(settings, rules.duplicate_window, instruments)
 
         def new_reader(source: Source) -> facts.Reader:
             topic_name = settings.topic_name(source.topic)
             return facts.reader(topic_name, rules, source.partition)
 
+        takeover = Takeover(
+            ledger,
+            flusher,
+            Replayer(settings, flusher, rebuild, new_reader),
+            lambda names: topics.incarnations(settings, names),
+            digest,
+            settings.override_rules,
+        )
+
         def batches() -> ConsumerThread:
             return app.batches
 
-        rebuild = Rebuild(settings, rules.duplicate_window, instruments)
         live = Live(settings.tenant_labels, settings.tenants_with_labels)
         work = Work(
             settings,

@@ -12,7 +12,7 @@ partition that comes back goes on from there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.facts.interface import remembered_from
@@ -22,7 +22,7 @@ from pipeline.process.waits import now
 from pipeline.worker.transport import Past
 
 if TYPE_CHECKING:
-    from pipeline.protocol.chunks import Source
+    from pipeline.protocol.chunks import Plan, Source
     from pipeline.protocol.fetched import Fetched
     from pipeline.protocol.partition import Partition
     from pipeline.settings import Settings
@@ -48,12 +48,16 @@ class Rebuild:
 
         Says so where Kafka has already deleted some of that.
         """
-        start = taken.plan.start
-        topic = self._settings.topic_name(taken.source.topic)
+        return self.first_of(taken.source, taken.plan, taken.first)
+
+    def first_of(self, source: Source, plan: Plan, log_first: int) -> int:
+        """Return the same of a partition of which this is known."""
+        start = plan.start
+        topic = self._settings.topic_name(source.topic)
         wanted = remembered_from(start, remembered_offsets(topic, self.window))
-        first = min(max(wanted, taken.first), start)
+        first = min(max(wanted, log_first), start)
         if first > wanted:
-            self._say_cut(taken.source, wanted, first, taken.plan.replay_to)
+            self._say_cut(source, wanted, first, plan.replay_to)
         return first
 
     async def run(
@@ -76,21 +80,20 @@ class Rebuild:
         async with Past(self._settings, {s: p.seen_to for s, p in waiting.items()}) as past:
             try:
                 while waiting:
-                    records += self._take(waiting, await past.read())
+                    for batch in await past.read():
+                        records += self.remember(waiting[batch.source], batch)
                     progressed()
                     await self._open_whole(waiting, past, open_)
             finally:
                 self._say_end(now() - began, records, waiting.values())
 
-    def _take(self, waiting: Mapping[Source, Partition], batches: Sequence[Fetched]) -> int:
-        records = 0
-        for batch in batches:
-            partition = waiting[batch.source]
-            if batch.start > partition.seen_to:
-                a, b = partition.seen_to, min(batch.start, partition.start)
-                self._say_cut(partition.source, a, b, partition.replay_to)
-                partition.skip_to(b)
-            records += partition.remember(batch)
+    def remember(self, partition: Partition, batch: Fetched) -> int:
+        """Show a partition's reader what comes next before its start; return the records."""
+        if batch.start > partition.seen_to:
+            a, b = partition.seen_to, min(batch.start, partition.start)
+            self._say_cut(partition.source, a, b, partition.replay_to)
+            partition.skip_to(b)
+        records = partition.remember(batch)
         self._instruments.remembered(records)
         return records
 

@@ -21,7 +21,7 @@ from pipeline.errors import Halted, StoreError, StoreRefused, ValueRefused
 from pipeline.facts.interface import Facts, Rejection, offset_and_place, parsed
 from pipeline.facts.set_aside import only, rejection, without
 from pipeline.process.logs import place
-from pipeline.protocol.halves import TooManyRefused, refused_rows
+from pipeline.protocol.halves import MOST_REFUSED, TooManyRefused, refused_rows
 from pipeline.protocol.partition import Chunk
 from pipeline.worker.transport import Past
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.clickhouse.client import Prepared, Store
     from pipeline.protocol.chunks import Source
     from pipeline.protocol.ledger import Insert, Ledger
+    from pipeline.protocol.sealed import Group
     from pipeline.settings import Settings
     from pipeline.worker.telemetry.instruments import Instruments
 
@@ -119,19 +120,29 @@ class SetAside:
                 raise ValueRefused(sentence, code=1, reason=sentence)
         return inserts
 
-    async def rest(self, chunk: Chunk, why: ValueRefused, in_thread: InThread) -> Chunk:
-        """Return the chunk without the events at fault, which are rejected as ``internal``.
+    async def rest(self, group: Group, why: ValueRefused, in_thread: InThread) -> Group:
+        """Return the group without the events at fault, which are rejected as ``internal``.
 
         The same for whoever asks, as long as the store refuses the same. Raises `Halted` when it
         is not about single events.
         """
         self._has_refused = self._has_refused or why.code != 0
         try:
-            refused = await in_thread(lambda: self._refused(chunk, ask_store=why.code != 0))
+            refused = await in_thread(lambda: self._refused(group, ask_store=why.code != 0))
         except TooManyRefused:
             refused = {}
         if not refused:
-            raise Halted(f"the store refuses {chunk.range}, and not for single events: {why}")
+            ranges = ", ".join(map(str, group.ranges))
+            raise Halted(f"the store refuses {ranges}, and not for single events: {why}")
+        chunks, first = [], 0
+        for chunk in group.chunks:
+            end = first + chunk.facts.counted
+            own = {row - first: refused[row] for row in refused if first <= row < end}
+            chunks.append(await self._rest_of(chunk, own, why) if own else chunk)
+            first = end
+        return group._replace(chunks=tuple(chunks))
+
+    async def _rest_of(self, chunk: Chunk, refused: dict[int, str], why: ValueRefused) -> Chunk:
         self._say(chunk, refused, why)
         offsets = {offset_and_place(chunk.facts.origins[row])[0] for row in refused}
         records = await _records(self._settings, chunk.range.source, offsets)
@@ -147,38 +158,48 @@ class SetAside:
         with contextlib.suppress(StoreError):
             self._stage.drop()
 
-    def _refused(self, chunk: Chunk, *, ask_store: bool) -> dict[int, str]:
-        """The rows at fault. Blocking; asks nobody where a value cannot even be encoded."""
+    def _refused(self, group: Group, *, ask_store: bool) -> dict[int, str]:
+        """The rows at fault, counted through all chunks.
+
+        Blocking; asks nobody where a value cannot even be encoded.
+        """
         if not ask_store:
-            return self._found(chunk, lambda _: None)
-        blocks = [i.block for i in self._ledger.prepare(chunk) if i.block is not None]
+            return self._found(group, lambda _: None)
+        blocks = [i.block for i in self._ledger.prepare(group) if i.block is not None]
         try:
             rehearsal = self._stage.rehearsal(block.table for block in blocks)
             guilty = next((b.table for b in blocks if rehearsal.refusal([b])), None)
             if guilty is None:
                 return {}
             return self._found(
-                chunk, lambda some: rehearsal.refusal([b for b in some if b.table == guilty])
+                group, lambda some: rehearsal.refusal([b for b in some if b.table == guilty])
             )
         except StoreRefused as error:
             raise StoreRefused(
-                f"values of {chunk.range} are refused; to find them, the right to create and drop "
-                f"tables named {PREFIX}… is needed: {error}"
+                f"values of {group.ranges[0]} are refused; to find them, the right to create and "
+                f"drop tables named {PREFIX}… is needed: {error}"
             ) from error
 
     def _found(
-        self, chunk: Chunk, asked: Callable[[Sequence[Prepared]], str | None]
+        self, group: Group, asked: Callable[[Sequence[Prepared]], str | None]
     ) -> dict[int, str]:
+        counted = [chunk.facts.counted for chunk in group.chunks]
+
         def refusal(rows: Sequence[int]) -> str | None:
-            kept = np.zeros(chunk.facts.counted, np.bool_)
+            kept = np.zeros(sum(counted), np.bool_)
             kept[list(rows)] = True
+            parts = np.split(kept, np.cumsum(counted)[:-1])
+            some = (
+                _with(chunk, only(chunk.facts, part))
+                for chunk, part in zip(group.chunks, parts, strict=True)
+            )
             try:
-                inserts = self._ledger.prepare(_with(chunk, only(chunk.facts, kept)))
+                inserts = self._ledger.prepare(group._replace(chunks=tuple(some)))
             except ValueRefused as error:
                 return error.reason
             return asked([insert.block for insert in inserts if insert.block is not None])
 
-        return refused_rows(chunk.facts.counted, refusal)
+        return refused_rows(sum(counted), refusal, MOST_REFUSED * len(counted))
 
     def _say(self, chunk: Chunk, refused: dict[int, str], why: StoreRefused) -> None:
         log.error(

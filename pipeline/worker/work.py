@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TAKEOVER_RETRY_SECONDS = 0.5
+LOOK_AGAIN_SECONDS = 0.5
+"""How often a partition that waits for another worker looks whether it may go on."""
 LOG_ENDS_SECONDS = 5.0
 """How often a worker that is full asks Kafka how far it is behind."""
 PIECE_BYTES = 2 << 20
@@ -162,9 +164,8 @@ class Work:
                 return
             if self._pressure.may_not_grow(partition.open):
                 return  # the assignment is over, whoever has the next one reads it again
-            was_replay = partition.replay_to is not None
             yield partition, piece
-            if self._on(partition) is not Do.GO or (was_replay and partition.replay_to is None):
+            if self._on(partition) is not Do.GO:
                 self._due.set()
 
     async def _read_again(self, source: Source, why: Discontinuity) -> None:
@@ -223,21 +224,42 @@ class Work:
 
     async def _take_up(self, lease: Lease, sources: Sequence[Source]) -> None:
         try:
-            taken = await self._taken(lease, sources)
-            partitions = [self._partition(t) for t in taken]
-            await self._restore(p.source for p in partitions if p.replay_to is None)
-            self._lease = lease
-            self.standing.reading = True
-            for topic in sorted({p.source.topic for p in partitions if not p.is_ready}):
-                await self._look_at_log_ends(topic)
-            await self._rebuild.run(partitions, self._open, self._progressed)
-            log.info("reading %d partitions", len(partitions))
+            waiting = await self._begin_with(lease, sources)
+            while waiting:
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                waiting = await self._begin_with(lease, waiting)
         except GroupLost as error:
             await self._leave_group(error)
         except AssignmentOver:
             log.info("given up while taking up: the group has moved on")
         except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
             self._fail(error)
+
+    async def _begin_with(self, lease: Lease, sources: Sequence[Source]) -> Sequence[Source]:
+        """Begin to read those that can be; returns those that wait for other workers."""
+        taken, waiting = await self._taken(lease, sources)
+        for source in waiting:
+            # What is held of it begins where its open chunk does: it must not be sealed meanwhile.
+            self.partitions.pop(source, None)
+        partitions = [self._partition(t) for t in taken]
+        await self._restore(p.source for p in partitions)
+        self._lease = lease
+        self.standing.reading = True
+        for topic in sorted({p.source.topic for p in partitions if not p.is_ready}):
+            await self._look_at_log_ends(topic)
+        await self._rebuild.run(partitions, self._open, self._progressed)
+        if partitions or not waiting:
+            log.info("reading %d partitions", len(self.partitions))
+        return waiting
+
+    def _replayed(self, partitions: Sequence[Partition], chunks: Sequence[Chunk]) -> None:
+        """Take note of a group that was replayed: its own partitions are read on from there."""
+        self._progressed()
+        for partition in partitions:
+            self.partitions[partition.source] = partition
+            self._live.forget(partition.source)
+        for chunk in chunks:
+            self._instruments.chunk_counted(chunk.range, chunk.facts)
 
     async def _take_up_behind_loss(self, lease: Lease, sources: Sequence[Source]) -> None:
         try:
@@ -248,11 +270,15 @@ class Work:
             self.partitions.pop(source, None)
         await self._take_up(lease, sources)
 
-    async def _taken(self, lease: Lease, sources: Sequence[Source]) -> list[Taken]:
+    async def _taken(
+        self, lease: Lease, sources: Sequence[Source]
+    ) -> tuple[list[Taken], list[Source]]:
         said = ""
         while True:
             try:
-                return await self._takeover.take(self._consumer(), lease, sources)
+                take = self._takeover.take
+                told = self._replayed, self._progressed
+                return await take(self._consumer(), lease, sources, *told)
             except (BrokerError, KafkaError, IllegalStateError, TimeoutError) as error:
                 if repr(error) != said:
                     log.warning("partitions wait for Kafka, trying again: %r", error)
@@ -393,9 +419,7 @@ class Work:
         self._room.clear()
 
     def _on(self, partition: Partition) -> Do:
-        """What to do; a replay must not wait for its own end."""
-        if partition.replay_to is not None:
-            return Do.GO
+        """What to do."""
         return self._pressure.on(partition.open, self._held)
 
     @property

@@ -60,6 +60,7 @@ def test_exact_after_a_kill_in_the_middle_of_work(scene: Scene, point: str) -> N
     scene.check()
 
 
+@pytest.mark.timeout(600)
 def test_exact_after_a_kill_at_every_step_of_a_replay(scene: Scene) -> None:
     """Each worker replays what the one before left, and dies one step further on."""
     scene.set_up(partitions=2)

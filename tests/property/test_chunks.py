@@ -88,12 +88,12 @@ def obvious(case: Case, override_rules: bool) -> tuple[object, ...]:
     if e > case.last:
         return ("halt", None)
     intents = open_intents(case, commit, e)
-    if any(a > e for a, _, _ in intents) or len({b for _, b, _ in intents}) > 1:
+    if any(intent.a > e for intent in intents) or len({intent.b for intent in intents}) > 1:
         return ("halt", None)
     if not intents:
         return ("lost", e, case.first) if case.first > e else ("go on", e)
     # The store's row and the metadata speak of the same range; the row's digest is what counts.
-    _, b, rules = intents[0]
+    _, b, rules, _ = intents[0]
     if case.first > e:
         return ("lost", e, b)
     if b > case.last or (rules != OURS and not override_rules):

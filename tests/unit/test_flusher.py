@@ -23,6 +23,7 @@ from pipeline.protocol.chunks import Commit, Lease, Offset, Range, Source
 from pipeline.protocol.ledger import Insert, Ledger
 from pipeline.protocol.partition import Chunk
 from pipeline.protocol.rejected import DeadLetters
+from pipeline.protocol.sealed import Group
 from pipeline.worker.flusher import AssignmentOver, Flusher, GroupLost
 from pipeline.worker.set_aside import SetAside
 from pipeline.worker.telemetry.instruments import Instruments
@@ -50,8 +51,8 @@ class World:
         self._store_errors = list(store_errors)
         self._send_errors = list(send_errors)
 
-    def prepare(self, chunk: Chunk) -> list[Insert]:
-        return [Insert(step, None, chunk.range.token) for step in INSERTS]
+    def prepare(self, group: Group) -> list[Insert]:
+        return [Insert(step, None, group.token) for step in INSERTS]
 
     def insert(self, insert: Insert) -> None:
         self.__getattr__(insert.step)(insert)
@@ -123,7 +124,18 @@ def test_chunks_sealed_together_share_commits_intents_and_ledger_rows() -> None:
     assert world.happened.count("commit") == 2
     assert world.happened.count("record_intents") == 1
     assert world.happened.count("record_chunks") == 1
-    assert world.happened.count("insert:facts") == 3
+    assert world.happened.count("insert:facts") == 1
+    intended, ended = world.offsets
+    assert all('"members":[[0,10,20],[1,10,20],[2,10,20]]' in o.metadata for o in intended.values())
+    assert not any("members" in offset.metadata for offset in ended.values())
+
+
+def test_who_replays_a_group_commits_for_its_own_partitions_only() -> None:
+    world = World()
+    group = Group.of([chunk(0), chunk(1)])
+    mine = [Source("usage.requests", 0)]
+    asyncio.run(world.flusher().flush_groups([group], LEASE, world, mine))
+    assert [list(offsets) for offsets in world.offsets] == [mine, mine]
 
 
 def test_nothing_is_inserted_after_a_fenced_intent() -> None:

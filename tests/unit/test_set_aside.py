@@ -21,6 +21,7 @@ from pipeline.protocol.fetched import Fetched
 from pipeline.protocol.halves import MOST_REFUSED, TooManyRefused, refused_rows
 from pipeline.protocol.ledger import LIVE, Ledger, live_rows
 from pipeline.protocol.partition import Chunk, Partition
+from pipeline.protocol.sealed import Group
 from pipeline.settings import load
 from pipeline.worker import set_aside as module
 from pipeline.worker.set_aside import SetAside
@@ -106,6 +107,7 @@ def test_a_store_that_takes_nothing_is_not_asked_for_each_event() -> None:
     with pytest.raises(TooManyRefused):
         refused_rows(100_000, lambda _: "no")
     assert MOST_REFUSED < 100_000
+    assert len(refused_rows(2000, lambda rows: "no" if rows else None, most=2000)) == 2000
 
 
 def test_every_row_knows_where_it_comes_from() -> None:
@@ -196,4 +198,6 @@ async def _rest(facts: Facts) -> Chunk:
 
     chunk = module._with(folded([Record(0, "x")]), facts)
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]] = at_once
-    return await setting.rest(chunk, why, cast("Any", in_thread))
+    group = await setting.rest(Group.of([chunk]), why, cast("Any", in_thread))
+    [rest] = group.chunks
+    return rest

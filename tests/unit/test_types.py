@@ -34,6 +34,7 @@ from pipeline.protocol.chunks import Plan, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.protocol.ledger import Ledger
 from pipeline.protocol.partition import Chunk, Partition
+from pipeline.protocol.sealed import Group
 from pipeline.settings import load
 from pipeline.worker.app import UsageApp
 from schemas.catalogue import TYPES as CONTRACT
@@ -161,7 +162,7 @@ def rows(block: Prepared | None) -> list[tuple[Any, ...]]:
 @pytest.mark.usefixtures("_known")
 def test_a_type_is_counted_by_its_entry_alone() -> None:
     chunk = folded()
-    live, facts, outcomes = Ledger(NoServer(), "me", "r").prepare(chunk)
+    live, facts, outcomes = Ledger(NoServer(), "me", "r").prepare(Group.of([chunk]))
     assert rows(facts.block) == [
         (MINUTE, "t", "home", 7),
         (MINUTE, "t", "home", 7),

@@ -20,6 +20,7 @@ from pipeline.settings import load
 from pipeline.worker import pressure
 from pipeline.worker import work as module
 from pipeline.worker.pressure import INSERT
+from pipeline.worker.takeover import Taken
 from pipeline.worker.work import Work
 
 SOURCE = Source("usage.requests", 0)
@@ -67,14 +68,19 @@ class SlowFlusher:
         pass
 
 
-def work(failures: list[BaseException], flusher: object = None, **environment: str) -> Work:
+def work(
+    failures: list[BaseException],
+    flusher: object = None,
+    rebuild: object = None,
+    **environment: str,
+) -> Work:
     anything = cast("Any", SimpleNamespace)
     nothing = cast("Any", None)
     return Work(
         load(environment),
         flusher=cast("Any", flusher),
         takeover=nothing,
-        rebuild=nothing,
+        rebuild=cast("Any", rebuild),
         ledger=nothing,
         live=anything(advance=_nothing, counted=_nothing, is_restored=lambda _: True),
         instruments=anything(chunk_counted=_nothing),
@@ -168,6 +174,31 @@ def test_what_a_chunk_may_come_to_fits_into_one_insert() -> None:
         b'"data":{"name":"x"}},'
     )
     assert INSERT.events + module.PIECE_BYTES // len(smallest) <= MAX_ROWS
+
+
+def test_what_is_held_of_a_partition_that_waits_for_its_group_is_not_counted() -> None:
+    """It came back with an open chunk that begins where a range of a group is open by now."""
+    other = Source(SOURCE.topic, 1)
+
+    async def sealed() -> list[Chunk]:
+        working = work([], rebuild=_Opened())
+        for source in (SOURCE, other):
+            working.partitions[source] = Partition(source, "incarnation", Batches(), Plan(0))
+        working.partitions[SOURCE].add(batch(0, 1))
+
+        async def take(*_: object) -> tuple[list[Taken], list[Source]]:
+            return [Taken(other, "incarnation", Plan(0), 0)], [SOURCE]
+
+        working._takeover = cast("Any", SimpleNamespace(take=take))
+        assert await working._begin_with(Lease(1, "me"), [SOURCE, other]) == [SOURCE]
+        return working._sealed()
+
+    assert asyncio.run(sealed()) == []
+
+
+class _Opened:
+    async def run(self, *_: object) -> None:
+        pass
 
 
 def test_who_loses_its_partitions_waits_for_others() -> None:

@@ -3,8 +3,8 @@
 1. the server is new enough; the database exists;
 2. the lease is ours (:mod:`.lock`): one migrator at a time;
 3. what was applied is what this release knows: unchanged, and nothing newer;
-4. each missing migration, statement by statement; none that touches materialized views while a
-   chunk is open;
+4. each missing migration, statement by statement; none at all while a chunk is open, if one of
+   them touches materialized views;
 5. the TTLs are those of the settings; how parts lie on the disk is as in :mod:`.table_settings`;
 6. the zones are those of the installed tzdata;
 7. the views are those of this release, for the zones that the server has: what differs is made anew
@@ -179,6 +179,9 @@ def _apply(
     store.command(files.fill_in(_MIGRATIONS, cluster))
     done = _compare(store, release.migrations)
     missing = release.migrations[len(done) :]
+    changing = [migration for migration in missing if migration.touches_views]
+    if done and changing:  # before anything: the old release must still know the store
+        _refuse_while_open(store, changing[0])
     for migration in missing:
         if done and migration.touches_views:
             _refuse_while_open(store, migration)

@@ -133,6 +133,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Return committed offsets with their metadata."""
         return await self.call(lambda: commits.committed(self._coordinator, sources))
 
+    async def with_their_topics(self, sources: Iterable[Source]) -> list[Source]:
+        """Return the sources and all other partitions of their topics, whoever has them."""
+        consumer, wanted = self._ensure_consumer(), set(sources)
+
+        async def partitions() -> list[Source]:
+            for topic in {source.topic for source in wanted}:
+                numbers = consumer.partitions_for_topic(topic) or ()
+                wanted.update(Source(topic, p) for p in numbers)
+            return sorted(wanted)
+
+        return await self.call(partitions)
+
     async def log_bounds(self, sources: list[Source]) -> LogBounds:
         """Return the logs' first and next offsets."""
         consumer = self._ensure_consumer()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.protocol.chunks import commit_metadata
+from pipeline.protocol.chunks import Members, commit_metadata
 from tests.model.groups.flush import order
 from tests.model.groups.kafka import accepts, commit, in_group, rebalance
-from tests.model.groups.rule import Members
 from tests.model.groups.state import (
     INCARNATION,
     RecordIntents,

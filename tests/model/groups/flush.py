@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from pipeline.protocol.chunks import Intent, Range, Source, commit_metadata
+from pipeline.protocol.chunks import (
+    Intent,
+    Member,
+    Members,
+    Range,
+    Source,
+    commit_metadata,
+    intent_metadata,
+)
 from tests.model.groups.kafka import accepts, begun, commit
-from tests.model.groups.rule import Member, Members, group_metadata
 from tests.model.groups.state import (
     INCARNATION,
     TOPIC,
     Flow,
     Insert,
-    IntentRow,
     LateCommit,
     LedgerRow,
     Offset,
@@ -83,7 +89,7 @@ def _offsets(scenario: Scenario, worker: Worker, flow: Flow, *, ends: bool) -> O
 def _offset(flow: Flow, member: Member, *, ends: bool) -> Offset:
     if ends:
         return member.b, commit_metadata(INCARNATION)
-    return member.a, group_metadata(_range(member), flow.rules, flow.members)
+    return member.a, intent_metadata(_range(member), flow.rules, flow.members)
 
 
 def _range(member: Member) -> Range:
@@ -94,7 +100,7 @@ def write_of(scenario: Scenario, flow: Flow, name: str) -> Write:
     """Return what the step sends to the store."""
     if name == "intent rows":
         said_of = flow.left if scenario.has("rows of all") else flow.left[:1]
-        rows = ((p, IntentRow(Intent(a, b, flow.rules), flow.members)) for p, a, b in said_of)
+        rows = ((p, Intent(a, b, flow.rules, flow.members)) for p, a, b in said_of)
         return RecordIntents(tuple(rows))
     if name == "ledger":
         kind = "lost" if flow.kind == "lost" else "chunk"

@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from pipeline.protocol.chunks import Lease, read_commit
+from pipeline.protocol.chunks import Intent, Lease, Members, read_commit
 from tests.model.groups.flush import heed, order
 from tests.model.groups.kafka import accepts
-from tests.model.groups.rule import Members, members_of
 from tests.model.groups.state import (
     INCARNATION,
     RESET,
@@ -59,8 +58,8 @@ def _may_matter(store: Store, write: Write) -> bool:
         return write.token not in store.tables[write.table].tokens
     if isinstance(write, RecordChunks):
         return any(row not in store.ledger for row in write.rows)
-    newest = ((store.intents[p], row) for p, row in write.rows)
-    return any(old is None or old.intent.a <= row.intent.a for old, row in newest)
+    newest = ((store.intents[p], intent) for p, intent in write.rows)
+    return any(old is None or old.a <= intent.a for old, intent in newest)
 
 
 # Workers -----------------------------------------------------------------------------------------
@@ -92,8 +91,8 @@ def _writes(scenario: Scenario, worker: Worker) -> bool:
 def _forgotten(scenario: Scenario, world: World) -> World:
     store, covered = world.store, ends(world.store.ledger, len(scenario.records))
     intents = tuple(
-        None if row is not None and row.intent.a < (covered[p] or 0) else row
-        for p, row in enumerate(store.intents)
+        None if intent is not None and _is_over(p, intent, covered) else intent
+        for p, intent in enumerate(store.intents)
     )
     offsets = _telling(world.kafka.offsets, covered)
     store = store._replace(intents=intents)
@@ -111,6 +110,10 @@ def _forgotten(scenario: Scenario, world: World) -> World:
     return world._replace(store=store._replace(tables=tables))
 
 
+def _is_over(p: int, intent: Intent, covered: tuple[int | None, ...]) -> bool:
+    return intent.a < (covered[p] or 0) and _is_closed(covered, intent.members)
+
+
 @lru_cache(maxsize=1 << 15)
 def _telling(offsets: tuple[Offset, ...], covered: tuple[int | None, ...]) -> tuple[Offset, ...]:
     return tuple(
@@ -124,7 +127,7 @@ def _tells(p: int, offset: tuple[int, str], covered: tuple[int | None, ...]) -> 
     end = covered[p]
     if end is None or (committed or 0) > end or (named is not None and named.a == end):
         return True
-    return not _is_closed(covered, members_of(offset[1]))
+    return named is not None and not _is_closed(covered, named.members)
 
 
 def _is_closed(covered: tuple[int | None, ...], members: Members) -> bool:
@@ -139,8 +142,8 @@ def _sendable(world: World) -> Iterator[Members]:
         if isinstance(write, Insert):
             yield write.token
         elif isinstance(write, RecordIntents):
-            for _, row in write.rows:
-                yield row.members
+            for _, intent in write.rows:
+                yield intent.members
 
 
 # The group ---------------------------------------------------------------------------------------

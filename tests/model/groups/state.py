@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.protocol.chunks import Intent, Lease, Range, Source
-from tests.model.groups.rule import Member, Members, group_metadata
+from pipeline.protocol.chunks import (
+    Intent,
+    Lease,
+    Member,
+    Members,
+    Range,
+    Source,
+    intent_metadata,
+)
 
 TOPIC, INCARNATION = "log", "first"
 RESET = (-1, "")
@@ -48,13 +55,6 @@ class LedgerRow(NamedTuple):
     kind: str
 
 
-class IntentRow(NamedTuple):
-    """A row of ``intents``."""
-
-    intent: Intent
-    members: Members
-
-
 class Table(NamedTuple):
     """One table of counts: for each record the rules by which it was counted, one letter each."""
 
@@ -66,7 +66,7 @@ class Store(NamedTuple):
     """What ClickHouse keeps."""
 
     tables: tuple[Table, ...]
-    intents: tuple[IntentRow | None, ...]
+    intents: tuple[Intent | None, ...]
     """Of each partition the newest."""
     ledger: tuple[LedgerRow, ...] = ()
 
@@ -83,7 +83,7 @@ class Insert(NamedTuple):
 class RecordIntents(NamedTuple):
     """One insert into ``intents``."""
 
-    rows: tuple[tuple[int, IntentRow], ...]
+    rows: tuple[tuple[int, Intent], ...]
 
 
 class RecordChunks(NamedTuple):
@@ -134,6 +134,8 @@ class Worker(NamedTuple):
     """Where each partition's open chunk begins, or `SHUT`."""
     offsets: tuple[Offset, ...] | None = None
     """What it read of the group, before it reads the store and plans."""
+    early: tuple[tuple[Intent | None, ...], int | None] | None = None
+    """Where it reads the store piece by piece: all intents, and where the first ledger ends."""
     flow: Flow | None = None
 
 
@@ -173,8 +175,12 @@ class Scenario:
     without: frozenset[str] = frozenset()
     """Safeguards that are taken out."""
     tables: int = 2
+    torn: bool = False
+    """Whether the partitions' ledgers are read one after the other."""
     ledger_late: bool = False
     """Begins when a group of first records is in every table, its ledger rows on their way."""
+    hung: bool = False
+    """Begins when a group of first records is announced in Kafka alone, by a worker that hangs."""
     first_budget: tuple[int, ...] = field(init=False)
     at: tuple[int, ...] = field(init=False)
     """Where each partition's cells begin."""
@@ -208,20 +214,34 @@ class Scenario:
             workers=(Worker(), Worker()),
             budget=self.first_budget,
         )
-        return self._inserted(world) if self.ledger_late else world
+        if self.ledger_late:
+            return self._inserted(world)
+        return self._announced(world) if self.hung else world
 
-    def _inserted(self, world: World) -> World:
-        members = tuple(Member(p, 0, 1) for p in self.partitions)
-        cells = ["A" if cell in self.at else "" for cell in range(sum(self.records))]
-        intents = tuple(IntentRow(Intent(0, 1, "A"), members) for _ in self.partitions)
-        offsets = tuple(
-            (0, group_metadata(Range(Source(TOPIC, p), INCARNATION, 0, 1), "A", members))
+    @property
+    def _firsts(self) -> Members:
+        return tuple(Member(p, 0, 1) for p in self.partitions)
+
+    def _offsets(self) -> tuple[Offset, ...]:
+        return tuple(
+            (0, intent_metadata(Range(Source(TOPIC, p), INCARNATION, 0, 1), "A", self._firsts))
             for p in self.partitions
         )
+
+    def _announced(self, world: World) -> World:
+        flow = Flow("chunk", self._firsts, self._firsts, "A", 1)
+        hung = Worker("flush", "A", mine=tuple(self.partitions), lease=Lease(*RESET), flow=flow)
+        kafka = Coordinator(self._offsets(), generation=1)
+        return world._replace(kafka=kafka, workers=(hung, Worker()))
+
+    def _inserted(self, world: World) -> World:
+        members = self._firsts
+        cells = ["A" if cell in self.at else "" for cell in range(sum(self.records))]
+        intents = tuple(Intent(0, 1, "A", members) for _ in self.partitions)
         tables = (Table(tuple(cells), frozenset({members})),) * self.tables
         ledger = RecordChunks(tuple(LedgerRow(p, 0, 1, "chunk") for p in self.partitions))
         return world._replace(
-            kafka=Coordinator(offsets), store=Store(tables, intents), late_writes=(ledger,)
+            kafka=Coordinator(self._offsets()), store=Store(tables, intents), late_writes=(ledger,)
         )
 
 

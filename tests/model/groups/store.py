@@ -49,11 +49,11 @@ def _insert(store: Store, write: Insert) -> Store:
 
 def _record_intents(store: Store, write: RecordIntents) -> Store:
     intents = list(store.intents)
-    for partition, row in write.rows:
+    for partition, intent in write.rows:
         old = intents[partition]
         # ReplacingMergeTree(from_offset): the highest wins, among equal ones the last row.
-        if old is None or old.intent.a <= row.intent.a:
-            intents[partition] = row
+        if old is None or old.a <= intent.a:
+            intents[partition] = intent
     return store._replace(intents=tuple(intents))
 
 

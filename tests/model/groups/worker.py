@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 
-from pipeline.protocol.chunks import Lease
+from pipeline.protocol.chunks import Lease, Member
 from tests.model.groups.flush import flush, heed, said
 from tests.model.groups.kafka import in_group, rebalance
-from tests.model.groups.rule import Member
 from tests.model.groups.state import SHUT, Flow, Scenario, Steps, Worker, World, put
+from tests.model.groups.store import ends
 from tests.model.groups.takeover import planned
 
 
@@ -85,6 +85,11 @@ def _read(scenario: Scenario, world: World, i: int, worker: Worker) -> Steps:
 
 
 def _plan(scenario: Scenario, world: World, i: int, worker: Worker) -> Steps:
+    if scenario.torn and worker.early is None:
+        covered = ends(world.store.ledger, len(scenario.records))
+        early = worker._replace(early=(world.store.intents, covered[0]))
+        yield f"worker {i} reads the intents and the first ledger", False, put(world, i, early)
+        return
     what, after = planned(scenario, world, worker)
     yield f"worker {i} plans: {what}", False, put(world, i, after)
 

@@ -252,6 +252,18 @@ class KafkaBroker:
 
         until(lambda: not refused(), within=30, what="offsets", explain=lambda: str(refused()))
 
+    def forget(self, group: str, lost: tuple[str, int]) -> None:
+        """Lose one partition's offset, once the group has no members; the others stay as named."""
+        self.await_empty(group)
+        kept = self.metadata(group)
+        assert lost in kept, "it has no offset"
+        self.delete_group(group)
+        for (topic, number), (offset, metadata) in kept.items():
+            if (topic, number) != lost:
+                at = TopicPartition(topic, number, offset, metadata=metadata)
+                asked = ConsumerGroupTopicPartitions(group, [at])
+                self.admin.alter_consumer_group_offsets([asked])[group].result(30)
+
     def members(self, group: str) -> list[str]:
         """Return the group's members, whatever its state."""
         found = self.admin.describe_consumer_groups([group])[group].result(30)

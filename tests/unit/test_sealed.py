@@ -1,0 +1,36 @@
+"""Which chunks that are sealed together become one group."""
+
+from __future__ import annotations
+
+from pipeline.facts.interface import Head
+from pipeline.facts.python_facts import PythonFacts
+from pipeline.protocol.chunks import Member, Range, Source
+from pipeline.protocol.groups import MOST_MEMBERS
+from pipeline.protocol.partition import Chunk
+from pipeline.protocol.sealed import MOST, announced, sealed_together
+
+
+def chunk(partition: int, events: int = 1, topic: str = "usage.requests") -> Chunk:
+    facts = PythonFacts(Head("requests_in", ()))
+    facts.received = events
+    return Chunk(Range(Source(topic, partition), "this", 0, 9), facts, {})
+
+
+def test_a_group_is_of_one_topic_in_the_order_of_partitions() -> None:
+    groups = sealed_together([chunk(2), chunk(0, topic="usage.events"), chunk(0)])
+    assert [group.ranges[0].source.topic for group in groups] == ["usage.events", "usage.requests"]
+    assert groups[1].members == (Member(0, 0, 9), Member(2, 0, 9))
+
+
+def test_a_group_is_bounded_in_members_and_in_events() -> None:
+    groups = sealed_together([chunk(p) for p in range(MOST_MEMBERS + 1)])
+    assert [len(group.chunks) for group in groups] == [MOST_MEMBERS, 1]
+    large = MOST.events // 2
+    groups = sealed_together([chunk(0, large), chunk(1, large - 1), chunk(2, 2 * MOST.events)])
+    assert [len(group.chunks) for group in groups] == [2, 1]
+
+
+def test_a_chunk_by_itself_is_announced_and_named_as_before_groups() -> None:
+    [group] = sealed_together([chunk(3)])
+    assert announced([group]) == [(group.ranges[0], ())]
+    assert group.token == group.ranges[0].token
