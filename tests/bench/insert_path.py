@@ -11,7 +11,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from typing import Any
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.native import encode
 from pipeline.clickhouse.schema import files, resources
+from pipeline.facts.added_up import added_up
+from pipeline.facts.columns import Arrays, Column, column
 from pipeline.facts.heads import REQUESTS
 from tests.support.harness.clickhouse_parts import new_database
 from tests.support.harness.store import EmbeddedStore
@@ -39,7 +41,8 @@ _MEASURE = re.compile(
     re.MULTILINE,
 )
 
-Columns = tuple[tuple[str, str], ...]
+Columns = Sequence[tuple[str, str]]
+Sent = tuple[Columns, Sequence[Column | Arrays]]
 
 
 def data(users: int, minutes: int) -> list[list[Any]]:
@@ -102,10 +105,14 @@ def least(act: Callable[[], object], clock: Callable[[], float], times: int = 7)
     return min(costs) / ROWS * 1e6
 
 
-def statements(change: Callable[[str], str] = str, only: str = "requests") -> list[str]:
-    """Return the migrations' statements on requests, changed."""
+def statements(
+    change: Callable[[str], str] = str, only: str = "requests", before: str = ""
+) -> list[str]:
+    """Return the migrations' statements on requests, changed; up to a migration, if it is named."""
     found = []
     for migration in files.read(resources.migrations()):
+        if migration.name == before:
+            break
         for statement in migration.statements():
             name = re.match(
                 r"(?:CREATE|ALTER) (?:MATERIALIZED )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)",
@@ -148,17 +155,35 @@ def strings(statement: str) -> str:
     return statement.replace("LowCardinality(String)", "String")
 
 
-def measure(own: EmbeddedStore, label: str, tables: list[str], columns: Columns) -> None:
+def as_read(columns: Columns, chunk: Sequence[Column]) -> Sent:
+    """Return what is sent of a chunk: each request as a row."""
+    return columns, chunk
+
+
+def summed(_: Columns, chunk: Sequence[Column]) -> Sent:
+    """Return what a worker sends: requests of one key as one row."""
+    return added_up(REQUESTS, chunk)
+
+
+def measure(
+    own: EmbeddedStore,
+    label: str,
+    tables: list[str],
+    columns: Columns,
+    send: Callable[[Columns, Sequence[Column]], Sent] = as_read,
+) -> None:
     """Print what inserts into these tables cost: the worker's CPU, the store's, the time."""
     cells = []
     for shape in SHAPES.values():
         store = new_database(own.port)
         for statement in tables:
             store.command(statement)
-        chunk = data(*shape)
+        chunk = [column(kind) for _, kind in columns]
+        for one, values in zip(chunk, data(*shape), strict=True):
+            one.extend(values)
         worker, engine, began = time.process_time(), cpu_seconds(own.process.pid), time.monotonic()
         for number in range(INSERTS):
-            store.insert("requests_in", columns, chunk, token=f"token-{number}")
+            store.insert("requests_in", *send(columns, chunk), token=f"token-{number}")
         scale = 1e6 / ROWS / INSERTS
         spent = time.process_time() - worker, cpu_seconds(own.process.pid) - engine
         wall = (time.monotonic() - began) / INSERTS * 1e3
@@ -202,7 +227,10 @@ def main() -> None:
         own.start()
         try:
             print("\nworker + store, µs of CPU per row; time of an insert, by rows per event\n")
+            measure(own, "as migrated, added up", statements(), dictionaries, summed)
             measure(own, "as migrated", statements(), dictionaries)
+            old = statements(only="requests|latency", before="thin")
+            measure(own, "with tables of latency", old, dictionaries)
             measure(own, "sent as String", statements(), as_strings(REQUESTS.columns))
             measure(own, "stored as String", statements(strings), as_strings(REQUESTS.columns))
             measure(own, "no fsync", statements(unsynced), dictionaries)
