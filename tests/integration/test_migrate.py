@@ -166,7 +166,7 @@ class TestAtOnce:
             "migrate.migrate(Store.connect(settings), settings)\n"
         )
         running = [place.run(code) for _ in range(4)]
-        assert [process.wait(60) for process in running] == [0] * 4
+        assert [process.wait(240) for process in running] == [0] * 4
         migrate.check(place.store)
         recorded = place.store.query("SELECT count() FROM migrations")
         assert recorded == [(len(KNOWN),)]  # nobody applied anything a second time
@@ -187,7 +187,7 @@ class TestAtOnce:
             "settings = load()\n"
             "migrate.migrate(Mortal.connect(settings), settings, lease_seconds=0.5)\n"
         )
-        assert place.run(code).wait(60) == -9
+        assert place.run(code).wait(240) == -9
         assert [name for name in place.tables() if name.startswith(lock.PREFIX)]
         assert place.migrate() == len(KNOWN)
         migrate.check(place.store)
