@@ -11,10 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, exp
 
-from rich.filesize import decimal
-
 from pipeline.errors import UsageError
-from pipeline.process.terminal import Cells
+from pipeline.process.terminal import Cells, size
 
 MICROSECONDS = 1_000_000
 
@@ -142,7 +140,7 @@ def _lines(found: Plan) -> Iterator[tuple[str, str, str]]:
     yield "partitions of a topic", f"{found.partitions}", "two for each worker, eight at least"
     yield (
         "memory of a worker",
-        decimal(found.worker_memory),
+        size(found.worker_memory),
         "a backlog, and the ids of the window in each of its partitions",
     )
     yield (
@@ -150,8 +148,8 @@ def _lines(found: Plan) -> Iterator[tuple[str, str, str]]:
         f"{found.store_cores:.2f}",
         f"inserts and merges, {found.rows_per_event:.2f} rows per event; queries come on top",
     )
-    yield "ClickHouse's disk", f"{decimal(found.store_bytes_a_day)} a day", "if no key comes again"
-    yield "Kafka's disk", decimal(found.kafka_bytes), "all copies, for as long as it keeps them"
+    yield "ClickHouse's disk", f"{size(found.store_bytes_a_day)} a day", "if no key comes again"
+    yield "Kafka's disk", size(found.kafka_bytes), "all copies, for as long as it keeps them"
     yield (
         "after an hour's outage",
         f"{found.catch_up_seconds / 60:.0f} minutes",

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
@@ -38,6 +39,11 @@ def line(*parts: Part, style: str = "", is_cut: bool = False) -> Text:
     if is_cut:
         text.no_wrap, text.overflow = True, "ellipsis"
     return text
+
+
+def size(octets: int) -> str:
+    """A number of bytes, in the unit that suits it: 1.2 GB."""
+    return decimal(octets)
 
 
 def lines(*several: Text) -> Text:
