@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from pipeline.clickhouse.schema import table_settings
-from tests.bench import run_cost
+from tests.bench import floor, run_cost
 from tests.bench.bed import Bed, Clock, Run
 from tests.bench.live import PARTITIONS, sending
 from tests.bench.measure import Spread
@@ -57,6 +57,8 @@ def store(bed: Bed) -> list[str]:
         f"| tables, chunks | {' | '.join(f'{rate:,} events/s' for rate in RATES)} | catching up |",
         f"| --- | {' | '.join('---' for _ in RATES)} | --- |",
         *(f"| {name} | {' | '.join(row)} |" for name, row in cells.items()),
+        "",
+        *floor.lines(bed),
         "",
         *run_cost.lines(bed),
     ]
