@@ -48,9 +48,10 @@ function Page() {
 }
 
 /** Those that the caller may choose from; asked after what the screen shows first. */
-function useOrganizations(): Organization[] {
+function useOrganizations(may: boolean): Organization[] {
   const [found, put] = useState<Organization[]>([]);
   useEffect(() => {
+    if (!may) return;
     get<{ organizations: Organization[] }>("/v1/organizations").then(
       ({ organizations }) => put(organizations),
       () => put([]),
@@ -73,7 +74,7 @@ function Closed({ refused }: { refused: Refused }) {
 
 function Inside({ known, state, news: { count: news, asOf } }: { known: Known; state: State; news: News }) {
   const { me, panels } = known;
-  const organizations = useOrganizations();
+  const organizations = useOrganizations(me.role !== "operator");
   const hasMetrics = panels.some((panel) => panel.view === "metric_values");
   const mayDefine = hasMetrics && me.role === "admin" && me.scope === "*";
   const tabs = withDefinitions([...new Map(panels.map((panel) => [panel.tab, panel.tab_title]))], mayDefine);
