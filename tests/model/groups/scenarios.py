@@ -14,9 +14,7 @@ SMALL = {
     "late insert": Scenario(faults=once("late"), in_all=1),
     "unknown commit": Scenario(faults=once("unknown"), in_all=1),
     "retention": Scenario(faults=once("retention"), in_all=1),
-    "store put back to what it was at first": Scenario(
-        (2, 1), faults=once("restore"), in_all=1, tables=1
-    ),
+    "one partition, store put back": Scenario((3,), faults=once("restore"), in_all=1, tables=1),
     "hung, offset lost, retention": Scenario(
         (1, 2), faults=once("forget", "retention"), tables=1, hung=True
     ),
@@ -36,6 +34,7 @@ LARGE = {
     "late insert, retention": Scenario(faults=once("late", "retention")),
     "two releases": Scenario(faults=once("crash"), in_all=1, rules=("A", "B")),
     "store put back": Scenario(faults=once("crash", "restore")),
+    "store put back, two records": Scenario((2, 1), faults=once("restore"), in_all=1, tables=1),
     "ledgers read one after the other": Scenario(faults=once("crash"), in_all=1, torn=True),
     "two records": Scenario((2, 2), faults=once("kick"), in_all=1),
 }
