@@ -65,6 +65,8 @@ def check(files: tuple[Path, ...], topic: str, type_: str, at: int | None, as_js
     A file has an event or a batch on each line, or one JSON document. Exit status: 0 all would
     count, 1 some would be rejected.
     """
+    from pipeline.facts.readers import told
+
     checker = _checker(topic, type_, at)
     for path in files:
         name = "standard input" if str(path) == "-" else str(path)
@@ -78,6 +80,7 @@ def check(files: tuple[Path, ...], topic: str, type_: str, at: int | None, as_js
         odd = f", {checker.inconsistent:,} inconsistent" if checker.inconsistent else ""
         said = f"{checker.events:,} events, {checker.wrong:,} wrong{repeated}{odd}"
         click.echo(said, err=True)
+        click.echo(f"workers like this one: {told(load().reader)}", err=True)
     return int(checker.wrong > 0)
 
 

@@ -45,7 +45,7 @@ class LenientRecords:
     """aiokafka's ``MemoryRecords``, whose batches can all be read."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        self.data = data
         self._position = 0
         self._batches = MemoryRecords(data)
         self.has_next = self._batches.has_next
@@ -54,9 +54,9 @@ class LenientRecords:
     def next_batch(self) -> LenientBatch:
         """Return the next batch."""
         start = self._position
-        length = int.from_bytes(self._data[start + 8 : start + _OVERHEAD], "big")
+        length = int.from_bytes(self.data[start + 8 : start + _OVERHEAD], "big")
         self._position = start + _OVERHEAD + length
-        return LenientBatch(self._batches.next_batch(), self._data, start, self._position)
+        return LenientBatch(self._batches.next_batch(), self.data, start, self._position)
 
 
 class LenientBatch:
@@ -157,3 +157,8 @@ def _unreadable(batch: _DefaultRecordBatchPy, data: bytes) -> list[ParsedRecord]
 def read_leniently() -> None:
     """Have every fetcher of this process read batches so."""
     fetcher.MemoryRecords = LenientRecords
+
+
+def opened(batch: bytes) -> list[Any]:
+    """Return the records of one batch (magic 2), as every consumer of this process reads them."""
+    return list(LenientRecords(batch).next_batch())

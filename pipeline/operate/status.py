@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline.facts.readers import told
 from pipeline.kafka import group as outside
 from pipeline.kafka.group import Bounds, Group
 from pipeline.operate.audit import ledger as books
@@ -66,6 +67,8 @@ class Status:
     name: str
     group: Group
     lines: tuple[Line, ...]
+    reader: str
+    """What a worker of this installation and these settings reads with."""
 
     @property
     def newest_event(self) -> float | None:
@@ -108,7 +111,7 @@ def read(settings: Settings, store: Store) -> Status:
     )
     # Last, or what came meanwhile would be of the future.
     [(now,)] = store.query("SELECT toUnixTimestamp64Milli(now64(3)) / 1000")
-    return Status(now, settings.group, group, lines)
+    return Status(now, settings.group, group, lines, told(settings.reader))
 
 
 def newest(store: Store, log: Log) -> Newest | None:
@@ -154,6 +157,7 @@ def as_json(status: Status) -> dict[str, Any]:
     return {
         "group": status.name,
         "state": status.group.state,
+        "reader": status.reader,
         "lag_records": sum(line.lag for line in status.lines),
         "open_intents": sum(line.open is not None for line in status.lines),
         "newest_event": _iso(status.newest_event),
@@ -199,6 +203,7 @@ def show(status: Status, to: Console) -> None:
     to.print(terminal.line(f"group {status.name}: {status.group.state}, {told}lag {lag:,} records"))
     event, arrival = _ago(status, status.newest_event), _ago(status, status.newest_arrival)
     to.print(terminal.line(f"newest event {event}, newest arrival {arrival}"))
+    to.print(terminal.line(f"workers like this one: {status.reader}"))
     to.print()
     if terminal.breaks_lines(_table(status, COLUMNS[:-1]), to, room=WORKER_WIDTH):
         _show_narrow(status, to)

@@ -264,6 +264,12 @@ class AccessSettings:
 class ProcessSettings:
     """The process: its folder, port, metrics and log."""
 
+    reader: str = _setting(
+        "python",
+        kinds.one_of("auto", "python", "compiled"),
+        "What reads events: `compiled`, which wants `usage-pipeline[native]`; `python`; or `auto`, "
+        "the compiled one where it is installed. All count the same.",
+    )
     data: Path = _setting("data", kinds.folder(), "Folder of the embedded store.")
     web_port: int = _setting("6066", kinds.integer(1, 65_535), "Port of a worker's web server.")
     tenant_labels: int = _setting(

@@ -20,6 +20,7 @@ from pipeline.worker.transport import (
     BatchScheduler,
     BatchSchema,
     BatchTransport,
+    RawFetches,
 )
 
 if TYPE_CHECKING:
@@ -45,8 +46,14 @@ class UsageApp(faust.App):
     logger = logging.getLogger("faust.usage")  # its services' comings and goings are Faust's
     work: Work
 
-    def __init__(self, usage: Settings, fail: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        usage: Settings,
+        fail: Callable[[BaseException], None],
+        raw: RawFetches | None = None,
+    ) -> None:
         self.usage = usage
+        self.raw = raw or RawFetches()
         self._fail = fail
         self._lease = Lease(-1, "")
         super().__init__(

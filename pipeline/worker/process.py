@@ -23,10 +23,12 @@ from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import engine_zones, views
 from pipeline.clickhouse.schema.migrate import check
 from pipeline.errors import UsageError
+from pipeline.facts.readers import readers
 from pipeline.facts.rules import rules_of
 from pipeline.kafka import topics
 from pipeline.kafka.clients import aiokafka_config
 from pipeline.kafka.faults import translate
+from pipeline.kafka.lenient import opened
 from pipeline.process import memory
 from pipeline.process.ending import Ending
 from pipeline.process.logs import configure
@@ -46,6 +48,7 @@ from pipeline.worker.telemetry.instruments import Instruments
 from pipeline.worker.telemetry.ledger_watch import LedgerWatch
 from pipeline.worker.telemetry.server import Server
 from pipeline.worker.telemetry.survey import Survey
+from pipeline.worker.transport import RawFetches
 from pipeline.worker.work import Work
 
 if TYPE_CHECKING:
@@ -113,8 +116,12 @@ class Process:
 
     async def _serve(self, store: Store) -> None:
         settings = self._settings
+        self._readers = readers(settings.reader)
+        log.info("%s", self._readers.sentence)
+        topics_read = [settings.topic(topic) for topic in self._readers.raw_topics]
+        self._raw = RawFetches(self._readers.library, topics_read)
         async with _Producer(settings) as producer:
-            app = UsageApp(settings, self._fail)
+            app = UsageApp(settings, self._fail, self._raw)
             app.work = self._work(app, store, producer)
             needed = [*app.register_agents(), settings.topic(topics.DEAD_LETTER.name)]
             await asyncio.to_thread(topics.incarnations, settings, needed)  # they must exist
@@ -151,11 +158,11 @@ class Process:
         self._set_aside = set_aside = SetAside(settings, store, ledger, instruments)
         hook = hook_of(settings)
         flusher = Flusher(ledger, dead_letters, digest, set_aside, instruments, hook)
-        rebuild = Rebuild(settings, rules.duplicate_window, instruments)
+        rebuild = Rebuild(settings, rules.duplicate_window, instruments, self._raw)
 
         def new_reader(source: Source) -> facts.Reader:
             topic_name = settings.topic_name(source.topic)
-            return facts.reader(topic_name, rules, source.partition)
+            return self._readers.reader(topic_name, rules, source.partition, opened)
 
         takeover = Takeover(
             ledger,
@@ -194,7 +201,8 @@ class Process:
         def state() -> State:
             return self._survey.state(loop.time())
 
-        return Server(settings.web_port, self._registry, state, settings.buffer_events, loop)
+        kind = self._readers.kind
+        return Server(settings.web_port, self._registry, state, settings.buffer_events, loop, kind)
 
     def _ledger_watch(self, store: Store, work: Work) -> LedgerWatch:
         def held() -> dict[Source, str]:

@@ -19,7 +19,7 @@ from pipeline.facts.interface import remembered_from
 from pipeline.facts.types import remembered_offsets
 from pipeline.process.logs import place
 from pipeline.process.waits import now
-from pipeline.worker.transport import Past
+from pipeline.worker.transport import Past, RawFetches
 
 if TYPE_CHECKING:
     from pipeline.protocol.chunks import Plan, Source
@@ -37,8 +37,15 @@ Open = Callable[[Sequence["Partition"]], Awaitable[None]]
 class Rebuild:
     """Makes the windows of one worker's partitions whole."""
 
-    def __init__(self, settings: Settings, window: int, instruments: Instruments) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        window: int,
+        instruments: Instruments,
+        raw: RawFetches | None = None,
+    ) -> None:
         self._settings = settings
+        self._raw = raw
         self.window = window
         """For how many offsets ids are remembered (W); 0 where duplicates are not looked for."""
         self._instruments = instruments
@@ -77,7 +84,8 @@ class Rebuild:
             "going to read %d offsets before the start of %d partitions again, for their ids",
             *(_offsets(waiting.values()), len(waiting)),
         )
-        async with Past(self._settings, {s: p.seen_to for s, p in waiting.items()}) as past:
+        starts = {source: partition.seen_to for source, partition in waiting.items()}
+        async with Past(self._settings, starts, self._raw) as past:
             try:
                 while waiting:
                     for batch in await past.read():

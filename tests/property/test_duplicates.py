@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.facts import Facts, Reader, Rules, reader
-from pipeline.facts.python_facts import PythonFacts
+from pipeline.facts import Facts, Reader, Rules
+from pipeline.facts.readers import Readers
 from pipeline.facts.repeats.window import Window
 from tests.property import facts_strategies as make
 from tests.property.facts_model import Rec, model
 from tests.support.harness.examples import examples
+from tests.support.harness.readers import KINDS
 
 TOPICS = ["usage.requests", "usage.recipe-actions"]
 WINDOWS = [1, 2, 5, 20, 1_000_000]
@@ -94,8 +95,8 @@ tenants = st.sampled_from(["t1", "t1", "t2", "*"])
 tombstones = st.builds(Rec, st.just(0), st.just(make.NOW), st.just(()), st.none())
 
 
-def a_reader(topic: str, window: int) -> Reader:
-    return reader(topic, Rules(duplicate_window=window))
+def a_reader(readers: Readers, topic: str, window: int) -> Reader:
+    return readers.reader(topic, Rules(duplicate_window=window))
 
 
 def cut(draw: st.DataObject, records: Sequence[Rec]) -> list[Sequence[Rec]]:
@@ -120,13 +121,14 @@ def agree(facts: Facts, due: Due) -> None:
     assert len(facts.rejections) == facts.rejected
 
 
+@pytest.mark.parametrize("readers", KINDS, ids=str)
 @pytest.mark.parametrize("topic", TOPICS)
-def test_duplicates_are_those_of_a_dict(topic: str) -> None:
+def test_duplicates_are_those_of_a_dict(topic: str, readers: Readers) -> None:
     @FEW
     @given(logs(topic), st.sampled_from(WINDOWS), st.data())
     def holds(records: list[Rec], window: int, draw: st.DataObject) -> None:
-        due, one = Due(window), a_reader(topic, window)
-        facts = PythonFacts(one.head)
+        due, one = Due(window), a_reader(readers, topic, window)
+        facts = one.facts()
         for record in records:
             due.read(topic, record)
         for piece in cut(draw, records):
@@ -136,19 +138,20 @@ def test_duplicates_are_those_of_a_dict(topic: str) -> None:
     holds()
 
 
+@pytest.mark.parametrize("readers", KINDS, ids=str)
 @pytest.mark.parametrize("topic", TOPICS)
-def test_what_is_remembered_is_what_was_read(topic: str) -> None:
+def test_what_is_remembered_is_what_was_read(topic: str, readers: Readers) -> None:
     @FEW
     @given(logs(topic), st.sampled_from(WINDOWS), st.data())
     def holds(records: list[Rec], window: int, draw: st.DataObject) -> None:
         start = draw.draw(st.integers(0, len(records) - 1))
-        due, one = Due(window), a_reader(topic, window)
+        due, one = Due(window), a_reader(readers, topic, window)
         for record in records[:start]:
             due.read(topic, record)
         due = Due(window, due.at)
         for record in records[start:]:
             due.read(topic, record)
-        facts = PythonFacts(one.head)
+        facts = one.facts()
         for piece in cut(draw, records[:start]):
             one.remember(piece)
         for piece in cut(draw, records[start:]):

@@ -17,13 +17,14 @@ from pipeline.facts import (
     REQUESTS,
     Facts,
     Rules,
-    reader,
 )
-from pipeline.facts.python_facts import PARTS, PythonFacts
+from pipeline.facts.python_facts import PARTS
+from pipeline.facts.readers import Readers
 from pipeline.facts.types import TYPES
 from tests.property import facts_strategies as make
 from tests.property.facts_model import PARTITION, Out, Rec, model
 from tests.support.harness.examples import examples
+from tests.support.harness.readers import KINDS, PYTHON
 
 HEADS = {
     "usage.requests": REQUESTS,
@@ -31,14 +32,19 @@ HEADS = {
     "usage.events": PRODUCT_EVENTS,
     "usage.entities": ENTITIES,
 }
-TOPICS = list(HEADS)
+READ = [
+    (topic, readers)
+    for topic in HEADS
+    for readers in KINDS
+    if readers is PYTHON or topic in readers.raw_topics
+]
 pytestmark = pytest.mark.timeout(600)
 FEW = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def read(topic: str, *batches: Sequence[Rec]) -> Facts:
-    facts = PythonFacts(HEADS[topic])
-    one = reader(topic, Rules(duplicate_window=0), PARTITION)  # duplicates: test_duplicates
+def read(topic: str, *batches: Sequence[Rec], by: Readers = PYTHON) -> Facts:
+    one = by.reader(topic, Rules(duplicate_window=0), PARTITION)  # duplicates: test_duplicates
+    facts = one.facts()
     for batch in batches:
         one.read(batch, facts)
     return facts
@@ -80,30 +86,34 @@ def outcomes(topic: str, records: Sequence[Rec], outs: list[tuple[Rec, Out]]) ->
     return expected
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_any_valid_event_counts_with_exactly_its_row(topic: str) -> None:
+@pytest.mark.parametrize(("topic", "readers"), READ, ids=str)
+def test_any_valid_event_counts_with_exactly_its_row(topic: str, readers: Readers) -> None:
     @FEW
     @given(st.lists(st.tuples(make.events(topic), st.sampled_from(make.FORMS)), min_size=1))
     def holds(events: list[tuple[dict[str, object], str]]) -> None:
         records = [make.record(event, form, at) for at, (event, form) in enumerate(events)]
-        outs = agree(topic, records, read(topic, records))
+        outs = agree(topic, records, read(topic, records, by=readers))
         assert not [out for out in outs if out.reason]
 
     holds()
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_any_mutation_is_valid_or_rejected_for_the_models_reason(topic: str) -> None:
+@pytest.mark.parametrize(("topic", "readers"), READ, ids=str)
+def test_any_mutation_is_valid_or_rejected_for_the_models_reason(
+    topic: str, readers: Readers
+) -> None:
     @settings(FEW, max_examples=examples(500))
     @given(make.mutated(topic))
     def holds(record: Rec) -> None:
-        agree(topic, [record], read(topic, [record]))
+        agree(topic, [record], read(topic, [record], by=readers))
 
     holds()
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_records_read_together_come_to_what_each_comes_to_alone(topic: str) -> None:
+@pytest.mark.parametrize(("topic", "readers"), READ, ids=str)
+def test_records_read_together_come_to_what_each_comes_to_alone(
+    topic: str, readers: Readers
+) -> None:
     anything = st.one_of(make.mutated(topic), make.events(topic).map(plain), tombstones)
 
     @FEW
@@ -112,10 +122,10 @@ def test_records_read_together_come_to_what_each_comes_to_alone(topic: str) -> N
         for offset, record in enumerate(records):
             record.offset = offset
             record.timestamp += data.draw(st.sampled_from([0, 0, 30_000, -700_000]))
-        together = read(topic, records)
+        together = read(topic, records, by=readers)
         agree(topic, records, together)
         cut = data.draw(st.integers(0, len(records)))
-        apart = read(topic, records[:cut], records[cut:])
+        apart = read(topic, records[:cut], records[cut:], by=readers)
         for name in PARTS:
             assert getattr(apart, name) == getattr(together, name), name
 
@@ -149,7 +159,8 @@ def test_the_fast_path_gives_what_the_slow_one_gives(
     holds()
 
 
-def test_bytes_at_random_never_raise_and_agree_with_the_model() -> None:
+@pytest.mark.parametrize("readers", KINDS, ids=str)
+def test_bytes_at_random_never_raise_and_agree_with_the_model(readers: Readers) -> None:
     seeded = random.Random(7)
     topic = "usage.requests"
     good = make.dumps(
@@ -171,7 +182,7 @@ def test_bytes_at_random_never_raise_and_agree_with_the_model() -> None:
         }
     ).encode()
     records = [Rec(at, make.NOW, (), _damaged(good, seeded)) for at in range(5000)]
-    agree(topic, records, read(topic, records))
+    agree(topic, records, read(topic, records, by=readers))
 
 
 def _damaged(value: bytes, seeded: random.Random) -> bytes:

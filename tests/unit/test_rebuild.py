@@ -51,7 +51,7 @@ class FakePast:
     starts: Mapping[Source, int]
     slices = 100
 
-    def __init__(self, _: object, starts: Mapping[Source, int]) -> None:
+    def __init__(self, _: object, starts: Mapping[Source, int], __: object) -> None:
         FakePast.starts = dict(starts)
         self._at = dict(starts)
 

@@ -55,6 +55,7 @@ WRONG = {
     "USAGE_OIDC_USER_CLAIM": ["", "a b"],
     "USAGE_PROXY_ADDRESSES": ["proxy", "10.0.0.300", "10.0.0.1/8", "0.0.0.0/0", "::/0"],
     "USAGE_PROXY_USER_HEADER": ["", "a b", "a:b"],
+    "USAGE_READER": ["", "rust"],
     "USAGE_DATA": ["", __file__],
     "USAGE_WEB_PORT": ["0", "65536"],
     "USAGE_TENANT_LABELS": ["-1", "100001"],

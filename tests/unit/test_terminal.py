@@ -99,7 +99,7 @@ def standing(text: str, to: Console) -> None:
     group = Group("stable", (Member(text, text, frozenset([source])),))
     log = Log(*source, "i")
     line = status.Line(log, Bounds(0, 9), 5, 4, None, f"{text} {text}", None)
-    status.show(status.Status(1.7e9, text, group, (line,)), to)
+    status.show(status.Status(1.7e9, text, group, (line,), "the Python reader reads"), to)
 
 
 def audited(text: str, to: Console) -> None:
@@ -255,7 +255,7 @@ def test_no_width_breaks_a_partitions_name() -> None:
         Log(*source, "i"), Bounds(0, 10**9), 10**9, 10**9, None, "10.0.0.1 w" + "x" * 60, newest
     )
     group = Group("stable", (Member("w", "10.0.0.1", frozenset([source])),))
-    found = status.Status(1.7e9, "usage", group, (line,))
+    found = status.Status(1.7e9, "usage", group, (line,), "the Python reader reads")
 
     def shown(width: int) -> list[str]:
         return printed(lambda _, to: status.show(found, to), "", width).splitlines()
@@ -263,7 +263,7 @@ def test_no_width_breaks_a_partitions_name() -> None:
     for width in (40, 60, 80, 100, 120, 160, 300):
         assert any("usage.recipe-actions[3]" in line for line in shown(width)), width
         assert all(len(line) <= width for line in shown(width)), width
-    assert len(shown(160)) == 5
+    assert len(shown(160)) == 6
     assert shown(160)[4].split()[:2] == ["usage.recipe-actions[3]", "1,000,000,000"]
     assert shown(160)[4].rstrip().endswith("…")
     assert shown(80)[3] == "usage.recipe-actions[3]"

@@ -26,8 +26,9 @@ from pipeline.worker.telemetry.state import State
 class StateCollector(Collector):
     """Turns a `State` into metric families; without one (a blocked loop) only what is certain."""
 
-    def __init__(self, state: Callable[[], State | None], buffer_limit: int) -> None:
+    def __init__(self, state: Callable[[], State | None], buffer_limit: int, reader: str) -> None:
         self._state = state
+        self._reader = reader
         self._buffer_limit = buffer_limit
 
     def describe(self) -> Iterable[Family]:
@@ -37,7 +38,7 @@ class StateCollector(Collector):
     def collect(self) -> Iterator[Family]:
         """Yield every family of the state."""
         info = InfoMetricFamily(metrics.BUILD.name, metrics.BUILD.meaning)
-        info.add_metric([], {"version": program_version()})
+        info.add_metric([], {"version": program_version(), "reader": self._reader})
         yield info
         yield _one(metrics.BUFFER_LIMIT, self._buffer_limit)
         state = self._state()

@@ -180,7 +180,12 @@ NEW_PROTOCOL = Metric(
     "1 while a member of the new group protocol (group.protocol=consumer) is in the workers' "
     "group; looked at every 30 s.",
 )
-BUILD = Metric("usage_build", "info", "Version of the program.", ("version",))
+BUILD = Metric(
+    "usage_build",
+    "info",
+    "Version of the program, and what reads events: compiled or python.",
+    ("version", "reader"),
+)
 
 ALL: tuple[Metric, ...] = (
     *(metric for pair in TENANT_MEASURES.values() for metric in pair),

@@ -51,10 +51,11 @@ class Server:
         state: Callable[[], State],
         buffer_limit: int,
         loop: asyncio.AbstractEventLoop,
+        reader: str = "python",
     ) -> None:
         self._loop = loop
         self._of_loop = state
-        registry.register(StateCollector(self._state, buffer_limit))
+        registry.register(StateCollector(self._state, buffer_limit, reader))
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
         self._metrics = make_wsgi_app(registry)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from pipeline.worker.transport.batches import BatchScheduler, BatchSchema, Start
 from pipeline.worker.transport.consumer import BatchConsumer, BatchTransport
 from pipeline.worker.transport.past import Past
+from pipeline.worker.transport.raw import RawFetches
 from pipeline.worker.transport.thread import (
     MAX_POLL_INTERVAL_SECONDS,
     MAX_POLL_RECORDS,
@@ -34,5 +35,6 @@ __all__ = [
     "BatchTransport",
     "ConsumerThread",
     "Past",
+    "RawFetches",
     "Start",
 ]

@@ -17,7 +17,7 @@ from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRange
 from pipeline.kafka.clients import aiokafka_config
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.fetched import Fetched
-from pipeline.worker.transport.raw import damaged, leave_records_raw
+from pipeline.worker.transport.raw import RawFetches, damaged, first
 
 if TYPE_CHECKING:
     from typing import Self
@@ -45,8 +45,11 @@ class Past:
     For one event loop, which it does not hold up for longer than a slice takes.
     """
 
-    def __init__(self, settings: Settings, starts: Mapping[Source, int]) -> None:
+    def __init__(
+        self, settings: Settings, starts: Mapping[Source, int], raw: RawFetches | None = None
+    ) -> None:
         self._settings = settings
+        self._raw = raw or RawFetches()
         self._positions = {TopicPartition(*source): start for source, start in starts.items()}
         self._consumer: Any = None
         self._said = ""
@@ -94,11 +97,10 @@ class Past:
 
     async def _slice(self) -> list[Fetched]:
         fetcher = self._consumer._fetcher
-        leave_records_raw(fetcher)
+        if self._positions.keys().isdisjoint(fetcher._records):
+            await first(fetcher._create_fetch_waiter(), WAIT_SECONDS)
         try:
-            drained = await fetcher.fetched_records(
-                set(self._positions), timeout=WAIT_SECONDS, max_records=SLICE_RECORDS
-            )
+            drained = await self._raw.drain(fetcher, set(self._positions), SLICE_RECORDS)
         except OffsetOutOfRangeError as error:
             return await self._behind_loss(list(error.args[0]))
         except CorruptRecordException as error:
@@ -109,7 +111,8 @@ class Past:
         for tp, start in self._positions.items():
             end = assignment.state_value(tp)._position
             if end is not None and end != start:
-                batches.append(Fetched(Source(*tp), 0, start, end, drained.get(tp, [])))
+                log = self._raw.log(drained.get(tp, []), start, end)
+                batches.append(Fetched(Source(*tp), 0, start, end, log))
                 self._positions[tp] = end
         return batches
 

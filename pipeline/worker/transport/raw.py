@@ -1,27 +1,120 @@
-"""Records as aiokafka parsed them, without its copies; and what to say of those that it cannot."""
+"""Records as aiokafka parsed them, or batches as the broker sent them; and damaged ones.
+
+aiokafka copies each record into a ConsumerRecord, in Python, at a quarter of the cost of fetching
+it; its own parsed record has all that a reader in Python wants. A compiled reader wants not even
+that: it gets the bytes of the fetch, cut into slices of whole batches.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import inspect
+from collections.abc import Awaitable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.errors import CorruptRecordException, KafkaError
 
 from pipeline.errors import Halted
+from pipeline.facts import Log, Raw
 from pipeline.kafka.lenient import read_leniently
+
+if TYPE_CHECKING:
+    from pipeline.facts.compiled.library import Library
+    from pipeline.facts.interface import Slice
+
+SLICE_RECORDS, SLICE_BYTES = 8192, 1 << 20
+"""What a slice has at most, unless it is one batch: compressed bytes, of some 4 MiB of values."""
+SLICES = 4
+"""Slices that are handed on at once: some 15 ms of reading."""
 
 read_leniently()
 
 
-def leave_records_raw(fetcher: Any) -> None:
-    """Let a fetcher hand out what it has fetched as it is.
+class RawFetches:
+    """Lets fetchers hand out what they have fetched as it is: of some topics unopened."""
 
-    aiokafka copies each record into a ConsumerRecord, in Python, at a quarter of the cost of
-    fetching it; its own parsed record has all that a reader wants.
-    """
-    for fetched in fetcher._records.values():
-        unpacking = getattr(fetched, "_partition_records", None)
-        if unpacking is not None:
+    def __init__(self, library: Library | None = None, topics: Collection[str] = ()) -> None:
+        self._library = library
+        self._topics = frozenset(topics)
+        """Full names, of those that are read compiled."""
+
+    def leave_raw(self, fetcher: Any) -> None:
+        """Do so with all that a fetcher holds by now."""
+        for tp, fetched in fetcher._records.items():
+            unpacking = getattr(fetched, "_partition_records", None)
+            if not isinstance(unpacking, PartitionRecords) or not _is_fresh(unpacking):
+                continue
+            if tp.topic in self._topics:
+                fetched._partition_records = self._unopened(unpacking)
+            else:
+                unpacking._consumer_record = _as_it_is
+
+    async def drain(
+        self, fetcher: Any, tps: set[TopicPartition], most_records: int | None
+    ) -> dict[TopicPartition, list[Any]]:
+        """Take what a fetcher holds of some partitions: so many records, or slices, at most.
+
+        Raises the fetcher's errors.
+        """
+        self.leave_raw(fetcher)
+        raw = {tp for tp in tps if tp.topic in self._topics}
+        drained: dict[TopicPartition, list[Any]] = {}
+        for some, most in ((raw, SLICES), (tps - raw, most_records)):
+            if not some:
+                continue  # to a fetcher, none would mean all
+            try:
+                drained |= await fetcher.fetched_records(some, timeout=0, max_records=most)
+            except KafkaError:
+                if not drained:
+                    raise  # else the next fetch meets it again; what was taken must be handed on
+        return drained
+
+    def log(self, drained: Sequence[Any], start: int, end: int) -> Log:
+        """Return what was taken of one partition, between two positions."""
+        library = self._library
+        if library is not None and drained and isinstance(drained[0], library.Slice):
+            return Raw(drained, start, end)
+        return drained
+
+    def _unopened(self, unpacking: PartitionRecords) -> Any:
+        library, data = self._library, unpacking._records.data
+        if library is None or library.has_old_format(data):
             unpacking._consumer_record = _as_it_is
+            return unpacking
+        return _Slices(unpacking, library, data)
+
+
+class _Slices:
+    """In the place of aiokafka's PartitionRecords: yields slices instead of records."""
+
+    def __init__(self, unpacking: PartitionRecords, library: Library, data: bytes) -> None:
+        self._tp = unpacking._tp
+        self._fetch = library.Fetch(
+            data,
+            unpacking.next_fetch_offset,
+            unpacking._aborted_transactions,
+            unpacking._check_crcs,
+            unpacking._isolation_level == READ_COMMITTED,
+        )
+
+    def __iter__(self) -> _Slices:
+        return self
+
+    def __next__(self) -> Slice:
+        try:
+            found = self._fetch.slice(SLICE_RECORDS, SLICE_BYTES)
+        except ValueError:
+            raise CorruptRecordException(f"Invalid CRC - {self._tp}") from None
+        if found is None:
+            raise StopIteration
+        return found
+
+    @property
+    def next_fetch_offset(self) -> int:
+        """The position behind what was handed out."""
+        return self._fetch.next_fetch_offset
 
 
 def damaged(fetcher: Any, error: Exception) -> Halted:
@@ -42,6 +135,20 @@ def damaged(fetcher: Any, error: Exception) -> Halted:
         "partition's records up to the end of that batch (kafka-delete-records.sh): what is gone "
         "is then written down as lost"
     )
+
+
+async def first(awaitable: Awaitable[Any], seconds: float) -> None:
+    """Wait for it, but no longer than that."""
+    try:
+        await asyncio.wait_for(awaitable, seconds)
+    except TimeoutError:
+        return
+
+
+def _is_fresh(unpacking: PartitionRecords) -> bool:
+    """Say whether nothing of it was taken yet."""
+    unpacked = unpacking._records_iterator
+    return unpacked is not None and inspect.getgeneratorstate(unpacked) == inspect.GEN_CREATED
 
 
 def _as_it_is(_: TopicPartition, record: Any) -> Any:

@@ -25,7 +25,7 @@ from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport import commits
 from pipeline.worker.transport.batches import Start
 from pipeline.worker.transport.gates import Gate, Gates
-from pipeline.worker.transport.raw import damaged, leave_records_raw
+from pipeline.worker.transport.raw import damaged, first
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -229,16 +229,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         seconds = timeout or 0.0
         if not self._gates.readable:
-            await _first(self._gates.changed.wait(), seconds)
+            await first(self._gates.changed.wait(), seconds)
         elif not self._has_records(consumer._fetcher):
-            await _first(consumer._fetcher._create_fetch_waiter(), seconds)
+            await first(consumer._fetcher._create_fetch_waiter(), seconds)
         if not self._gates.readable:
             return {}  # an empty set would mean every partition
-        leave_records_raw(consumer._fetcher)
         try:
-            drained = await consumer._fetcher.fetched_records(
-                self._gates.readable, timeout=0, max_records=max_records
-            )
+            drained = await self.app.raw.drain(consumer._fetcher, self._gates.readable, max_records)
         except OffsetOutOfRangeError as error:
             self._out_of_range(error.args[0])
             return {}
@@ -262,8 +259,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             end = assignment.state_value(tp)._position
             if end is None or end == gate.position:
                 continue
-            records = drained.get(tp) or []
-            handed[TP(*tp)] = Fetched(Source(*tp), gate.epoch, gate.position, end, records)
+            log = self.app.raw.log(drained.get(tp) or [], gate.position, end)
+            handed[TP(*tp)] = Fetched(Source(*tp), gate.epoch, gate.position, end, log)
             gate.position = end
         return handed
 
@@ -284,13 +281,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust's warnings are about its own acknowledgements."""
-
-
-async def _first(awaitable: Awaitable[Any], seconds: float) -> None:
-    try:
-        await asyncio.wait_for(awaitable, seconds)
-    except TimeoutError:
-        return
 
 
 def _by_source(offsets: Mapping[TopicPartition, int]) -> dict[Source, int]:
