@@ -11,16 +11,19 @@ import pytest
 from tests.support.harness import compare
 from tests.support.harness.crashes import count_through_kills
 from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
+from tests.support.harness.readers import SETTINGS
 from tests.support.harness.scene import DEAD_LETTER, Scene
 
 pytestmark = pytest.mark.timeout(180)
 
 
-def test_mixed_events_come_out_exact(scene: Scene) -> None:
+@pytest.mark.parametrize("reader", SETTINGS)
+def test_mixed_events_come_out_exact(scene: Scene, reader: str) -> None:
     scene.set_up(partitions=4)
-    scene.worker()
+    worker = scene.worker(USAGE_READER=reader)
     scene.send(8000)
     scene.check()
+    assert f"the {reader} reader reads" in worker.output().lower()
 
 
 def test_one_event_is_the_row_it_should_be(scene: Scene) -> None:
@@ -68,10 +71,11 @@ def test_one_event_is_the_row_it_should_be(scene: Scene) -> None:
     assert minutes == [(7, 1), (8, 2)]
 
 
-def test_malformed_records_stop_nothing_and_are_set_aside_first(scene: Scene) -> None:
+@pytest.mark.parametrize("reader", SETTINGS)
+def test_malformed_records_stop_nothing_and_are_set_aside_first(scene: Scene, reader: str) -> None:
     """Every bad kind among good ones: counted as rejected, in the dead-letter topic with origin."""
     scene.set_up(partitions=2)
-    worker = scene.worker()
+    worker = scene.worker(USAGE_READER=reader)
     scene.send(1500, bad=0.5)
     scene.check()
     found, copies = compare.dead_letters(scene.kafka, scene.topic(DEAD_LETTER))
@@ -91,9 +95,10 @@ def test_malformed_records_stop_nothing_and_are_set_aside_first(scene: Scene) ->
 
 def test_a_restart_goes_on(scene: Scene) -> None:
     scene.set_up(partitions=2)
+    """With each reader in turn: what one remembers of the log, the next one does."""
     for seed in (1, 2, 3):
         before = scene.received()
-        worker = scene.worker()
+        worker = scene.worker(USAGE_READER=SETTINGS[seed % len(SETTINGS)])
         scene.send(1500, seed=seed)
         scene.await_received(before + 500)
         scene.stop(worker)

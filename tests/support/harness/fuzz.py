@@ -17,13 +17,14 @@ MIB = 1024 * 1024
 LARGEST = 2 * MIB - 4096
 """About what a topic takes; the contract's limit is half of it."""
 
-_NUMBERS = (
+NUMBERS = (
     *("1e999", "-1e999", "1e-999", "-1e-999", "9" * 400, "-" + "9" * 400, "9" * 5000, "-0", "-0.0"),
     *("0." + "3" * 2000, "1e" + "9" * 300, "1e-" + "9" * 300, "9223372036854775808", "1E400"),
     *("0.0000000005", "999999999.9999999999", "1000000000", "1000000000.0000001", "1.5", "01"),
     *("NaN", "-Infinity", "0x10", "1_000", "٣", "+1", ".5", "5."),
 )
-_STRINGS = (
+"""JSON at the limits of what is a number, of the contract or at all."""
+STRINGS = (
     *(r'"\ud800"', r'"\udc00\ud800"', r'"\ud83d\ude00"', r'"\u0000"', r'"\u00"', '"\\x41"', '""'),
     *(
         '"\x01"',
@@ -34,6 +35,7 @@ _STRINGS = (
         '"' + "𝄞" * 129 + '"',
     ),
 )
+"""The same of strings."""
 _BYTES = (
     *(b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xef\xbb\xbf", b"\xe2\x28\xa1"),
     *(b"\x00", b"\x1f", b"\x7f", b"\\", b'"', b"{", b"}", b"[", b"]", b",", b":", b"/**/", b"\r\n"),
@@ -105,14 +107,14 @@ class Fuzz:
             return value, headers
         at = self._random.choice(colons) + 1
         end = min((e for e in (value.find(s, at) for s in (b",", b"}")) if e > 0), default=at)
-        odd = self._random.choice((*_NUMBERS, *_STRINGS)).encode("utf-8", "surrogatepass")
+        odd = self._random.choice((*NUMBERS, *STRINGS)).encode("utf-8", "surrogatepass")
         return value[:at] + odd + value[end:], headers
 
     def repeated(self, value: bytes, headers: Headers) -> Message:
         """Give a name twice, the second time spelt otherwise; the last one holds."""
         name = self._random.choice(("id", "subject", "data", "name", "model", "entity", "type"))
         spelt = "".join(f"\\u{ord(letter):04x}" for letter in name)
-        other = self._random.choice((*_NUMBERS, *_STRINGS, "{}", "[]", "null")).encode()
+        other = self._random.choice((*NUMBERS, *STRINGS, "{}", "[]", "null")).encode()
         again = b'"%s":%s,"%s":' % (spelt.encode(), other, name.encode())
         return value.replace(f'"{name}": '.encode(), again, 1), headers
 

@@ -16,3 +16,6 @@ COMPILED = Readers(_FOUND or cast("Library", cast("Any", stand_in)), "built, or 
 """Where the library is not built, the way to it is tested with a stand-in."""
 
 KINDS = [PYTHON, COMPILED]
+
+SETTINGS = ["python", "compiled"] if IS_BUILT else ["python"]
+"""Values of `USAGE_READER` that a worker starts with here."""
