@@ -12,19 +12,25 @@ PYTEST_ARGS ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate --extra embedded
 
-.PHONY: help run quick test check faults soak bench lock docs clean pages page screenshots python for-quick for-check for-test for-faults
+.PHONY: help run native dist quick test check faults soak bench lock docs clean pages page screenshots python for-quick for-check for-test for-faults
 .NOTPARALLEL:
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
-run: $(VENV)/run.stamp ## start everything on this machine and watch it count (Ctrl-C ends it)
+run: $(VENV)/run.stamp $(VENV)/native.stamp ## start everything on this machine and watch it count (Ctrl-C ends it)
 	@$(BIN)/usage run
+
+native: $(VENV)/native.stamp ## build the compiled reader, where cargo is; `make run` and `make test` do
+
+dist: $(VENV)/dev.stamp ## wheels of the program, and of the compiled reader where cargo is, in dist/
+	$(BIN)/uv build --quiet --wheel --out-dir dist
+	@native/build.sh $(BIN) dist dist
 
 quick: for-quick $(VENV)/dev.stamp ## the inner loop: unit and property tests, no Java, under a minute
 	TEST_EXAMPLES=0.2 $(BIN)/python -m pytest -n auto tests/unit tests/property $(PYTEST_ARGS)
 
-test: for-test $(VENV)/dev.stamp ## every test but the long ones, on a real Kafka and Prometheus
+test: for-test $(VENV)/dev.stamp $(VENV)/native.stamp ## every test but the long ones, on a real Kafka and Prometheus
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
 	$(BIN)/python -m pytest -n $(JOBS) --durations 10 $(PYTEST_ARGS)
 
@@ -33,6 +39,7 @@ check: for-check $(VENV)/dev.stamp web/node_modules ## format, lint, types, impo
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@native/build.sh $(BIN) check
 	@$(MAKE) --no-print-directory pages
 
 pages: for-check $(VENV)/dev.stamp web/node_modules
@@ -42,14 +49,14 @@ pages: for-check $(VENV)/dev.stamp web/node_modules
 	cd web && npm run --silent check && node build.mjs ../build/page
 	diff -qr build/page pipeline/web/static || { echo "pipeline/web/static is stale: make page"; exit 1; }
 
-faults: for-faults $(VENV)/dev.stamp ## the long tests: faults, and producers in all languages
+faults: for-faults $(VENV)/dev.stamp $(VENV)/native.stamp ## the long tests: faults, and producers in all languages
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
 	$(BIN)/python -m pytest -m faults -n $(JOBS) --durations 20 --timeout 1500 $(PYTEST_ARGS)
 
 soak: for-test $(VENV)/dev.stamp ## crashes over SEEDS=20 seeds, 30 million events, MINUTES=30 of faults; not in CI
 	USAGE_TEST_SEEDS=$(SEEDS) SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)
 
-bench: for-test $(VENV)/dev.stamp ## measure, and write docs/benchmarks.md; an hour, Java 17 and Maven
+bench: for-test $(VENV)/dev.stamp $(VENV)/native.stamp ## measure, and write docs/benchmarks.md; an hour, Java 17 and Maven
 	$(BIN)/python -m tests.bench
 
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
@@ -91,6 +98,10 @@ $(BIN)/python: | python
 $(VENV)/run.stamp: $(BIN)/python requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/native.stamp: $(VENV)/run.stamp native/build.sh native/lock.sh native/crates.txt native/Cargo.toml native/pyproject.toml $(wildcard native/src/*.rs)
+	@native/build.sh $(BIN)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock

@@ -264,7 +264,7 @@ def test_no_width_breaks_a_partitions_name() -> None:
         assert any("usage.recipe-actions[3]" in line for line in shown(width)), width
         assert all(len(line) <= width for line in shown(width)), width
     assert len(shown(160)) == 6
-    assert shown(160)[4].split()[:2] == ["usage.recipe-actions[3]", "1,000,000,000"]
-    assert shown(160)[4].rstrip().endswith("…")
-    assert shown(80)[3] == "usage.recipe-actions[3]"
-    assert shown(80)[4].startswith("    counted to 1,000,000,000, committed 1,000,000,000, ")
+    assert shown(160)[5].split()[:2] == ["usage.recipe-actions[3]", "1,000,000,000"]
+    assert shown(160)[5].rstrip().endswith("…")
+    assert shown(80)[4] == "usage.recipe-actions[3]"
+    assert shown(80)[5].startswith("    counted to 1,000,000,000, committed 1,000,000,000, ")

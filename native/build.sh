@@ -1,0 +1,31 @@
+#!/bin/sh
+# The compiled reader: build.sh BIN installs it into a virtual environment (BIN is the folder of its
+# programs), build.sh BIN dist FOLDER leaves its wheel in a folder, build.sh BIN check holds the
+# crate's format, lints and tests. Where there is no cargo, the Python reader reads.
+set -eu
+bin=$(cd "$1" && pwd)
+if ! command -v cargo >/dev/null; then
+    [ "${2-}" ] || echo "no cargo here: events are read in Python, at some six times the cost" >&2
+    exit
+fi
+case ${2-} in
+    dist) mkdir -p "$3" && folder=$(cd "$3" && pwd) ;;
+    *) folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT ;;
+esac
+cd "$(dirname "$0")"
+if [ "${2-}" = check ]; then
+    ./lock.sh
+    cargo fmt --check
+    cargo clippy --quiet --locked --all-targets -- -D warnings
+    cargo test --quiet --locked
+    exit
+fi
+if ! { ./lock.sh && "$bin/maturin" build --quiet --release --out "$folder"; }; then
+    echo "the compiled reader does not build here: events are read in Python" >&2
+    [ -z "${CI-}" ]
+    exit
+fi
+if [ -z "${2-}" ]; then
+    "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
+        "$folder"/usage_pipeline_native-*.whl
+fi
