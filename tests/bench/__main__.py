@@ -18,6 +18,7 @@ from tests.bench import (
     dedupe,
     kept_events,
     live,
+    metrics,
     page,
     rebuild,
     scaling,
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "store": store.store,
     "scrape": scrape.scrape,
     "product-events": kept_events.kept_events,
+    "metrics": metrics.metrics,
     "views": views.views,
     "tenants": tenants.tenants,
     "api": api.api,
@@ -52,14 +54,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few events, one run each")
     parser.add_argument("--only", choices=BENCHES, action="append", help="may be repeated")
     parser.add_argument("--events", type=int, help="preloaded events, instead of 4 million")
-    parser.add_argument("--rows", type=int, help="of the views' rollup, instead of 100 million")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        help="of the views' rollup, instead of 100 million; of metrics' events, of 20",
+    )
     parser.add_argument("--runs", type=int, help="of each measurement, instead of 3")
     asked = parser.parse_args()
     scale = QUICK if asked.quick else FULL
     if asked.events:
         scale = dataclasses.replace(scale, events=asked.events)
     if asked.rows:
-        scale = dataclasses.replace(scale, view_rows=asked.rows)
+        scale = dataclasses.replace(scale, view_rows=asked.rows, metric_events=asked.rows)
     if asked.runs:
         scale = dataclasses.replace(scale, runs=asked.runs)
     with tempfile.TemporaryDirectory(prefix="usage-bench-") as folder:

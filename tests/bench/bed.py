@@ -41,6 +41,8 @@ class Scale:
     live_seconds: int
     view_rows: int
     """Of the largest rollup."""
+    metric_events: int = 0
+    """Product events under user-defined metrics; 0: as many as the scale has."""
 
 
 FULL = Scale(False, 4_000_000, 3, 20_000, 30, 100_000_000)

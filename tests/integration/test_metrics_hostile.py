@@ -132,7 +132,7 @@ def test_the_store_takes_every_pattern_that_is_let_in(tables: Store) -> None:
 
 
 BROKEN = {
-    "t.negated !=": "0 !=",
+    "f.negated !=": "0 !=",
     "toIntervalDay(interval_days) AS current": "toIntervalDay(interval_days + 1) AS current",
 }
 

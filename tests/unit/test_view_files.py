@@ -102,3 +102,10 @@ def test_the_rollups_say_of_a_completion_what_the_views_say() -> None:
         condition = views.written_out(of)
         for number in ("0001_tables", "0006_zones"):
             assert condition in (resources.migrations() / f"{number}.sql").read_text()
+
+
+def test_definitions_are_read_by_one_type() -> None:
+    """The column of definitions in force is what the views' macro says of those tried out."""
+    macros, _ = views.pieces(resources.views())
+    [migration] = resources.migrations().glob("*_metric_definitions_asked.sql")
+    assert f"JSONExtract(interpreted, {macros['_definition'].text})" in migration.read_text()

@@ -16,7 +16,7 @@ FROM
         SELECT
             CAST(tenant, 'String') AS tenant, metric_id, _word(_leaf({property:String})) AS word,
             assumeNotNull(_calculated()) AS amount
-        FROM _matching(_chosen, 1)
+        FROM _matching(_chosen, 1, 1)
         WHERE calculation IN ('count', 'sum')
         GROUP BY tenant, metric_id, word
     )

@@ -1,38 +1,23 @@
 -- User-defined metrics (B1 to B7): a definition is rows that these interpret, and never becomes SQL. What the
 -- macros take as `definitions` is a part with the columns of _in_force, so that a definition that is only tried out
--- (_tried) is answered by the same text. What each rule is: docs/user-metrics.md.
+-- (_tried) is answered by the same text. What each rule is: docs/user-metrics.md. ClickHouse analyses the text at each
+-- question, twice: so it is short.
 
--- One definition, as `pipeline.facts.definitions.interpreted` writes it.
+-- One definition, as `pipeline.facts.definitions.interpreted` writes it. Both kinds of filters have the columns of
+-- both, so that they are one array; of metric_definitions, it is the column `asked`.
 MACRO _definition() AS
-'Tuple(metric_id String, name String, interval_days UInt16, format String, currency String, display String, source String, calculation String, property String, names Array(String), texts Array(Tuple(path String, op UInt8, negated UInt8, texts Array(String), numbers Array(Decimal(76, 18)), instants Array(Int64))), ranges Array(Tuple(path String, instant UInt8, low Nullable(Decimal(76, 18)), low_in UInt8, high Nullable(Decimal(76, 18)), high_in UInt8)))';
-
-MACRO _definition_columns() AS
-    d.name AS name, d.interval_days AS interval_days, d.format AS format, d.currency AS currency,
-    d.display AS display, d.source AS source, d.calculation AS calculation, d.property AS property,
-    d.names AS names, d.texts AS texts, d.ranges AS ranges;
+'Tuple(metric_id String, name String, interval_days UInt16, format String, currency String, display String, source String, calculation String, property String, names Array(String), texts Array(Tuple(path String, op UInt8, negated UInt8, texts Array(String), numbers Array(Decimal(76, 18)), instants Array(Int64), instant UInt8, low Nullable(Decimal(76, 18)), low_in UInt8, high Nullable(Decimal(76, 18)), high_in UInt8)), ranges Array(Tuple(path String, op UInt8, negated UInt8, texts Array(String), numbers Array(Decimal(76, 18)), instants Array(Int64), instant UInt8, low Nullable(Decimal(76, 18)), low_in UInt8, high Nullable(Decimal(76, 18)), high_in UInt8)))';
 
 -- The metrics in force, by their newest definitions.
 PART _in_force AS
-SELECT metric_id, version, _definition_columns()
-FROM
-(
-    SELECT metric_id, version, JSONExtract(interpreted, _definition()) AS d
-    FROM
-    (
-        SELECT
-            metric_id,
-            toUInt32(count()) AS version,
-            argMax(interpreted, (recorded_at, m.version)) AS interpreted,
-            argMax(retired, (recorded_at, m.version)) AS retired
-        FROM metric_definitions AS m
-        GROUP BY metric_id
-    )
-    WHERE NOT retired
-);
+SELECT metric_id, toUInt32(count()) AS version, argMax(asked, (recorded_at, m.version)) AS d
+FROM metric_definitions AS m
+GROUP BY metric_id
+HAVING NOT argMax(retired, (recorded_at, m.version));
 
 -- Definitions that are tried out: a JSON array of them.
 PART _tried AS
-SELECT d.metric_id AS metric_id, toUInt32(0) AS version, _definition_columns()
+SELECT d.metric_id AS metric_id, toUInt32(0) AS version, d
 FROM
 (
     SELECT arrayJoin(JSONExtract({definitions:String}, concat('Array(', _definition(), ')'))) AS d
@@ -71,23 +56,35 @@ if(
     NULL
 );
 
--- What a row of texts asks, of a leaf. A pattern that is none must not be looked at.
-MACRO _holds(t, leaf) AS
-t.negated != multiIf(
-    t.op = 0,
-        has(t.texts, leaf)
-        OR (notEmpty(t.numbers) AND startsWith(leaf, 's') AND has(t.numbers, _decimal(leaf)))
-        OR (notEmpty(t.instants) AND startsWith(leaf, 's') AND has(t.instants, _instant(leaf))),
-    t.op = 1, startsWith(leaf, 's') AND position(substring(leaf, 2), t.texts[1]) > 0,
-    t.op = 2, startsWith(leaf, 's') AND match(substring(leaf, 2), if(t.op = 2, t.texts[1], '')),
+-- What a filter asks of a leaf, which is this number (x) and this instant (at), where it asks for one. A pattern that
+-- is none must not be looked at, and what is no number and no instant is in no range.
+MACRO _holds(f, leaf, x, at) AS
+f.negated != multiIf(
+    f.low IS NOT NULL OR f.high IS NOT NULL, _within(f, if(f.instant, toDecimal256(at, 18), x)),
+    f.op = 0, has(f.texts, leaf) OR (startsWith(leaf, 's') AND (has(f.numbers, x) OR has(f.instants, at))),
+    f.op = 1, startsWith(leaf, 's') AND position(substring(leaf, 2), f.texts[1]) > 0,
+    f.op = 2, startsWith(leaf, 's') AND match(substring(leaf, 2), if(f.op = 2, f.texts[1], '')),
     leaf != '');
 
--- Whether a number is in a range; NULL is in none.
-MACRO _within(r, y) AS
+MACRO _within(f, y) AS
 ifNull(
-    (r.low IS NULL OR y > r.low OR (r.low_in AND y = r.low))
-    AND (r.high IS NULL OR y < r.high OR (r.high_in AND y = r.high)),
+    (f.low IS NULL OR y > f.low OR (f.low_in AND y = f.low))
+    AND (f.high IS NULL OR y < f.high OR (f.high_in AND y = f.high)),
     0);
+
+MACRO _all_hold() AS
+(
+    empty(filters) OR arrayAll(
+        (f, leaf, x, at) -> _holds(f, leaf, x, at),
+        filters,
+        leaves,
+        arrayMap(
+            (f, leaf) -> if(
+                notEmpty(f.numbers) OR (NOT f.instant AND (f.low IS NOT NULL OR f.high IS NOT NULL)),
+                _decimal(leaf), NULL),
+            filters, leaves),
+        arrayMap((f, leaf) -> if(notEmpty(f.instants) OR f.instant, _instant(leaf), NULL), filters, leaves))
+);
 
 -- The leaf of a property of a product event.
 MACRO _leaf(path) AS
@@ -105,164 +102,144 @@ MACRO _double(decimal) AS toFloat64(toString(decimal));
 
 MACRO _as_written(double) AS toDecimal256(toString(double), 18);
 
--- Requests and recipe actions are kept as sums. All windows end at one minute of their hour, so of quarter hours only
--- those that lie at an end, so many whole days before as_of, are cut; in their place are minutes, where those are kept.
-MACRO _days_back(at) AS dateDiff('second', at, toStartOfFifteenMinutes(toStartOfMinute({as_of:DateTime('UTC')}))) / 86400;
-
-MACRO _is_cut(at, days) AS
-(
-    toStartOfFifteenMinutes(toStartOfMinute({as_of:DateTime('UTC')})) != toStartOfMinute({as_of:DateTime('UTC')})
-    AND _days_back(at) IN (0, days, 2 * days)
-);
-
 MACRO _key(value) AS if(value = '', '', concat('s', value));
 
--- How far back the metrics of a source look, so many windows.
+-- How far back the metrics of a source look, so many windows. The scalar is the same text for all sources, and so is
+-- asked for once.
 MACRO _since(definitions, kind, windows) AS
-_until() - toIntervalDay(windows * (SELECT max(if(source = kind, interval_days, 0)) FROM definitions()));
+_until() - toIntervalDay(windows * (SELECT maxMap(map(d.source, d.interval_days)) FROM definitions())[kind]);
 
-MACRO _at_an_end(at) AS (_is_cut(at, 7) OR _is_cut(at, 30) OR _is_cut(at, 90));
-
--- Of the failed ones, or of the others, where a filter asks for it: a row is of both.
-MACRO _failed_or_not(total) AS
-if(
-    arrayExists(t -> t.path = 'failed', texts),
-    [(toUInt64(failed), 'b1'), (toUInt64(total - failed), 'b0')],
-    [(toUInt64(total), 'b0')]);
-
--- Whatever may count, once for each metric that may count it, over so many windows. A row of product events is one of
--- them; of requests and actions it is several (n), of some of which (without) what is calculated with is missing, and
--- summed is what it comes to.
-MACRO _candidates(definitions, windows) AS
+-- Whatever product events may count, once for each metric that may count them, over so many windows.
+MACRO _of_events(definitions, windows, taken) AS
 (
     SELECT
-        metric_id, interval_days, calculation, property, texts, ranges, tenant, time, user_id, properties,
-        true AS is_event, toUInt64(1) AS n, toUInt64(0) AS without, CAST(NULL, 'Nullable(Decimal(76, 18))') AS summed,
-        toUInt16(1) AS divisor
+        metric_id, interval_days, calculation, property, filters, tenant, time, user_id, properties,
+        toUInt64(1) AS n, toUInt64(0) AS without, CAST(NULL, 'Nullable(Decimal(76, 18))') AS summed
     FROM product_events AS e
     INNER JOIN
     (
-        SELECT metric_id, interval_days, calculation, property, texts, ranges, arrayJoin(names) AS event
-        FROM definitions() WHERE source = 'events'
+        SELECT
+            metric_id, d.interval_days AS interval_days, d.calculation AS calculation, d.property AS property,
+            arrayConcat(d.texts, d.ranges) AS filters, arrayJoin(d.names) AS event
+        FROM definitions() WHERE d.source = 'events'
     ) AS m ON e.name = m.event
-    WHERE e.name IN (SELECT arrayJoin(names) FROM definitions() WHERE source = 'events')
+    WHERE e.name IN (SELECT arrayJoin(d.names) FROM definitions() WHERE d.source = 'events')
         AND time >= _since(definitions, 'events', windows)
         AND time < _until()
         AND _of_tenant()
         AND time >= _until() - toIntervalDay(windows * interval_days)
-    UNION ALL
+        AND taken
+);
+
+-- Requests and recipe actions are kept as sums. All windows end at one minute of their hour, so of quarter hours only
+-- those that lie at an end, so many whole days before as_of, are cut; in their place are minutes, where those are kept.
+MACRO _days_back(at) AS dateDiff('second', at, toStartOfFifteenMinutes(toStartOfMinute({as_of:DateTime('UTC')}))) / 86400;
+
+MACRO _rolled_up(at, kind, definitions, windows) AS
+toDateTime64(at, 3, 'UTC') >= _since(definitions, kind, windows)
+AND at < toStartOfMinute({as_of:DateTime('UTC')})
+AND _of_tenant();
+
+MACRO _at_an_end(minute) AS
+minute >= _kept_from() AND _days_back(toStartOfFifteenMinutes(minute)) IN (0, 7, 14, 30, 60, 90, 180);
+
+MACRO _request_columns(place) AS
+tenant, user_id, place AS at,
+map('team_id', team_id, 'agent_id', agent_id, 'token_id', token_id, 'user_id', user_id, 'model', model,
+    'operation', operation) AS keys,
+currency AS paid_in, toUInt64(requests) AS total, toUInt64(failed) AS failed, input_tokens, output_tokens, cost, duration_us, toUInt64(0) AS tasks;
+
+MACRO _action_columns(place) AS
+tenant, '' AS user_id, place AS at, map('recipe_id', recipe_id, 'app', app) AS keys,
+'' AS paid_in, toUInt64(actions) AS total, toUInt64(failed) AS failed, 0 AS input_tokens, 0 AS output_tokens, 0 AS cost, 0 AS duration_us, toUInt64(tasks) AS tasks;
+
+-- A row of sums is several (n) requests or actions, of all of which what is calculated with may be missing (without),
+-- and summed is what it comes to. Where a filter asks whether they failed, it is a row of those and one of the others.
+MACRO _of_sums(definitions, windows) AS
+(
     SELECT
-        metric_id, interval_days, calculation, property, texts, ranges, tenant, toDateTime64(at, 3, 'UTC') AS time,
-        user_id,
+        metric_id, interval_days, calculation, property, filters, tenant, toDateTime64(at, 3, 'UTC') AS time, user_id,
         CAST(
-            map('team_id', _key(team_id), 'agent_id', _key(agent_id), 'token_id', _key(token_id),
-                'user_id', _key(user_id), 'model', _key(model), 'operation', _key(operation), 'failed', part.2),
+            mapUpdate(mapApply((name, value) -> (name, _key(value)), keys), map('failed', part.2)),
             'Map(LowCardinality(String), String)') AS properties,
-        false AS is_event, part.1 AS n,
-        if(property = 'cost' AND calculation != 'count' AND paid_in = '', n, 0) AS without,
+        part.1 AS n,
+        if(property = 'cost' AND calculation != 'count' AND paid_in = '', part.1, 0) AS without,
         multiIf(
             calculation = 'count', toDecimal256(0, 18),
-            property = 'requests', toDecimal256(n, 18),
+            property IN ('requests', 'actions'), toDecimal256(part.1, 18),
+            property = 'tasks', toDecimal256(if(part.2 = 'b1', 0, tasks), 18),  -- no task has failed
             property = 'input_tokens', toDecimal256(input_tokens, 18),
             property = 'output_tokens', toDecimal256(output_tokens, 18),
             property = 'total_tokens', toDecimal256(input_tokens, 18) + toDecimal256(output_tokens, 18),
             property = 'cost', toDecimal256(cost, 18),
-            toDecimal256(duration_us, 18)) AS summed,
-        if(calculation != 'count' AND property = 'duration_ms', 1000, 1) AS divisor
+            toDecimal256(duration_us, 18) / 1000) AS summed
     FROM
     (
-        SELECT *, arrayJoin(_failed_or_not(requests)) AS part
+        SELECT
+            *,
+            arrayJoin(if(
+                arrayExists(f -> f.path = 'failed', filters),
+                [(failed, 'b1'), (toUInt64(total - failed), 'b0')],
+                [(total, 'b0')])) AS part
         FROM
         (
-            SELECT
-                0 AS by_minute, quarter AS at, tenant, team_id, agent_id, token_id, user_id, model, operation,
-                currency AS paid_in, requests, failed, input_tokens, output_tokens, cost, duration_us
-            FROM requests_15m
-            WHERE toDateTime64(quarter, 3, 'UTC') >= _since(definitions, 'requests', windows)
-                AND quarter < toStartOfMinute({as_of:DateTime('UTC')})
-                AND _of_tenant()
+            SELECT 'requests' AS kind, 0 AS by_minute, _request_columns(quarter)
+            FROM requests_15m WHERE _rolled_up(quarter, 'requests', definitions, windows)
             UNION ALL
-            SELECT
-                1 AS by_minute, minute AS at, tenant, team_id, agent_id, token_id, user_id, model, operation,
-                currency AS paid_in, requests, failed, input_tokens, output_tokens, cost, duration_us
-            FROM requests_1m
-            WHERE toDateTime64(minute, 3, 'UTC') >= _since(definitions, 'requests', windows)
-                AND minute < toStartOfMinute({as_of:DateTime('UTC')})
-                AND minute >= _kept_from()
-                AND _at_an_end(toStartOfFifteenMinutes(minute))
-                AND _of_tenant()
+            SELECT 'requests' AS kind, 1 AS by_minute, _request_columns(minute)
+            FROM requests_1m WHERE _rolled_up(minute, 'requests', definitions, windows) AND _at_an_end(minute)
+            UNION ALL
+            SELECT 'actions' AS kind, 0 AS by_minute, _action_columns(quarter)
+            FROM tasks_15m WHERE _rolled_up(quarter, 'actions', definitions, windows)
+            UNION ALL
+            SELECT 'actions' AS kind, 1 AS by_minute, _action_columns(minute)
+            FROM tasks_1m WHERE _rolled_up(minute, 'actions', definitions, windows) AND _at_an_end(minute)
         ) AS r
-        CROSS JOIN
+        INNER JOIN
         (
-            SELECT metric_id, interval_days, calculation, property, currency AS wanted, texts, ranges
-            FROM definitions() WHERE source = 'requests'
-        ) AS m
-        WHERE by_minute = _is_cut(toStartOfFifteenMinutes(at), interval_days)
+            SELECT
+                metric_id, d.source AS source, d.interval_days AS interval_days, d.calculation AS calculation,
+                d.property AS property, d.currency AS wanted, arrayConcat(d.texts, d.ranges) AS filters
+            FROM definitions()
+        ) AS m ON r.kind = m.source
+        WHERE by_minute = (
+                toStartOfFifteenMinutes(toStartOfMinute({as_of:DateTime('UTC')})) != toStartOfMinute({as_of:DateTime('UTC')})
+                AND _days_back(toStartOfFifteenMinutes(at)) IN (0, interval_days, 2 * interval_days))
             AND toDateTime64(at, 3, 'UTC') >= _until() - toIntervalDay(windows * interval_days)
             AND (property != 'cost' OR calculation = 'count' OR paid_in IN ('', wanted))
     )
     WHERE n > 0
-    UNION ALL
-    SELECT
-        metric_id, interval_days, calculation, property, texts, ranges, tenant, toDateTime64(at, 3, 'UTC') AS time,
-        '' AS user_id,
-        CAST(
-            map('recipe_id', _key(recipe_id), 'app', _key(app), 'failed', part.2),
-            'Map(LowCardinality(String), String)') AS properties,
-        false AS is_event, part.1 AS n, 0 AS without,
-        multiIf(
-            calculation = 'count', toDecimal256(0, 18),
-            property = 'actions', toDecimal256(n, 18),
-            part.2 = 'b1', toDecimal256(0, 18),  -- no task has failed
-            toDecimal256(tasks, 18)) AS summed,
-        1 AS divisor
-    FROM
-    (
-        SELECT *, arrayJoin(_failed_or_not(actions)) AS part
-        FROM
-        (
-            SELECT 0 AS by_minute, quarter AS at, tenant, recipe_id, app, actions, tasks, failed
-            FROM tasks_15m
-            WHERE toDateTime64(quarter, 3, 'UTC') >= _since(definitions, 'actions', windows)
-                AND quarter < toStartOfMinute({as_of:DateTime('UTC')})
-                AND _of_tenant()
-            UNION ALL
-            SELECT 1 AS by_minute, minute AS at, tenant, recipe_id, app, actions, tasks, failed
-            FROM tasks_1m
-            WHERE toDateTime64(minute, 3, 'UTC') >= _since(definitions, 'actions', windows)
-                AND minute < toStartOfMinute({as_of:DateTime('UTC')})
-                AND minute >= _kept_from()
-                AND _at_an_end(toStartOfFifteenMinutes(minute))
-                AND _of_tenant()
-        ) AS r
-        CROSS JOIN
-        (
-            SELECT metric_id, interval_days, calculation, property, texts, ranges
-            FROM definitions() WHERE source = 'actions'
-        ) AS m
-        WHERE by_minute = _is_cut(toStartOfFifteenMinutes(at), interval_days)
-            AND toDateTime64(at, 3, 'UTC') >= _until() - toIntervalDay(windows * interval_days)
-    )
-    WHERE n > 0
 );
 
--- Those of them that the filters leave: the leaf (v) and the number (x) that are calculated with.
-MACRO _matching(definitions, windows) AS
+-- Those of them that the filters leave: the leaf (v) and the number (x) that are calculated with, and how many of them
+-- add nothing, and why.
+MACRO _matching(definitions, windows, taken) AS
 (
     SELECT
-        metric_id, tenant, time, user_id, properties, calculation, is_event, n, without, divisor,
+        metric_id, tenant, time, user_id, properties, calculation, v, x, n,
         time >= _until() - toIntervalDay(interval_days) AS current,
-        if(calculation = 'count' OR NOT is_event, '', _leaf(property)) AS v,
-        if(is_event, if(calculation IN ('count', 'unique') OR v = '', NULL, _decimal(v)), summed) AS x
-    FROM _candidates(definitions, windows)
-    WHERE (empty(texts) OR arrayAll((t, leaf) -> _holds(t, leaf), texts, arrayMap(t -> _leaf(t.path), texts)))
-        AND (empty(ranges) OR arrayAll(
-            (r, y) -> _within(r, y),
-            ranges,
-            arrayMap(
-                (r, leaf) -> if(r.instant, toDecimal256(_instant(leaf), 18), _decimal(leaf)),
-                ranges,
-                arrayMap(r -> _leaf(r.path), ranges))))
+        without + (v = '' AND is_read) AS missing,
+        v != '' AND x IS NULL AND NOT startsWith(v, 'x') AND calculation != 'unique' AS not_numeric,
+        startsWith(v, 'x') AND calculation != 'unique' AS not_exact
+    FROM
+    (
+        SELECT
+            *, if(summed IS NULL AND calculation != 'unique', _decimal(v), summed) AS x
+        FROM
+        (
+            SELECT
+                *, summed IS NULL AND calculation != 'count' AS is_read,
+                if(calculation = 'count' OR summed IS NOT NULL, '', _leaf(property)) AS v,
+                arrayMap(f -> _leaf(f.path), filters) AS leaves
+            FROM
+            (
+                SELECT * FROM _of_events(definitions, windows, taken)
+                UNION ALL
+                SELECT * FROM _of_sums(definitions, windows)
+            )
+        )
+        WHERE _all_hold()
+    )
 );
 
 -- What a group of them comes to.
@@ -270,34 +247,16 @@ MACRO _calculated() AS
 multiIf(
     any(calculation) = 'count', toDecimal256(sum(n), 18),
     any(calculation) = 'unique', toDecimal256(uniqExactIf(v, calculation = 'unique' AND v != ''), 18),
-    any(calculation) = 'sum', ifNull(sum(x) / any(divisor), toDecimal256(0, 18)),
-    sumIf(n - without, x IS NOT NULL) = 0, NULL,
-    any(calculation) = 'average', _as_written(_double(sum(x) / any(divisor)) / sumIf(n - without, x IS NOT NULL)),
+    any(calculation) = 'sum', ifNull(sum(x), toDecimal256(0, 18)),
+    sum(n) = sum(missing) + sum(not_numeric) + sum(not_exact), NULL,
+    any(calculation) = 'average',
+        _as_written(_double(sum(x)) / (sum(n) - sum(missing) - sum(not_numeric) - sum(not_exact))),
     any(calculation) = 'min', min(x),
     any(calculation) = 'max', max(x),
     _as_written(_double(
         quantilesExactLowIf(0.5, 0.9, 0.95, 0.99)(x, startsWith(calculation, 'p'))[
             transform(any(calculation), ['p50', 'p90', 'p95', 'p99'], [1, 2, 3, 4], 1)]))
 );
-
--- What each window comes to.
-MACRO _windows(definitions) AS
-(
-    SELECT
-        CAST(tenant, 'String') AS tenant, metric_id, current,
-        _calculated() AS amount,
-        sum(n) AS events,
-        sum(without) + countIf(is_event AND calculation != 'count' AND v = '') AS missing,
-        countIf(is_event AND calculation NOT IN ('count', 'unique') AND v != '' AND NOT startsWith(v, 'x') AND x IS NULL)
-            AS not_numeric,
-        countIf(calculation NOT IN ('count', 'unique') AND startsWith(v, 'x')) AS not_exact
-    FROM _matching(definitions, 2)
-    GROUP BY tenant, metric_id, current
-);
-
--- What a calculation comes to of nothing.
-MACRO _of_nothing(calculation) AS
-if(calculation IN ('count', 'sum', 'unique'), toDecimal256(0, 18), NULL);
 
 -- From when on all that is counted is kept: the first of it, or the first day of which nothing has expired.
 MACRO _whole_since(kind) AS
@@ -317,54 +276,57 @@ multiIf(
         WHERE quarter = (SELECT min(quarter) FROM tasks_15m))
 );
 
+-- What a calculation comes to of nothing.
+MACRO _of_nothing(calculation) AS
+if(calculation IN ('count', 'sum', 'unique'), toDecimal256(0, 18), NULL);
+
 -- The answer: a row for each metric and customer that stands, and for whoever else has anything in either window.
 MACRO _values(definitions) AS
 (
     SELECT
-        tenant,
-        metric_id,
-        version,
-        name,
-        format,
-        currency,
-        if(has_current, current_amount, _of_nothing(calculation)) AS value,
-        if(_until() - toIntervalDay(2 * interval_days) < _whole_since(source), NULL,
-            if(has_previous, previous_amount, _of_nothing(calculation))) AS previous,
+        tenant, metric_id, version, d.name AS name, d.format AS format, d.currency AS currency, value, previous,
         if(state = 'ok', _double(value - previous) / abs(_double(previous)) * 100, NULL) AS change_percent,
-        multiIf(value IS NULL OR previous IS NULL, 'none', previous != 0, 'ok', value != 0, 'new', 'none') AS state,
-        events,
-        missing,
-        not_numeric,
-        not_exact
+        state, events, missing, not_numeric, not_exact
     FROM
     (
         SELECT
-            tenant,
-            metric_id,
-            max(kind = 1) AS has_current,
-            max(kind = 0) AS has_previous,
-            anyIf(amount, kind = 1) AS current_amount,
-            anyIf(amount, kind = 0) AS previous_amount,
-            sumIf(events, kind = 1) AS events,
-            sumIf(missing, kind = 1) AS missing,
-            sumIf(not_numeric, kind = 1) AS not_numeric,
-            sumIf(not_exact, kind = 1) AS not_exact
+            *, multiIf(value IS NULL OR previous IS NULL, 'none', previous != 0, 'ok', value != 0, 'new', 'none') AS state
         FROM
         (
-            SELECT tenant, metric_id, toUInt8(current) AS kind, amount, events, missing, not_numeric, not_exact
-            FROM _windows(definitions)
-            UNION ALL
-            SELECT tenant, metric_id, 2 AS kind, NULL AS amount, 0 AS events, 0 AS missing, 0 AS not_numeric, 0 AS not_exact
-            FROM _tenants() AS every
-            CROSS JOIN (SELECT metric_id FROM definitions()) AS m
-            WHERE customer
+            SELECT
+                tenant, metric_id, version, d, events, missing, not_numeric, not_exact,
+                ifNull(this, _of_nothing(d.calculation)) AS value,
+                if(_until() - toIntervalDay(2 * d.interval_days) < _whole_since(d.source), NULL,
+                    ifNull(last, _of_nothing(d.calculation))) AS previous
+            FROM
+            (
+                SELECT
+                    tenant, metric_id,
+                    anyIf(amount, kind = 1) AS this,
+                    anyIf(amount, kind = 0) AS last,
+                    sumIf(of, kind = 1) AS events,
+                    sumIf(absent, kind = 1) AS missing,
+                    sumIf(no_number, kind = 1) AS not_numeric,
+                    sumIf(inexact, kind = 1) AS not_exact
+                FROM
+                (
+                    SELECT
+                        CAST(tenant, 'String') AS tenant, metric_id, toUInt8(current) AS kind,
+                        _calculated() AS amount, sum(n) AS of, sum(missing) AS absent, sum(not_numeric) AS no_number,
+                        sum(not_exact) AS inexact
+                    FROM _matching(definitions, 2, 1)
+                    GROUP BY tenant, metric_id, current
+                    UNION ALL
+                    SELECT tenant, metric_id, 2, NULL, 0, 0, 0, 0
+                    FROM _tenants() AS every
+                    CROSS JOIN (SELECT metric_id FROM definitions()) AS m
+                    WHERE customer
+                )
+                GROUP BY tenant, metric_id
+            ) AS w
+            INNER JOIN definitions() AS m ON w.metric_id = m.metric_id
         )
-        GROUP BY tenant, metric_id
-    ) AS w
-    INNER JOIN
-    (
-        SELECT metric_id, version, name, format, currency, calculation, interval_days, source FROM definitions()
-    ) AS m ON w.metric_id = m.metric_id
+    )
 );
 
 -- A bar for each day of the zone that the window touches: the first and the last are cut by the window, so that bars of
@@ -375,7 +337,7 @@ MACRO _by_day(definitions) AS
         tenant,
         metric_id,
         arrayJoin(arrayFilter(
-            one -> one >= _day(_until() - toIntervalDay(interval_days)),
+            one -> one >= _day(_until() - toIntervalDay(d.interval_days)),
             (
                 SELECT arraySort(groupUniqArray(_day(time)))
                 FROM _times(
@@ -384,23 +346,22 @@ MACRO _by_day(definitions) AS
                     until = {as_of:DateTime('UTC')})
             )
         )) AS day,
-        if(has(days, day), amounts[indexOf(days, day)].1, _of_nothing(calculation)) AS value
+        if(has(days, day), amounts[indexOf(days, day)].1, _of_nothing(d.calculation)) AS value
     FROM
     (
         SELECT tenant, metric_id, groupArray(day) AS days, groupArray(tuple(amount)) AS amounts
         FROM
         (
             SELECT CAST(tenant, 'String') AS tenant, metric_id, _day(time) AS day, _calculated() AS amount
-            FROM _matching(definitions, 1)
+            FROM _matching(definitions, 1, 1)
             GROUP BY tenant, metric_id, day
         )
         GROUP BY tenant, metric_id
     ) AS w
-    INNER JOIN (SELECT metric_id, calculation, interval_days FROM definitions()) AS m ON w.metric_id = m.metric_id
+    INNER JOIN definitions() AS m ON w.metric_id = m.metric_id
 );
 
 -- The metric that was asked for, or all.
 PART _chosen AS
 SELECT * FROM _in_force()
 WHERE {metric:String} = '' OR metric_id = {metric:String};
-
