@@ -171,6 +171,30 @@ def test_who_saves_over_a_newer_version_is_told(browser: Browser, api: Served) -
         shown.complaints[:] = [one for one in shown.complaints if "412" not in one]
 
 
+def test_values_of_filters_stay_what_they_are(browser: Browser, api: Served) -> None:
+    """A text that reads as a number, an empty one, one of two lines: saved again, the same."""
+    admin = api.let(Role.ADMIN, ALL)
+    filters = [
+        {"property": "a", "operator": "in", "value": ["200", 200, True, "true", "", "x\ny", '"']},
+        {"property": "b", "operator": "exact", "value": ""},
+        {"property": "c", "operator": "is_not", "value": "1e5"},
+        {"property": "d", "operator": "contains", "value": '"quoted"'},
+        {"property": "e", "operator": "is_set"},
+    ]
+    sent = {"name": "Odd", "interval_days": 7, "match": ["login"], "filters": filters}
+    headers = {"Content-Type": "application/json"}
+    text = json.dumps(sent).encode()
+    made = api.get("/v1/metrics/odd", who=admin, method="PUT", headers=headers, body=text)
+    assert made.status == 201
+    with screen(browser, f"http://127.0.0.1:{api.port}", admin) as shown:
+        shown.show("tab=metrics&metric=odd")
+        expect(shown.page.get_by_role("textbox", name="Name")).to_have_value("Odd")
+        shown.page.get_by_role("textbox", name="Name").fill("Odd ones")
+        shown.page.get_by_role("button", name="Save", exact=True).click()
+        expect(shown.page.locator(".told")).to_contain_text("(version 2)", timeout=WAIT_MS)
+    assert api.get("/v1/metrics/odd", who=admin).json["filters"] == filters
+
+
 def test_a_manager_sees_values_of_their_own_and_no_definitions(
     browser: Browser, api: Served
 ) -> None:

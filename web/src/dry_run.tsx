@@ -52,10 +52,12 @@ export function DryRun({ draft, names, refuse }: { draft: Draft; names: Map<stri
         <small>{isWaiting ? "asking…" : found ? "of what is kept, nothing is saved yet" : ""}</small>
       </header>
       <p class="muted">{sentence(draft)}</p>
-      {refused && body ? <p class="why">{refused}</p> : !found ? <p class="empty">Choose an event, and its values for your customers are here at once.</p> : <Outcome found={found} draft={draft} names={names} />}
+      {refused && body ? <p class="why">{refused}</p> : !found ? <p class="empty">{body ? "Asking what it comes to…" : invitation(draft)}</p> : <Outcome found={found} draft={draft} names={names} />}
     </section>
   );
 }
+
+const invitation = (draft: Draft): string => (draft.source !== "events" || draft.match.some(Boolean) ? "Say the rest of it, and what it comes to is here." : "Choose an event, and its values for your customers are here at once.");
 
 function Outcome({ found, draft, names }: { found: Found; draft: Draft; names: Map<string, string> }) {
   const currency = draft.format === "currency" ? draft.currency : "";
@@ -153,7 +155,7 @@ function Funnel({ found }: { found: Found }) {
 }
 
 function Kinds({ of }: { of: Property & { sentence: string } }) {
-  const odd = Object.entries(of.examples).filter(([kind]) => kind !== "number" && kind !== "missing");
+  const odd = Object.entries(of.examples).filter(([kind]) => kind !== "number");
   return (
     <p class="kinds">
       {of.sentence}

@@ -97,10 +97,14 @@ const isText = (operator: string): boolean => /contains|regex/.test(operator);
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 const DATE = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2})$/;
 
+/** A text in quotes, as JSON has it: a text whatever it reads as, an empty one, one of several lines. */
+const QUOTED = /^"(?:[^"\\]|\\.)*"$/;
+
 /** As what a text is taken. */
 export function kindOf(text: string, operator: string, kind: Kind): Exclude<Kind, "auto"> {
   if (isText(operator)) return "text";
   if (kind !== "auto") return kind;
+  if (QUOTED.test(text.trim())) return "text";
   if (NUMBER.test(text.trim())) return "number";
   if (text.trim() === "true" || text.trim() === "false") return "boolean";
   return DATE.test(text.trim()) ? "date" : "text";
@@ -118,7 +122,15 @@ function operand(text: string, { operator, kind }: Condition): unknown {
     case "date":
       return { date: text.trim() };
     default:
-      return text;
+      return kind === "auto" && !isText(operator) && QUOTED.test(text.trim()) ? unquoted(text.trim()) : text;
+  }
+}
+
+function unquoted(text: string): string {
+  try {
+    return JSON.parse(text) as string;
+  } catch {
+    return text;
   }
 }
 
@@ -151,13 +163,17 @@ function shownOperand(value: Operand | undefined): { kind: Kind; text: string } 
   return { kind: "text", text: value ?? "" };
 }
 
+const readsAsItself = (text: string, operator: string): boolean => text !== "" && !text.includes("\n") && !QUOTED.test(text.trim()) && kindOf(text, operator, "auto") === "text";
+
 export function draftOf(of: Definition): Draft {
   const filters = (of.filters ?? []).map(({ property, operator, value }) => {
     const values = Array.isArray(value) ? value.map(shownOperand) : [shownOperand(value)];
     const kinds = new Set(values.map((one) => one.kind));
-    // Values of several kinds: each as it reads, unless one would read as another.
-    const kind = kinds.size === 1 ? ([...kinds][0] ?? "auto") : "auto";
-    return { property, operator, kind, text: values.map((one) => one.text).join("\n") };
+    const isPlain = isUnary(operator) || isText(operator) || values.every((one) => one.text !== "" && !one.text.includes("\n"));
+    // Else each as it reads, texts that would read as something else in quotes.
+    const kind = kinds.size === 1 && isPlain ? ([...kinds][0] ?? "auto") : "auto";
+    const text = values.map((one) => (kind === "auto" && one.kind === "text" && !readsAsItself(one.text, operator) ? JSON.stringify(one.text) : one.text));
+    return { property, operator, kind, text: text.join("\n") };
   });
   return {
     id: of.metric_id,
