@@ -98,7 +98,7 @@ def _forgotten(scenario: Scenario, world: World) -> World:
     store = store._replace(intents=intents)
     world = world._replace(store=store, kafka=world.kafka._replace(offsets=offsets))
     a, b = (
-        w if w.offsets is None else w._replace(offsets=_telling(w.offsets, covered))
+        w if w.offsets is None or w.early else w._replace(offsets=_telling(w.offsets, covered))
         for w in world.workers
     )
     world = world._replace(workers=(a, b))
@@ -138,12 +138,22 @@ def _sendable(world: World) -> Iterator[Members]:
     for worker in world.workers:
         if worker.flow is not None:
             yield worker.flow.members
+        if worker.early is not None:  # where its ledger was read, its group may still be open
+            yield from (intent.members for intent in worker.early[0] if intent is not None)
+            yield from _named(worker.offsets or ())
     for write in world.late_writes:
         if isinstance(write, Insert):
             yield write.token
         elif isinstance(write, RecordIntents):
             for _, intent in write.rows:
                 yield intent.members
+
+
+def _named(offsets: tuple[Offset, ...]) -> Iterator[Members]:
+    for offset in offsets:
+        _, named = (None, None) if offset is None else read_commit(*offset, INCARNATION)
+        if named is not None:
+            yield named.members
 
 
 # The group ---------------------------------------------------------------------------------------

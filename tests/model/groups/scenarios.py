@@ -36,5 +36,8 @@ LARGE = {
     "store put back": Scenario(faults=once("crash", "restore")),
     "store put back, two records": Scenario((2, 1), faults=once("restore"), in_all=1, tables=1),
     "ledgers read one after the other": Scenario(faults=once("crash"), in_all=1, torn=True),
+    "ledgers read one after the other, expelled": Scenario(
+        faults=once("kick"), in_all=1, torn=True
+    ),
     "two records": Scenario((2, 2), faults=once("kick"), in_all=1),
 }
