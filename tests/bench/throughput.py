@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tests.bench.bed import Bed, Clock, script
 from tests.bench.measure import Spread, peak_mib
 from tests.bench.workload import WORKLOADS, Loaded
+from tests.support.harness.readers import SETTINGS
 
 
 class Counted(NamedTuple):
@@ -29,13 +30,16 @@ class Measured:
 
     loaded: Loaded
     counted: list[Counted] = field(default_factory=list)
+    """With the reader that is the last of `SETTINGS`."""
+    python: list[Counted] = field(default_factory=list)
+    """With the Python reader, where there is another."""
     bare_us: list[float] = field(default_factory=list)
     faust_us: list[float] = field(default_factory=list)
 
 
-def worker(bed: Bed, loaded: Loaded) -> Counted:
+def worker(bed: Bed, loaded: Loaded, reader: str = SETTINGS[-1]) -> Counted:
     """Count a whole topic with one worker."""
-    with bed.run(loaded.prefix) as run:
+    with bed.run(loaded.prefix, USAGE_READER=reader) as run:
         process = run.worker()
         run.await_reading(process)
         clock = Clock.start(process.pid, run.store.process.pid)
@@ -65,13 +69,15 @@ def contender(bed: Bed, loaded: Loaded, name: str, events: int, *more: str) -> f
 
 
 def cpu(bed: Bed) -> list[str]:
-    """The worker, bare aiokafka and documented Faust, in turn, on each workload."""
+    """The worker by each reader, bare aiokafka and documented Faust, in turn, on each workload."""
     found = []
     for kind in WORKLOADS:
         measured = Measured(bed.loaded(kind))
         for number in range(bed.scale.runs):
             loaded = measured.loaded
             measured.counted.append(worker(bed, loaded))
+            if len(SETTINGS) > 1:
+                measured.python.append(worker(bed, loaded, "python"))
             measured.bare_us.append(contender(bed, loaded, "bare", loaded.events))
             name = f"documented-{loaded.prefix}{number}"
             events = bed.scale.faust_events
@@ -92,24 +98,36 @@ def _cpu_table(bed: Bed, found: Sequence[Measured]) -> list[str]:
         ),
         "",
         (
-            "| rows per event | worker, everything on | store beside it "
+            f"| rows per event | worker, everything on, {SETTINGS[-1]} reader "
+            "| Python reader, ÷ that one | its peak memory | store beside it "
             "| bare aiokafka, msgspec, dict | Faust as documented "
             "| Faust ÷ worker | worker's peak memory | events per chunk |"
         ),
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for one in found:
         worker_us = Spread.of([c.worker_us for c in one.counted])
         store_us = Spread.of([c.store_us for c in one.counted])
         faust_us = Spread.of(one.faust_us)
         lines.append(
-            f"| {one.loaded.rows_per_event:.2f} | {worker_us.text()} | {store_us.text()} "
+            f"| {one.loaded.rows_per_event:.2f} | {worker_us.text()} | {_python(one, worker_us)} "
+            f"| {store_us.text()} "
             f"| {Spread.of(one.bare_us).text()} | {faust_us.text(0)} "
             f"| {faust_us.median / worker_us.median:.0f} "
             f"| {max(c.peak_mib for c in one.counted)} MiB "
             f"| {sum(c.chunk_events for c in one.counted) / len(one.counted):,.0f} |"
         )
     return lines
+
+
+def _python(one: Measured, compiled_us: Spread) -> str:
+    """Two cells: what the Python reader takes, and how many times as much; its peak memory."""
+    if not one.python:
+        return "| "
+    python_us = Spread.of([counted.worker_us for counted in one.python])
+    ratio = python_us.median / compiled_us.median
+    peak = max(counted.peak_mib for counted in one.python)
+    return f"{python_us.text()}, ÷ {ratio:.1f} | {peak} MiB"
 
 
 def partitions(bed: Bed) -> list[str]:

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from tests.support.harness import hooks
+from tests.support.harness.readers import SETTINGS
 from tests.support.harness.scene import Scene
 
 # Each moment once: where one step ends and the next begins nothing happens between, but for the
@@ -30,9 +31,9 @@ EVENTS = 400
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
 
-def die_at(scene: Scene, point: str, times: int) -> None:
+def die_at(scene: Scene, point: str, times: int, **more: str) -> None:
     """Run a worker that kills itself at a point."""
-    worker = scene.worker(**hooks.environment(point, times))
+    worker = scene.worker(**hooks.environment(point, times), **more)
     scene.await_end(worker, -signal.SIGKILL)
 
 
@@ -62,11 +63,14 @@ def test_exact_after_a_kill_in_the_middle_of_work(scene: Scene, point: str) -> N
 
 @pytest.mark.timeout(600)
 def test_exact_after_a_kill_at_every_step_of_a_replay(scene: Scene) -> None:
-    """Each worker replays what the one before left, and dies one step further on."""
+    """Each worker replays what the one before left, and dies one step further on.
+
+    They read with each reader in turn: what one has intended, the other makes again to the byte.
+    """
     scene.set_up(partitions=2)
     scene.send(EVENTS, bad=0.1)
-    for point in POINTS:
-        die_at(scene, point, times=1)
-        scene.send(20, seed=POINTS.index(point) + 10)
+    for number, point in enumerate(POINTS):
+        die_at(scene, point, times=1, USAGE_READER=SETTINGS[number % len(SETTINGS)])
+        scene.send(20, seed=number + 10)
     scene.worker()
     scene.check()
