@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from pipeline import facts
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import engine_zones, views
+from pipeline.clickhouse.schema import engine_zones, old_latency, views
 from pipeline.clickhouse.schema.migrate import check
 from pipeline.errors import UsageError
 from pipeline.facts.readers import readers
@@ -218,7 +218,9 @@ class Process:
         zones = engine_zones.compare(store)
         if zones.wrong:
             log.warning("%s", zones.sentence)
-        if outdated := views.outdated(store, views.shipped(zones.shifts)):
+        has_old = old_latency.may_be_there(store)
+        shipped = views.shipped(zones.shifts, old_latency=has_old)
+        if outdated := views.outdated(store, shipped):
             log.warning(
                 "%d views are not of this release, or not for the server's time zones (%s); "
                 "run: usage migrate",

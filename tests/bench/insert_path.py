@@ -32,6 +32,7 @@ SHAPES = {"1.0": (100_000, 2), "0.2": (20_000, 1), "0.02": (2_000, 1)}
 """Rolled-up rows per event: how many users, and over how many minutes."""
 
 OTHER_SUMS = {"first_minute": "min", "last_minute": "max", "latency": "groupArrayArray"}
+ALL = "requests|totals|users"
 LATENCY_TABLES = ("requests_1m", "requests_15m")
 
 _MEASURE = re.compile(
@@ -227,15 +228,17 @@ def main() -> None:
         own.start()
         try:
             print("\nworker + store, µs of CPU per row; time of an insert, by rows per event\n")
-            measure(own, "as migrated, added up", statements(), dictionaries, summed)
             measure(own, "as migrated", statements(), dictionaries)
-            old = statements(only="requests|latency", before="thin")
-            measure(own, "with tables of latency", old, dictionaries)
             measure(own, "sent as String", statements(), as_strings(REQUESTS.columns))
             measure(own, "stored as String", statements(strings), as_strings(REQUESTS.columns))
             measure(own, "no fsync", statements(unsynced), dictionaries)
             measure(own, "views group", statements(grouped), dictionaries)
             measure(own, "no latency", without_latency(), dictionaries)
+            print("\nthe same, all tables of requests\n")
+            old = statements(only=f"{ALL}|latency", before="thin")
+            measure(own, "with tables of latency", old, dictionaries)
+            measure(own, "as migrated", statements(only=ALL), dictionaries)
+            measure(own, "as migrated, added up", statements(only=ALL), dictionaries, summed)
             print("\none insert of 100 rows, store CPU and time\n")
             small(own, "as migrated", statements())
             small(own, "no fsync", statements(unsynced))

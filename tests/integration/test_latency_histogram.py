@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import files, resources, views
+from pipeline.clickhouse.schema import engine_zones, files, old_latency, resources, views
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.facts.added_up import added_up
 from pipeline.facts.columns import column
@@ -198,6 +198,15 @@ def test_a_store_of_before_answers_the_same(store: EmbeddedStore) -> None:
             insert(place, "acme", "embeddings", durations[::2])
         migrate(old, own)
         assert old.query("SELECT sum(length(latency)) FROM requests_15m") == [(0,)]
+        for place, has_old in ((fresh, False), (old, True)):
+            assert old_latency.may_be_there(place) == has_old
+            made = "SELECT create_table_query FROM system.tables WHERE name = 'request_summary'"
+            [(text,)] = place.query(f"{made} AND database = currentDatabase()")
+            assert ("latency_15m" in text) == has_old
+            shifts = engine_zones.compare(place).shifts
+            for told, outdated in ((has_old, []), (not has_old, ["request_summary"])):
+                shipped = views.shipped(shifts, old_latency=told)
+                assert views.outdated(place, shipped) == outdated
         assert summary(old, "acme") == summary(fresh, "acme")
         for place in (fresh, old):  # into the same rows
             insert(place, "acme", "chat", durations[:99])

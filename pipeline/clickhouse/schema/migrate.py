@@ -26,6 +26,7 @@ from pipeline.clickhouse.schema import (
     engine_zones,
     files,
     lock,
+    old_latency,
     resources,
     retention,
     table_settings,
@@ -188,13 +189,15 @@ def _apply(
         _run(store, migration.statements(cluster), held)
         held.renew()
         _record(store, migration)
+    _run(store, old_latency.statements(store, missing, cluster), held)
     _run(store, table_settings.statements(store, cluster), held)
     _run(store, retention.statements(store, settings, cluster), held)
     if any(migration.name == "zones" for migration in release.migrations):
         zones.load(store, held.renew)
     shown = release.views
     if shown is None:
-        shown = views.shipped(engine_zones.compare(store).shifts)
+        shifts = engine_zones.compare(store).shifts
+        shown = views.shipped(shifts, old_latency=old_latency.may_be_there(store))
     days = settings.keep_minute_rows, settings.keep_product_events_days
     changes = views.changes(store, shown, *days)
     _run(store, changes.statements(cluster, *days), held)

@@ -126,18 +126,23 @@ class Changes(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def shipped(shifts: Shifts = ()) -> tuple[View, ...]:
-    """The views of this release, for a store that has the days of these zones otherwise."""
-    return read(resources.views(), shifts)
+def shipped(shifts: Shifts = (), *, old_latency: bool = False) -> tuple[View, ...]:
+    """The views of this release, for a store that has the days of these zones otherwise.
+
+    ``old_latency``: and requests of before rows told how long they took.
+    """
+    return read(resources.views(), shifts, old_latency=old_latency)
 
 
-def read(folder: Path, shifts: Shifts = ()) -> tuple[View, ...]:
+def read(folder: Path, shifts: Shifts = (), *, old_latency: bool = False) -> tuple[View, ...]:
     """Read a folder's views, by name; what they are made of is in its folder ``_parts``.
 
     Raises:
         MigrationError: a file does not hold the one view that it is named after.
     """
     macros, selects = pieces(folder, shifts)
+    if old_latency:
+        selects["_latency"] += f"\nUNION ALL\n{selects['_old_latency']}"
     return tuple(_view(path, macros, selects) for path in sorted(folder.glob("*.sql")))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.clickhouse.schema import engine_zones, views
+from pipeline.clickhouse.schema import engine_zones, old_latency, views
 from pipeline.operate.audit.report import Check, Finding
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def check(store: Store) -> Check:
     A zone that no view can set right is a note: nothing in the store is damaged.
     """
     zones = engine_zones.compare(store)
-    shipped = views.shipped(zones.shifts)
+    shipped = views.shipped(zones.shifts, old_latency=old_latency.may_be_there(store))
     found = [
         Finding(
             "view",

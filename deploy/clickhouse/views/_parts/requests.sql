@@ -105,8 +105,8 @@ SELECT
 FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant();
 
--- How long requests in [since, until) took: in the rows, and in the tables of before they had it. A place is the
--- kind of the operation and the bucket of the duration, in one small number: by that they are added up fast.
+-- How long requests in [since, until) took. A place is the kind of the operation and the bucket of the duration, in one
+-- small number: by that they are added up fast.
 PART _latency AS
 WITH _range()
 SELECT kind_place + _bucket_of(entry) AS place, _requests_of(entry) AS requests
@@ -123,8 +123,10 @@ FROM
     SELECT toUInt16(_latency_kind() * 1024) AS kind_place, latency FROM requests_1m
     WHERE _at_the_ends() AND _of_tenant() AND _of_token()
 )
-ARRAY JOIN latency AS entry
-UNION ALL
+ARRAY JOIN latency AS entry;
+
+-- What `usage migrate` adds to it, where a store has requests of before rows told it.
+PART _old_latency AS
 SELECT _old_latency_kind() * 1024 + bucket AS place, requests
 FROM latency_15m
 WHERE _in_quarters() AND _of_tenant() AND _of_token()
