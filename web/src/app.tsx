@@ -3,7 +3,7 @@
 import { Fragment, render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { isByMonth, type News, useAnswer, useNews } from "./answers";
-import { type Fresh, get, type Me, type Organization, type Panel, Refused } from "./api";
+import { type Answer, type Fresh, get, type Me, type Organization, type Panel, Refused } from "./api";
 import { Filters } from "./filters";
 import { Breakdown } from "./breakdown";
 import { LagCard, Letters } from "./health";
@@ -79,14 +79,18 @@ function Inside({ known, state, news: { count: news, asOf } }: { known: Known; s
   const mayDefine = hasMetrics && me.role === "admin" && me.scope === "*";
   const tabs = withDefinitions([...new Map(panels.map((panel) => [panel.tab, panel.tab_title]))], mayDefine);
   const tab = tabs.some(([name]) => name === state.tab) ? state.tab : (tabs[0]?.[0] ?? "");
-  const here = { ...state, tab };
+  const here = useMemo(() => ({ ...state, tab }), [state, tab]);
   const isOne = Boolean(state.tenant) || (me.scope !== "*" && me.scope.length === 1);
   const scope = state.token ? "token" : isOne ? "tenant" : "all";
-  const shown = [...moving(tab, panels), ...panels.filter((panel) => panel.tab === tab && (panel.scope === null || panel.scope === scope))];
+  const shown = useMemo(
+    () => [...moving(tab, panels), ...panels.filter((panel) => panel.tab === tab && (panel.scope === null || panel.scope === scope))],
+    [tab, panels, scope],
+  );
   const title = tabs.find(([name]) => name === tab)?.[1] ?? "Usage";
   const names = useMemo(() => new Map(organizations.map((one) => [one.tenant, one.name])), [organizations]);
   const definitions = useDefinitions(mayDefine && DEFINED.includes(tab));
   const values = useAnswer(hasMetrics && tab === "customers" ? valuesOf("") : "", news).answer;
+  const withColumns = useMemo(() => values && ((answer: Answer) => withMetrics(answer, values)), [values]);
   const breakdown = panels.find((panel) => panel.view === "metric_breakdown") ?? null;
   const customer = names.get(state.customer) ?? state.customer;
   useEffect(() => {
@@ -142,8 +146,8 @@ function Inside({ known, state, news: { count: news, asOf } }: { known: Known; s
                   madeOf={breakdown && ((name) => <Breakdown key={here.metric} panel={breakdown} state={here} news={news} names={names} name={name} match={matchOf(definitions.list, here.metric)} />)}
                 />
               )
-            ) : panel.view === "customers" && values ? (
-              <Card key={panel.id} panel={panel} state={here} news={news} names={names} extend={(answer) => withMetrics(answer, values)} />
+            ) : panel.view === "customers" && withColumns ? (
+              <Card key={panel.id} panel={panel} state={here} news={news} names={names} extend={withColumns} />
             ) : (
               <Fragment key={panel.id}>
                 <Card panel={panel} state={here} news={news} names={names} />

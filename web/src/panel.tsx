@@ -1,6 +1,7 @@
 // One panel: its question, and the answer as numbers, a chart or a table.
 
 import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
 import { before, question, useAnswer } from "./answers";
 import type { Answer, Panel, Refused } from "./api";
 import { Bars } from "./bars";
@@ -9,6 +10,7 @@ import { ago } from "./numbers";
 import { type State, usePart } from "./state";
 import { Stats } from "./stats";
 import { Table } from "./table";
+import { useInTurn } from "./turns";
 
 type Props = {
   panel: Panel;
@@ -26,10 +28,16 @@ export function Card({ panel, state, news, names, extend, more, beside }: Props)
   const path = question(panel, state, more);
   const { answer, refused, isWaiting } = useAnswer(path, news);
   const [isTable, toggle] = usePart(panel.id, "table");
-  const whole = answer && extend ? extend(answer) : answer;
+  const known = useInTurn(names);
+  const whole = useMemo(() => (answer && extend ? extend(answer) : answer), [answer, extend]);
   const then = answer && !isTable && (panel.kind === "stat" || panel.kind === "line") ? before(answer) : null;
   const earlier = useAnswer(then ? question(panel, state, then) : "", news);
   const isDrawn = panel.kind === "line" || panel.kind === "bar";
+  // Of a hundred rows nothing is made anew because something else on the page changed.
+  const body = useMemo(
+    () => <Body panel={panel} whole={whole} earlier={then && earlier.answer} refused={refused} isTable={Boolean(isTable)} state={state} names={known} />,
+    [panel, whole, Boolean(then), earlier.answer, refused, isTable, state, known],
+  );
   return (
     <section class={`card ${panel.kind} width-${panel.width} height-${panel.height}`} aria-labelledby={panel.id} aria-busy={isWaiting || Boolean(then && earlier.isWaiting)} data-panel={panel.id}>
       <header>
@@ -48,24 +56,22 @@ export function Card({ panel, state, news, names, extend, more, beside }: Props)
         </span>
       </header>
       {beside && <div class="narrow">{beside}</div>}
-      {refused ? (
-        <Why refused={refused} />
-      ) : !whole ? (
-        <div class="waiting" />
-      ) : isEmpty(panel, whole) ? (
-        <Empty panel={panel} answer={whole} state={state} />
-      ) : panel.kind === "stat" ? (
-        <Stats panel={panel} answer={whole} earlier={then && earlier.answer} state={state} />
-      ) : panel.kind === "table" || isTable ? (
-        <Table panel={panel} answer={whole} state={state} names={names} isWhole={Boolean(isTable)} />
-      ) : panel.kind === "line" || panel.x === "month" ? (
-        <Drawn panel={panel} answer={whole} earlier={then && earlier.answer} state={state} />
-      ) : (
-        <Bars panel={panel} answer={whole} state={state} />
-      )}
+      {body}
       <Runbook alerts={RUNBOOK[panel.id] ?? []} />
     </section>
   );
+}
+
+type Content = { panel: Panel; whole: Answer | null; earlier: Answer | null; refused: Refused | null; isTable: boolean; state: State; names: Map<string, string> };
+
+function Body({ panel, whole, earlier, refused, isTable, state, names }: Content) {
+  if (refused) return <Why refused={refused} />;
+  if (!whole) return <div class="waiting" />;
+  if (isEmpty(panel, whole)) return <Empty panel={panel} answer={whole} state={state} />;
+  if (panel.kind === "stat") return <Stats panel={panel} answer={whole} earlier={earlier} state={state} />;
+  if (panel.kind === "table" || isTable) return <Table panel={panel} answer={whole} state={state} names={names} isWhole={isTable} />;
+  if (panel.kind === "line" || panel.x === "month") return <Drawn panel={panel} answer={whole} earlier={earlier} state={state} />;
+  return <Bars panel={panel} answer={whole} state={state} />;
 }
 
 function isEmpty(panel: Panel, answer: Answer): boolean {

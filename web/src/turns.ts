@@ -1,5 +1,7 @@
 // Charts are drawn one after the other, each in a task of its own: who types or scrolls waits for one at most.
 
+import { useEffect, useRef, useState } from "preact/hooks";
+
 type Charts = typeof import("./charts.js");
 let loading: Promise<Charts> | null = null;
 
@@ -11,6 +13,17 @@ export const charts = (): Promise<Charts> => (loading ??= import("./charts.js").
 let last: Promise<void> = Promise.resolve();
 
 /** Do it after what is waiting already. */
-export function inTurn(work: () => Promise<void>): void {
+export function inTurn(work: () => Promise<unknown>): void {
   last = last.then(work).catch(reportError).then(rest);
+}
+
+/** A value, taken over from the page in a turn of its own: many that use it do not all change at once. */
+export function useInTurn<T>(value: T): T {
+  const [own, take] = useState(value);
+  const isGone = useRef(false);
+  useEffect(() => () => void (isGone.current = true), []);
+  useEffect(() => {
+    if (own !== value) inTurn(async () => isGone.current || take(value));
+  }, [value]);
+  return own;
 }
