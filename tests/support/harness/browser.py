@@ -20,7 +20,7 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 
 
 @contextmanager
