@@ -20,7 +20,7 @@ if [ "${2-}" = check ]; then
     cargo test --quiet --locked
     exit
 fi
-if ! { ./lock.sh && "$bin/maturin" build --quiet --release --out "$folder"; }; then
+if ! { ./lock.sh && "$bin/maturin" build --quiet --release --locked --out "$folder"; }; then
     echo "the compiled reader does not build here: events are read in Python" >&2
     [ -z "${CI-}" ]
     exit
