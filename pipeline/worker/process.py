@@ -117,7 +117,6 @@ class Process:
     async def _serve(self, store: Store) -> None:
         settings = self._settings
         self._readers = readers(settings.reader)
-        log.info("%s", self._readers.sentence)
         topics_read = [settings.topic(topic) for topic in self._readers.raw_topics]
         self._raw = RawFetches(self._readers.library, topics_read)
         async with _Producer(settings) as producer:
@@ -128,6 +127,7 @@ class Process:
             await asyncio.to_thread(group_watch.refuse_new_protocol, settings)
             server = self._server()
             server.start()
+            log.info("%s", self._readers.sentence)
             app.work.standing.unassigned_at = asyncio.get_running_loop().time()
             flushing = asyncio.create_task(self._to_its_end(app.work.flush_forever()))
             starting = asyncio.create_task(self._to_its_end(app.start()))
