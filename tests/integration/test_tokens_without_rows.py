@@ -66,7 +66,7 @@ def test_killed_on_the_logs_write_nothing_is_lost(own: EmbeddedStore) -> None:
     for number in range(4):
         token = f"t{number}"
         with ThreadPoolExecutor(1) as killer:
-            killed = killer.submit(_kill_on_write, own)
+            killed = killer.submit(_kill_on_write, own, _log_sizes(own))
             with suppress(StoreUnavailable):  # or it was done before the kill came
                 chain.insert(rows(30), token)
             killed.result()
@@ -75,12 +75,14 @@ def test_killed_on_the_logs_write_nothing_is_lost(own: EmbeddedStore) -> None:
         assert chain.sums() == (60 + 30 * number,) * 2
 
 
-def _kill_on_write(store: EmbeddedStore) -> None:
-    """Kill the store as soon as one of its deduplication logs grows."""
-    logs = list(store.data.rglob("deduplication_log_*.txt"))
-    sizes = [log.stat().st_size for log in logs]
+def _log_sizes(store: EmbeddedStore) -> dict[Path, int]:
+    return {log: log.stat().st_size for log in store.data.rglob("deduplication_log_*.txt")}
+
+
+def _kill_on_write(store: EmbeddedStore, before: dict[Path, int]) -> None:
+    """Kill the store as soon as one of its deduplication logs has grown."""
     deadline = time.monotonic() + 20
-    while [log.stat().st_size for log in logs] == sizes:
+    while all(log.stat().st_size == size for log, size in before.items()):
         assert time.monotonic() < deadline, "no log grew"
     store.kill9()
 
