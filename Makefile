@@ -18,10 +18,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
-run: $(VENV)/run.stamp $(VENV)/native.stamp ## start everything on this machine and watch it count (Ctrl-C ends it)
+run: $(VENV)/run.stamp ## start everything on this machine and watch it count (Ctrl-C ends it)
 	@$(BIN)/usage run
 
-native: $(VENV)/native.stamp ## build the compiled reader, where cargo is; `make run` and `make test` do
+native: $(VENV)/native.stamp ## build the compiled reader, where cargo is; `make test` does
 
 dist: $(VENV)/dev.stamp ## wheels of the program, and of the compiled reader where cargo is, in dist/
 	$(BIN)/uv build --quiet --wheel --out-dir dist
