@@ -13,10 +13,9 @@ from pipeline.facts.bulk.path import nothing
 from pipeline.facts.event_type import EventType, State
 from pipeline.facts.exact.decide import Counted, Decider, Verdict
 from pipeline.facts.exact.reasons import Refused
-from pipeline.facts.exact.times import arrival_minute
-from pipeline.facts.interface import Facts, Log, Record, origin, parsed, widened
+from pipeline.facts.interface import Facts, Log, Record, parsed, widened
 from pipeline.facts.python_facts import PythonFacts, own
-from pipeline.facts.repeats.seen import CONFLICT, Seen
+from pipeline.facts.repeats.seen import Seen
 from pipeline.facts.rules import Rules
 from pipeline.facts.set_aside import rejection
 
@@ -29,7 +28,7 @@ class InOrder:
 
     def __init__(self, known: EventType, state: State, rules: Rules, partition: int) -> None:
         self.head = known.head
-        self._known = known
+        self._type = known.type
         self._state = state
         self._decider = Decider(known, rules, partition)
         self._seen = Seen(rules.duplicate_window) if rules.duplicate_window else None
@@ -51,11 +50,9 @@ class InOrder:
             into.arrival = widened(into.arrival, record.timestamp, record.timestamp)
             into.size_bytes += len(record.value or b"")
             if record.value is None:
-                into.skipped += 1
-                minute = arrival_minute(record.timestamp)
-                into.outcomes[minute, "", "", "skipped", ""] += 1
-            for event in self._events(record):
-                self._add(record, event, into)
+                into.skip(record)
+            for place, verdict, repeated in self._events(record):
+                into.add(record, place, verdict, repeated, self._type)
 
     def _events(self, record: Record) -> Iterator[Place]:
         if record.value is None:
@@ -82,24 +79,3 @@ class InOrder:
             return None
         found = self._seen.repeated([record], nothing(self.head, 1), {0: [verdict]})
         return found.alone.get(id(verdict))
-
-    def _add(self, record: Record, event: Place, into: PythonFacts) -> None:
-        place, verdict, repeated = event
-        minute = arrival_minute(record.timestamp)
-        into.received += 1
-        if not isinstance(verdict, Counted):
-            known = verdict.type if verdict.type == self._known.type else ""
-            into.rejected += 1
-            into.outcomes[minute, verdict.tenant, known, "rejected", verdict.reason] += 1
-            into.rejections.append(verdict)
-        elif repeated is not None:
-            into.duplicate += 1
-            into.conflicts += repeated == CONFLICT
-            into.outcomes[minute, verdict.tenant, verdict.type, "duplicate", repeated] += 1
-        else:
-            into.counted += 1
-            into.event_time = widened(into.event_time, verdict.time, verdict.time)
-            into.outcomes[minute, verdict.tenant, verdict.type, "counted", ""] += 1
-            for column, item in zip(into.columns, verdict.row, strict=True):
-                column.append(item)
-            into.origins.append(origin(record.offset, place))

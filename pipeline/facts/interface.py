@@ -16,12 +16,16 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from numpy.typing import NDArray
 
 from pipeline.facts.columns import Column
+from pipeline.facts.exact.times import arrival_minute
 
 Outcome = tuple[int, str, str, str, str]
 """(arrival minute in epoch seconds, tenant, type, outcome, reason). The type is ``''`` where it
 could not be read, or is none that the topic knows. The outcome is one of ``counted``,
-``duplicate``, ``rejected``, ``skipped``; the reason is that of a rejection, ``conflict`` of a
-duplicate whose data has other bytes than the last one's, else ``''``."""
+``duplicate``, ``rejected``, ``skipped``; the reason is that of a rejection, `CONFLICT` of some
+duplicates, else ``''``."""
+
+CONFLICT = "conflict"
+"""Why a duplicate is no mere repeat: its data has other bytes than the last one's."""
 
 Bounds = tuple[int, int]
 """Least and greatest instant, in epoch milliseconds."""
@@ -71,6 +75,14 @@ class Rejection(NamedTuple):
     """The original bytes: of the record, or of the batch's element."""
     headers: Sequence[tuple[str, bytes]] = ()
     """The record's, without which the binary form cannot be read again; none of an element."""
+
+
+def rejected_as(rejection: Rejection, type_: str) -> Outcome:
+    """Return the outcome that a rejection counts for, in a topic of that type."""
+    # Only a known type is a key: any other is whatever a producer wrote, however long.
+    known = rejection.type if rejection.type == type_ else ""
+    minute = arrival_minute(rejection.timestamp)
+    return minute, rejection.tenant, known, "rejected", rejection.reason
 
 
 class Head(NamedTuple):

@@ -6,7 +6,21 @@ from array import array
 from collections import Counter
 
 from pipeline.facts.columns import Column, Maps, column
-from pipeline.facts.interface import Bounds, Facts, Head, Minutes, Outcome, Rejection
+from pipeline.facts.exact.decide import Counted, Verdict
+from pipeline.facts.exact.times import arrival_minute
+from pipeline.facts.interface import (
+    CONFLICT,
+    Bounds,
+    Facts,
+    Head,
+    Minutes,
+    Outcome,
+    Record,
+    Rejection,
+    origin,
+    rejected_as,
+    widened,
+)
 from pipeline.facts.minutes import ChunkMinutes
 
 PARTS = (
@@ -61,6 +75,37 @@ class PythonFacts:
         if self._minutes is None:
             self._minutes = ChunkMinutes(self.head, self.columns)
         return self._minutes.minutes()
+
+    def skip(self, record: Record) -> None:
+        """Add a tombstone."""
+        self.skipped += 1
+        self.outcomes[arrival_minute(record.timestamp), "", "", "skipped", ""] += 1
+
+    def add(
+        self, record: Record, place: int, verdict: Verdict, repeated: str | None, type_: str
+    ) -> None:
+        """Add what an event of a record was decided to be, in a topic of that type.
+
+        ``repeated`` is the reason of a duplicate, or None.
+        """
+        self.received += 1
+        if not isinstance(verdict, Counted):
+            self.rejected += 1
+            self.rejections.append(verdict)
+            self.outcomes[rejected_as(verdict, type_)] += 1
+            return
+        minute = arrival_minute(record.timestamp)
+        if repeated is not None:
+            self.duplicate += 1
+            self.conflicts += repeated == CONFLICT
+            self.outcomes[minute, verdict.tenant, verdict.type, "duplicate", repeated] += 1
+            return
+        self.counted += 1
+        self.event_time = widened(self.event_time, verdict.time, verdict.time)
+        self.outcomes[minute, verdict.tenant, verdict.type, "counted", ""] += 1
+        for filled, item in zip(self.columns, verdict.row, strict=True):
+            filled.append(item)
+        self.origins.append(origin(record.offset, place))
 
 
 def own(facts: Facts) -> PythonFacts:

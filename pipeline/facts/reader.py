@@ -8,12 +8,11 @@ import numpy as np
 
 from pipeline.facts.bulk.path import Common, FastPath, nothing
 from pipeline.facts.bulk.times import Instants
-from pipeline.facts.exact.decide import Counted, Decider, Verdict
-from pipeline.facts.exact.times import arrival_minute
+from pipeline.facts.exact.decide import Decider, Verdict
 from pipeline.facts.in_order import InOrder
-from pipeline.facts.interface import Facts, Log, Reader, Record, origin, parsed, widened
+from pipeline.facts.interface import CONFLICT, Facts, Log, Reader, Record, origin, parsed, widened
 from pipeline.facts.python_facts import PythonFacts, own
-from pipeline.facts.repeats.seen import CONFLICT, NONE, Alone, Repeated, Seen
+from pipeline.facts.repeats.seen import NONE, Alone, Repeated, Seen
 from pipeline.facts.repeats.window import Repeats
 from pipeline.facts.rules import Rules
 from pipeline.facts.types import TYPES
@@ -120,30 +119,10 @@ class PythonReader:
         repeated: Mapping[int, str],
         into: PythonFacts,
     ) -> None:
-        minute = arrival_minute(record.timestamp)
         if record.value is None:
-            into.skipped += 1
-            into.outcomes[minute, "", "", "skipped", ""] += 1
+            into.skip(record)
         for place, verdict in enumerate(verdicts):
-            into.received += 1
-            if not isinstance(verdict, Counted):
-                into.rejected += 1
-                # Only a known type is a key: any other is whatever a producer wrote, however long.
-                known = verdict.type if verdict.type == self._type else ""
-                outcome = (minute, verdict.tenant, known, "rejected", verdict.reason)
-                into.outcomes[outcome] += 1
-                into.rejections.append(verdict)
-            elif (reason := repeated.get(id(verdict))) is not None:
-                into.duplicate += 1
-                into.conflicts += reason == CONFLICT
-                into.outcomes[minute, verdict.tenant, verdict.type, "duplicate", reason] += 1
-            else:
-                into.counted += 1
-                into.event_time = widened(into.event_time, verdict.time, verdict.time)
-                into.outcomes[minute, verdict.tenant, verdict.type, "counted", ""] += 1
-                for column, item in zip(into.columns, verdict.row, strict=True):
-                    column.append(item)
-                into.origins.append(origin(record.offset, place))
+            into.add(record, place, verdict, repeated.get(id(verdict)), self._type)
 
 
 def _without(common: Common, repeats: Repeats, into: PythonFacts) -> Common:

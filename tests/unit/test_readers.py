@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
@@ -143,7 +143,8 @@ def fetcher(octets: bytes, position: int) -> Any:
     unpacking = PartitionRecords(
         TP, LenientRecords(octets), [], position, None, None, True, READ_COMMITTED
     )
-    return SimpleNamespace(_records={TP: SimpleNamespace(_partition_records=unpacking)})
+    held = FetchResult(TP, assignment=None, partition_records=unpacking, backoff=0)
+    return SimpleNamespace(_records={TP: held})
 
 
 def through(octets: bytes, position: int, kind: Readers) -> dict[str, Any]:

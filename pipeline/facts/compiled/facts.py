@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.facts.columns import Column, Maps, Numbers, Texts, column
 from pipeline.facts.compiled.library import Library, Totals
 from pipeline.facts.event_type import EventType
-from pipeline.facts.interface import Bounds, Facts, Minutes, Outcome, Rejection
+from pipeline.facts.interface import Bounds, Facts, Minutes, Outcome, Rejection, rejected_as
 
 _NOTHING = Totals(0, 0, 0, 0, 0, None, None, 0)
 
@@ -32,11 +32,9 @@ class CompiledFacts:
         self._totals = Totals(*self.chunk.totals())
         self._columns = None
 
-    def reject(self, minute: int, rejection: Rejection) -> None:
-        """Add one, of a record that arrived in that minute."""
-        # Only a known type is a key: any other is whatever a producer wrote, however long.
-        known = rejection.type if rejection.type == self._type else ""
-        self._rejected[minute, rejection.tenant, known, "rejected", rejection.reason] += 1
+    def reject(self, rejection: Rejection) -> None:
+        """Add an event that is rejected."""
+        self._rejected[rejected_as(rejection, self._type)] += 1
         self.rejections.append(rejection)
 
     @property

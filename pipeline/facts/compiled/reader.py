@@ -14,14 +14,13 @@ from pipeline.facts.compiled.facts import CompiledFacts, own
 from pipeline.facts.compiled.library import Headers, Library, NativeChunk
 from pipeline.facts.event_type import EventType
 from pipeline.facts.exact.decide import Counted, Decider
-from pipeline.facts.exact.times import arrival_minute
 from pipeline.facts.interface import Facts, Log, Raw, Record, Slice, origin
 from pipeline.facts.rules import Rules
 
 Unreadable = Callable[[bytes], Sequence[Any]]
 """Makes records of a batch's bytes that the library does not read, as everybody else reads it."""
 
-CONFLICT = 2
+CONFLICTS = 2
 """What ``seen`` says of an id whose content has changed."""
 
 
@@ -122,9 +121,9 @@ class CompiledReader:
         arrival = record.timestamp
         for place, verdict in enumerate(self._decider.decide(record, record.value)):
             if not isinstance(verdict, Counted):
-                into.reject(arrival_minute(arrival), verdict)
+                into.reject(verdict)
             elif found := self._seen(verdict, record.offset):
-                into.chunk.repeat(verdict.tenant, arrival, found == CONFLICT)
+                into.chunk.repeat(verdict.tenant, arrival, found == CONFLICTS)
             else:
                 where = origin(record.offset, place)
                 into.chunk.count(verdict.row, verdict.time, arrival, where)

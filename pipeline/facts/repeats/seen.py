@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.facts.bulk.path import Common
 from pipeline.facts.exact.decide import Counted, Verdict
-from pipeline.facts.interface import Record
+from pipeline.facts.interface import CONFLICT, Record
 from pipeline.facts.repeats import window
 from pipeline.facts.repeats.identities import identities
 from pipeline.facts.repeats.window import Offsets, Repeats, Window
@@ -26,9 +26,6 @@ class Repeated(NamedTuple):
 
 
 NONE = Repeated(window.NONE, {})
-
-CONFLICT = "conflict"
-"""Why a duplicate is no mere repeat: its data has other bytes than the last one's."""
 
 
 class Seen:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException, KafkaError
 
 from pipeline.errors import Halted
@@ -43,7 +43,9 @@ class RawFetches:
     def leave_raw(self, fetcher: Any) -> None:
         """Do so with all that a fetcher holds by now."""
         for tp, fetched in fetcher._records.items():
-            unpacking = getattr(fetched, "_partition_records", None)
+            if not isinstance(fetched, FetchResult):
+                continue  # an error, to be raised
+            unpacking = fetched._partition_records
             if not isinstance(unpacking, PartitionRecords) or not _is_fresh(unpacking):
                 continue
             if tp.topic in self._topics:
