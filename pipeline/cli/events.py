@@ -79,8 +79,7 @@ def check(files: tuple[Path, ...], topic: str, type_: str, at: int | None, as_js
         repeated = f", {checker.repeated:,} repeated" if checker.repeated else ""
         odd = f", {checker.inconsistent:,} inconsistent" if checker.inconsistent else ""
         said = f"{checker.events:,} events, {checker.wrong:,} wrong{repeated}{odd}"
-        click.echo(said, err=True)
-        click.echo(f"workers like this one: {told(load().reader)}", err=True)
+        click.echo(f"{said}; workers like this one: {told(load().reader)}", err=True)
     return int(checker.wrong > 0)
 
 

@@ -16,6 +16,8 @@ from pipeline.facts.types import TYPES
 
 Kind = Literal["compiled", "python"]
 
+_HOW = "make native where cargo is, or pip install 'usage-pipeline[native]'"
+
 
 @dataclass(frozen=True, slots=True)
 class Readers:
@@ -61,10 +63,10 @@ def readers(wanted: str) -> Readers:
         return Readers(library, f"the compiled reader reads ({library.__version__})")
     if wanted == "compiled":
         raise SettingsError(
-            f"USAGE_READER: found compiled, but {why}; expected that it is installed: "
-            "pip install 'usage-pipeline[native]', or make native where cargo is; or set auto"
+            f"USAGE_READER: found compiled, but {why}; expected that it is installed: {_HOW}; "
+            "or set auto"
         )
-    return Readers(None, f"the Python reader reads: {why}")
+    return Readers(None, f"the Python reader reads: {why} ({_HOW})")
 
 
 def told(wanted: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import confluent_kafka
 from aiokafka import structs
@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
+from pipeline.facts.readers import Kind
 from pipeline.kafka import topics
 from pipeline.kafka.clients import aiokafka_config, confluent_config
 from pipeline.kafka.entry import admin, require
@@ -30,6 +31,16 @@ TIMEOUT_SECONDS = 15.0
 NOT_TOLD = "not told by this broker"
 
 
+def client_id(group: str, reader: Kind) -> str:
+    """The client id of a worker of a group, which tells Kafka, and whoever asks it, its reader."""
+    return f"usage-{group}-{reader}"
+
+
+def _reader(group: str, of_member: str) -> str:
+    """The reader in the client id of a group's member; ``''`` where there is none."""
+    return next((kind for kind in get_args(Kind) if client_id(group, kind) == of_member), "")
+
+
 class Bounds(NamedTuple):
     """A log's first offset, and the one that its next record gets."""
 
@@ -38,11 +49,13 @@ class Bounds(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member of the consumer group: its id, its host, the partitions assigned to it."""
+    """A member of the consumer group: its id, its host, what is assigned to it, its reader."""
 
     id: str
     host: str
     sources: frozenset[Source]
+    reader: str = ""
+    """Which reader it reads with, as its client id says; ``''`` where that does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +194,7 @@ def group(settings: Settings) -> Group:
             member.member_id,
             member.host.removeprefix("/"),
             frozenset(Source(tp.topic, tp.partition) for tp in member.assignment.topic_partitions),
+            _reader(settings.group, member.client_id),
         )
         for member in found.members
     )

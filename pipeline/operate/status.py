@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -168,6 +169,7 @@ def as_json(status: Status) -> dict[str, Any]:
             {
                 "id": member.id,
                 "host": member.host,
+                "reader": member.reader or None,
                 "partitions": [str(source) for source in sorted(member.sources)],
             }
             for member in status.group.members
@@ -197,18 +199,26 @@ def _line_json(line: Line) -> Mapping[str, Any]:
 
 def show(status: Status, to: Console) -> None:
     """Print it: a line for each partition, or two where the screen is too narrow for that."""
-    workers = len(status.group.members)
     lag = sum(line.lag for line in status.lines)
-    told = f"{workers} worker{'s' * (workers != 1)}, " * (status.group.is_told)
+    told = f"{_workers(status.group)}, " * status.group.is_told
     to.print(terminal.line(f"group {status.name}: {status.group.state}, {told}lag {lag:,} records"))
     event, arrival = _ago(status, status.newest_event), _ago(status, status.newest_arrival)
     to.print(terminal.line(f"newest event {event}, newest arrival {arrival}"))
-    to.print(terminal.line(f"workers like this one: {status.reader}"))
+    if not any(member.reader for member in status.group.members):
+        to.print(terminal.line(f"workers like this one: {status.reader}"))
     to.print()
     if terminal.breaks_lines(_table(status, COLUMNS[:-1]), to, room=WORKER_WIDTH):
         _show_narrow(status, to)
     else:
         to.print(_table(status, COLUMNS))
+
+
+def _workers(group: Group) -> str:
+    """How many there are, and with which reader: ``3 workers (2 compiled, 1 python)``."""
+    count = len(group.members)
+    readers = Counter(member.reader for member in group.members if member.reader)
+    said = ", ".join(f"{number} {reader}" for reader, number in sorted(readers.items()))
+    return f"{count} worker{'s' * (count != 1)}" + f" ({said})" * bool(said)
 
 
 def _table(status: Status, columns: Sequence[str]) -> terminal.Cells:

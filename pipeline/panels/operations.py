@@ -435,13 +435,13 @@ _PIPELINE = (
         Kind.TABLE,
         (
             Series(
-                "sum by (job, instance, version) "
+                "sum by (job, instance, version, reader) "
                 f"(usage_build_info{_JOB} * on (job, instance) group_left () up{_JOB})",
                 "up",
             ),
         ),
         "short",
-        "Each worker that was scraped: its version, and 1 while it answers.",
+        "Each worker that was scraped: its version, what reads its events, and 1 while it answers.",
         alerts=("UsageWorkerDown", "UsageNoWorkers"),
     ),
 )

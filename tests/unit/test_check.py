@@ -13,7 +13,7 @@ from pipeline.cli.events import check
 from pipeline.facts.readers import told
 from pipeline.settings import Settings
 
-READER = f"workers like this one: {told(Settings().reader)}\n"
+READER = f"; workers like this one: {told(Settings().reader)}\n"
 AT = "2026-06-01T12:00:00Z"
 EVENT: dict[str, Any] = {
     "specversion": "1.0",
@@ -49,7 +49,7 @@ def lines(*events: object) -> str:
 
 def test_what_would_count_is_said_in_a_word() -> None:
     done = run(lines(event("1"), event("2"), [event("3"), event("4")]))
-    assert (done.return_value, done.stdout, done.stderr) == (0, "", f"4 events, 0 wrong\n{READER}")
+    assert (done.return_value, done.stdout, done.stderr) == (0, "", f"4 events, 0 wrong{READER}")
 
 
 def test_each_line_that_is_wrong_is_said_with_field_found_and_expected() -> None:
@@ -109,7 +109,7 @@ def test_a_repeat_is_said_and_is_not_wrong() -> None:
     assert done.stdout.startswith(
         "standard input:2: duplicate: subject, source and id are those of"
     )
-    assert done.stderr == f"2 events, 0 wrong, 1 repeated\n{READER}"
+    assert done.stderr == f"2 events, 0 wrong, 1 repeated{READER}"
 
 
 def test_a_repeat_of_other_data_is_said_to_be_a_conflict() -> None:
@@ -133,7 +133,7 @@ def test_parts_greater_than_their_whole_are_said_and_count() -> None:
         )
     )
     assert done.return_value == 0
-    assert done.stderr == f"3 events, 0 wrong, 2 inconsistent\n{READER}"
+    assert done.stderr == f"3 events, 0 wrong, 2 inconsistent{READER}"
     assert done.stdout.splitlines() == [
         (
             "standard input:2: inconsistent: data.cache_read_input_tokens + "

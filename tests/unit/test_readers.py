@@ -65,7 +65,7 @@ def test_the_compiled_reader_reads_where_it_is_installed() -> None:
 def test_without_it_the_python_one_reads_and_says_why() -> None:
     found = readers("auto")
     assert found.kind == "python"
-    assert f"{library.MODULE} cannot be imported" in found.sentence
+    assert f"the Python reader reads: {library.MODULE} is not installed" in found.sentence
     with pytest.raises(SettingsError, match=r"USAGE_READER: found compiled, but .*\[native\]"):
         readers("compiled")
     assert told("compiled").startswith("USAGE_READER: found compiled")

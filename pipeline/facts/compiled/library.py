@@ -151,6 +151,10 @@ def find(contract: str) -> Found:
     """Import the library, if there is one that was built for this contract."""
     try:
         library = cast("Library", importlib.import_module(MODULE))
+    except ModuleNotFoundError as error:
+        if error.name == MODULE:
+            return Found(None, f"{MODULE} is not installed")
+        return Found(None, f"{MODULE} cannot be imported ({error})")
     except ImportError as error:
         return Found(None, f"{MODULE} cannot be imported ({error})")
     if contract != library.CONTRACT:

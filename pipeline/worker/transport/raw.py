@@ -23,6 +23,7 @@ from pipeline.kafka.lenient import read_leniently
 if TYPE_CHECKING:
     from pipeline.facts.compiled.library import Library
     from pipeline.facts.interface import Slice
+    from pipeline.facts.readers import Kind
 
 SLICE_RECORDS, SLICE_BYTES = 8192, 1 << 20
 """What a slice has at most, unless it is one batch: compressed bytes, of some 4 MiB of values."""
@@ -39,6 +40,11 @@ class RawFetches:
         self._library = library
         self._topics = frozenset(topics)
         """Full names, of those that are read compiled."""
+
+    @property
+    def kind(self) -> Kind:
+        """The reader that it is done for."""
+        return "python" if self._library is None else "compiled"
 
     def leave_raw(self, fetcher: Any) -> None:
         """Do so with all that a fetcher holds by now."""

@@ -20,6 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from pipeline.kafka.clients import aiokafka_config
+from pipeline.kafka.group import client_id
 from pipeline.protocol.chunks import Commit, Lease, Offset, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport import commits
@@ -71,7 +72,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         session_ms = int(settings.session_timeout_seconds * 1000)
         return AIOKafkaConsumer(
             **aiokafka_config(settings),
-            client_id=f"usage-{settings.group}",
+            client_id=client_id(settings.group, self.app.raw.kind),
             group_id=settings.group,
             partition_assignment_strategy=[StickyPartitionAssignor],
             enable_auto_commit=False,
