@@ -9,7 +9,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["tests.support.harness.fixtures"]
+pytest_plugins = ["tests.support.harness.fixtures", "tests.support.harness.by_both"]
 
 LONG = (
     "tests/model/",

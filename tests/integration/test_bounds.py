@@ -13,9 +13,8 @@ import pytest
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import files, resources
 from pipeline.clickhouse.schema.migrate import migrate
-from pipeline.facts import REQUESTS, Facts, Rules, reader
+from pipeline.facts import Facts, Rules, reader
 from pipeline.facts.columns import Maps, Numbers
-from pipeline.facts.python_facts import PythonFacts
 from pipeline.operate.audit import sums
 from tests.property.facts_model import Rec
 from tests.support.harness.clickhouse_parts import new_database, settings_for
@@ -56,9 +55,10 @@ def folded(events: int, data: dict[str, Any], *, in_batches: bool) -> Facts:
         for n in range(events)
     ]
     values = [made[n : n + 500] for n in range(0, events, 500)] if in_batches else made
-    facts = PythonFacts(REQUESTS)
     records = [Rec(n, NOW, (), json.dumps(value).encode()) for n, value in enumerate(values)]
-    reader("usage.requests", Rules()).read(records, facts)
+    one = reader("usage.requests", Rules())
+    facts = one.facts()
+    one.read(records, facts)
     assert (facts.counted, facts.rejected) == (events, 0)
     return facts
 

@@ -10,7 +10,6 @@ import pytest
 from pipeline.clickhouse.client import Store
 from pipeline.facts import Facts, Rules, reader
 from pipeline.facts.heads import PRODUCT_EVENTS
-from pipeline.facts.python_facts import PythonFacts
 from pipeline.operate.audit import sums
 from tests.property.facts_model import Rec
 from tests.support.harness.view_store import empty
@@ -27,7 +26,6 @@ PROPERTIES: list[dict[str, Any]] = [
 
 
 def folded(properties: list[dict[str, Any]]) -> Facts:
-    facts = PythonFacts(PRODUCT_EVENTS)
     values = [
         {
             "specversion": "1.0",
@@ -44,7 +42,9 @@ def folded(properties: list[dict[str, Any]]) -> Facts:
         Rec(n, NOW, (), json.dumps(value, separators=(",", ":")).encode())
         for n, value in enumerate(values)
     ]
-    reader("usage.events", Rules()).read(records, facts)
+    one = reader("usage.events", Rules())
+    facts = one.facts()
+    one.read(records, facts)
     assert facts.counted == len(properties)
     return facts
 

@@ -17,13 +17,12 @@ from tests.support.harness.scene import DEAD_LETTER, Scene
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.mark.parametrize("reader", SETTINGS)
-def test_mixed_events_come_out_exact(scene: Scene, reader: str) -> None:
+def test_mixed_events_come_out_exact(scene: Scene) -> None:
     scene.set_up(partitions=4)
-    worker = scene.worker(USAGE_READER=reader)
+    worker = scene.worker()
     scene.send(8000)
     scene.check()
-    assert f"the {reader} reader reads" in worker.output().lower()
+    assert f"the {scene.settings['USAGE_READER']} reader reads" in worker.output().lower()
 
 
 def test_one_event_is_the_row_it_should_be(scene: Scene) -> None:
@@ -71,11 +70,10 @@ def test_one_event_is_the_row_it_should_be(scene: Scene) -> None:
     assert minutes == [(7, 1), (8, 2)]
 
 
-@pytest.mark.parametrize("reader", SETTINGS)
-def test_malformed_records_stop_nothing_and_are_set_aside_first(scene: Scene, reader: str) -> None:
+def test_malformed_records_stop_nothing_and_are_set_aside_first(scene: Scene) -> None:
     """Every bad kind among good ones: counted as rejected, in the dead-letter topic with origin."""
     scene.set_up(partitions=2)
-    worker = scene.worker(USAGE_READER=reader)
+    worker = scene.worker()
     scene.send(1500, bad=0.5)
     scene.check()
     found, copies = compare.dead_letters(scene.kafka, scene.topic(DEAD_LETTER))
@@ -94,8 +92,8 @@ def test_malformed_records_stop_nothing_and_are_set_aside_first(scene: Scene, re
 
 
 def test_a_restart_goes_on(scene: Scene) -> None:
-    scene.set_up(partitions=2)
     """With each reader in turn: what one remembers of the log, the next one does."""
+    scene.set_up(partitions=2)
     for seed in (1, 2, 3):
         before = scene.received()
         worker = scene.worker(USAGE_READER=SETTINGS[seed % len(SETTINGS)])

@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator
 
 from pipeline.facts import Rules, reader
 from pipeline.facts.exact import reasons
-from pipeline.facts.python_facts import PythonFacts
 from schemas import TYPES, Envelope, EventType, encoding
 from schemas.encoding import InvalidEvent
 from schemas.generate import json_schema
@@ -250,7 +249,7 @@ def integer(text: str) -> int:
 def verdict(kind: EventType, value: bytes) -> tuple[str, str]:
     """Why the pipeline rejects an event, and in which words; nothing if it counts."""
     one = reader(kind.topic, Rules())
-    facts = PythonFacts(one.head)
+    facts = one.facts()
     one.read([Rec(value)], facts)
     return (
         (facts.rejections[0].reason, facts.rejections[0].message) if facts.rejections else ("", "")

@@ -11,7 +11,6 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from pipeline.facts import REQUESTS, Facts, Rules, reader
-from pipeline.facts.python_facts import PythonFacts
 from tests.property.facts_model import Rec
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
@@ -31,12 +30,12 @@ def made(**attributes: Any) -> CloudEvent:
 
 
 def read(*messages: kafka.KafkaMessage) -> Facts:
-    facts = PythonFacts(REQUESTS)
-    records = []
+    one = reader("usage.requests", Rules())
+    facts, records = one.facts(), []
     for offset, message in enumerate(messages):
         assert isinstance(message.value, bytes)
         records.append(Rec(offset, NOW, list(message.headers.items()), message.value))
-    reader("usage.requests", Rules()).read(records, facts)
+    one.read(records, facts)
     assert [rejection.message for rejection in facts.rejections] == []
     return facts
 

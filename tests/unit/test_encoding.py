@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from pipeline.facts import Rules, reader
-from pipeline.facts.python_facts import PythonFacts
 from schemas import Entity, ProductEvent, RecipeAction, Request, encoding
 from schemas.emit.base import Outbox
 from schemas.encoding import InvalidEvent
@@ -55,7 +54,7 @@ def encoded(data: Any, **attributes: Any) -> bytes:
 
 def rejections(topic: str, value: bytes) -> list[str]:
     one = reader(topic, Rules())
-    facts = PythonFacts(one.head)
+    facts = one.facts()
     at = round(NOON.timestamp() * 1000)
     one.read([Record(value, (("content-type", b"application/cloudevents+json"),), 0, at)], facts)
     return [f"{rejection.reason} {rejection.message}" for rejection in facts.rejections]

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipeline.facts import PRODUCT_EVENTS, Facts, Rejection, Rules, reader
+from pipeline.facts import Facts, Rejection, Rules, reader
 from pipeline.facts.exact import entities, product_events
-from pipeline.facts.python_facts import PythonFacts
 from pipeline.facts.zones import names
 
 NOW = 1_772_368_496_789  # 2026-03-01T12:34:56.789Z
@@ -54,7 +53,7 @@ def tenant(**attributes: Any) -> dict[str, Any]:
 
 def read(topic: str, *records: Any) -> Facts:
     one = reader(topic, Rules(), PARTITION)
-    facts = PythonFacts(one.head)
+    facts = one.facts()
     made = [r if isinstance(r, Rec) else Rec(json.dumps(r).encode()) for r in records]
     one.read([r._replace(offset=7 + n) for n, r in enumerate(made)], facts)
     return facts
@@ -270,7 +269,8 @@ def test_a_record_that_our_code_fails_on_is_set_aside_alone(
 
     monkeypatch.setattr("pipeline.facts.bulk.path.FastPath.read", broken)
     monkeypatch.setattr(module.fields, "required_text", broken)
-    facts = read(topic, good(), good(note="bomb"), good())
+    escaped = json.dumps(good(note="bomb")).replace('"note"', r'"\u006eote"')
+    facts = read(topic, good(), Rec(escaped.encode()), good())  # which the reference reads
     assert (facts.counted, facts.rejected) == (2, 1)
     (rejection,) = facts.rejections
     assert (rejection.reason, rejection.tenant, rejection.offset) == ("internal", "acme", 8)
@@ -288,7 +288,8 @@ def test_common_product_events_take_the_fast_path(monkeypatch: pytest.MonkeyPatc
 
 def test_names_of_properties_count_as_memory_where_every_record_has_others() -> None:
     """100,000 leaves in a record of 1 MiB: not more is held than bytes of other records would."""
-    facts, one = PythonFacts(PRODUCT_EVENTS), reader(EVENTS, Rules(duplicate_window=0))
+    one = reader(EVENTS, Rules(duplicate_window=0))
+    facts = one.facts()
     for n in range(3):
         properties = {f"{n}{k}": 1 for k in range(80_000)}
         record = Rec(json.dumps(product(properties=properties), separators=(",", ":")).encode())
@@ -296,6 +297,6 @@ def test_names_of_properties_count_as_memory_where_every_record_has_others() -> 
     assert facts.counted == 3
     assert facts.size_bytes < 3 << 20
     assert facts.held_bytes > 240_000 * 200
-    common, plain = PythonFacts(PRODUCT_EVENTS), product(properties={"a": 1})
+    common, plain = one.facts(), product(properties={"a": 1})
     one.read([Rec(json.dumps(plain).encode())] * 100, common)
     assert common.held_bytes == common.size_bytes

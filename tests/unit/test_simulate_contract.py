@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.facts import Facts, Rules, reader
-from pipeline.facts.python_facts import PythonFacts
 from pipeline.simulate import malformed
 from pipeline.simulate.stream import TOPICS, Message, Options, stream
 from pipeline.simulate.world import build_world
@@ -35,7 +34,7 @@ def sent(topic: str, count: int = 12_000) -> list[Message]:
 
 def read(topic: str, messages: list[Message]) -> Facts:
     one = reader(topic, Rules())
-    facts = PythonFacts(one.head)
+    facts = one.facts()
     one.read([Record(n, m.at_ms, [], m.value) for n, m in enumerate(messages)], facts)
     return facts
 

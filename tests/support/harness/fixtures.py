@@ -31,9 +31,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
 
 
 @pytest.fixture
-def scene(kafka: KafkaBroker, store: EmbeddedStore, tmp_path: Path) -> Iterator[Scene]:
-    """Provide topics, group, database and workers of the test's own."""
+def scene(
+    request: pytest.FixtureRequest, kafka: KafkaBroker, store: EmbeddedStore, tmp_path: Path
+) -> Iterator[Scene]:
+    """Provide topics, group, database and workers of the test's own.
+
+    A parameter says what reads (`tests.support.harness.by_both`).
+    """
     scene = Scene(kafka, store, tmp_path)
+    reader = getattr(request, "param", None)
+    if reader is not None:
+        scene.settings["USAGE_READER"] = reader
     yield scene
     scene.end()
 

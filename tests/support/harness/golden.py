@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.facts import Facts, Rules, reader
-from pipeline.facts.python_facts import PythonFacts
 from schemas import TYPES, EventType
 from schemas.generate.files import GOLDEN
 
@@ -79,7 +78,7 @@ def read(payload: Payload) -> Facts:
     """Return what today's code makes of a payload."""
     headers = tuple((name, value.encode()) for name, value in payload.headers.items())
     one = reader(payload.kind.topic, Rules())
-    facts = PythonFacts(one.head)
+    facts = one.facts()
     one.read([Record(payload.value, headers)], facts)
     return facts
 
