@@ -182,7 +182,6 @@ def values(metrics: tuple[str, ...], as_of: str | None, tenant: str, output: str
     from pipeline.clickhouse.quoting import quoted
     from pipeline.meters import stored
     from pipeline.views import catalogue, rows
-    from pipeline.views.call import call
 
     with opened_store(load()) as store:
         known = stored.in_force(stored.newest(stored.versions(store)))
@@ -198,7 +197,7 @@ def values(metrics: tuple[str, ...], as_of: str | None, tenant: str, output: str
         }
         chosen = ", ".join(map(quoted, metrics or known)) or "''"
         found = store.query(
-            f"SELECT * FROM {call(view.name, given)} WHERE metric_id IN ({chosen}) "  # noqa: S608 - quoted
+            f"SELECT * FROM {view.asked(given)} WHERE metric_id IN ({chosen}) "  # noqa: S608 - quoted
             "ORDER BY metric_id, value DESC NULLS LAST, tenant"
         )
         fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")

@@ -188,10 +188,8 @@ def print_answer(answer: Answer, output: str) -> None:
 
 
 def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[tuple[Any, ...]]:
-    from pipeline.views.call import call
-
     try:
-        return store.query(f"SELECT * FROM {call(view.name, values)}")  # noqa: S608 - quoted
+        return store.query(f"SELECT * FROM {view.asked(values)}")  # noqa: S608 - quoted
     except StoreRefused as error:
         raise UsageError(_refused(view, error)) from error
 

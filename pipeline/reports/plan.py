@@ -15,7 +15,7 @@ from pipeline.access.decision import TENANT, Refusal, audience, decide, role_in
 from pipeline.access.roles import ALL, Caller, Role
 from pipeline.errors import UsageError
 from pipeline.views import formats, parameters, projection
-from pipeline.views.call import Value, call, literal
+from pipeline.views.call import Value, literal
 from pipeline.views.catalogue import Column, View, find, meant
 from pipeline.views.formats import CSV, JSON, PARQUET, XLSX, Format
 from pipeline.views.projection import Shape, Source
@@ -281,6 +281,6 @@ def _source(view: View, values: Mapping[str, Value], organization: str) -> Sourc
     source = projection.of_view(view, values)
     if not organization:
         return source
-    sql = f"(SELECT {literal(organization)} AS {ORGANIZATION}, * FROM {call(view.name, values)})"  # noqa: S608 - quoted
+    sql = f"(SELECT {literal(organization)} AS {ORGANIZATION}, * FROM {view.asked(values)})"  # noqa: S608 - quoted
     columns = (Column(ORGANIZATION, "String", ""), *view.columns)
     return Source(view.name, sql, columns, values)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.views.call import call
+from pipeline.views.call import Value, call, opened
 from pipeline.views.sources import Parameter, parameters
 
 if TYPE_CHECKING:
@@ -42,6 +42,12 @@ class View:
     units: Mapping[str, str]
     columns: tuple[Column, ...] = ()
     """Empty until described."""
+    select: str = field(default="", repr=False)
+    """As the database has it; empty where it was not read from one."""
+
+    def asked(self, values: Mapping[str, Value]) -> str:
+        """What stands behind FROM, with a value for each parameter."""
+        return opened(self.select, values) if self.select else call(self.name, values)
 
     def as_json(self) -> dict[str, Any]:
         """The view as JSON for programs."""
@@ -89,7 +95,7 @@ def described(store: Store, view: View) -> View:
         Column(row[0], row[1].replace(f"'{_ZONE}'", "tz"), view.units.get(row[0], ""))
         for row in rows
     )
-    return View(view.name, view.rows, view.sentence, view.parameters, view.units, columns)
+    return replace(view, columns=columns)
 
 
 def find(views: Mapping[str, View], name: str) -> View:
@@ -112,7 +118,7 @@ def meant(name: str, known: Iterable[str]) -> str:
 def _view(name: str, query: str, comment: str) -> View:
     rows, sentence, units = (*comment.split("\n"), "", "", "")[:3]
     known = dict(part.strip().split(" ", 1) for part in units.split(",") if " " in part.strip())
-    return View(name, tuple(rows.split()), sentence, parameters(query), known)
+    return View(name, tuple(rows.split()), sentence, parameters(query), known, select=query)
 
 
 def _sample(parameter: Parameter) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.errors import UsageError
-from pipeline.views.call import Value, call, literal
+from pipeline.views.call import Value, literal
 from pipeline.views.catalogue import Column, View, meant
 from pipeline.views.formats import Format
 
@@ -50,7 +50,7 @@ class Shape:
 
 def of_view(view: View, values: Mapping[str, Value]) -> Source:
     """A view asked with these values."""
-    return Source(view.name, call(view.name, values), view.columns, values)
+    return Source(view.name, view.asked(values), view.columns, values)
 
 
 def chosen(text: str, source: Source) -> tuple[str, ...]:

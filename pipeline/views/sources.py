@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from pipeline.clickhouse.schema import views
+from pipeline.views.call import PARAMETER
 
 ORDER = (
     "since",
@@ -23,8 +23,6 @@ ORDER = (
 )
 """In which order parameters are listed, in every view."""
 
-_PARAMETER = re.compile(r"\{\s*([A-Za-z_]\w*)\s*:\s*([^{}]+?)\s*\}")
-
 
 class Parameter(NamedTuple):
     """A view's parameter, and its ClickHouse type."""
@@ -35,7 +33,7 @@ class Parameter(NamedTuple):
 
 def parameters(query: str) -> tuple[Parameter, ...]:
     """The parameters that a view's SELECT names, each once, in the order of `ORDER`."""
-    found = {name: Parameter(name, kind) for name, kind in _PARAMETER.findall(query)}
+    found = {name: Parameter(name, kind) for name, kind in PARAMETER.findall(query)}
     known = [found.pop(name) for name in ORDER if name in found]
     return (*known, *sorted(found.values()))
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import views
+from pipeline.views import catalogue
 from pipeline.views.call import call
 from tests.support.contract.views import VIEWS
 from tests.support.harness.clickhouse_parts import migrated_database
@@ -68,3 +69,13 @@ def test_views_answer_the_same(
     assert any(answers.values())
     for sql, answer in answers.items():
         assert world.query(sql, settings=settings) == answer, sql
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_that_is_opened_answers_as_it_does_by_name(world: Store, view: str) -> None:
+    known = catalogue.names(world)[view]
+    for values in cases(view, 3):
+        by_name = world.query(f"SELECT * FROM {call(view, values)}")
+        opened = f"SELECT * FROM {known.asked(values)}"
+        assert world.query(opened) == by_name, values
+        assert world.query(opened, settings=OTHERS) == by_name, values

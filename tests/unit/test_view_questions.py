@@ -15,7 +15,7 @@ from click.shell_completion import ShellComplete
 from pipeline.cli.main import cli
 from pipeline.errors import UsageError
 from pipeline.views import rows
-from pipeline.views.call import call
+from pipeline.views.call import call, opened
 from pipeline.views.catalogue import Column, View, find
 from pipeline.views.parameters import DEFAULTS, values
 from pipeline.views.sources import ORDER, Parameter, parameters, shipped
@@ -160,6 +160,20 @@ def test_a_call_is_quoted() -> None:
     expected = r"`v`(since = '2026-05-01 00:00:00', tenant = 'o\'brien\\', k = 3)"
     assert call("v", values) == expected
     assert call("v", {}) == "`v`"
+
+
+def test_a_view_is_opened_with_values_in_the_places_of_its_parameters_alone() -> None:
+    select = (
+        "SELECT {tenant:String} AS a, '{k:UInt32} it''s \\' {k:UInt32}', `{k:UInt32}`, "
+        "[{ k : UInt32 }, {since:DateTime('UTC')}]"
+    )
+    values: dict[str, Any] = {"tenant": "o'brien {k:UInt32}", "k": 3, "since": NOW}
+    assert opened(select, values) == (
+        "(SELECT 'o\\'brien {k:UInt32}' AS a, '{k:UInt32} it''s \\' {k:UInt32}', `{k:UInt32}`, "
+        "[CAST(3, 'UInt32'), CAST('2026-05-20 10:30:00', 'DateTime(\\'UTC\\')')])"
+    )
+    with pytest.raises(KeyError, match="since"):
+        opened(select, {"tenant": "", "k": 1})
 
 
 def test_parameters_are_read_from_sql_in_one_order() -> None:
