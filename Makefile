@@ -23,9 +23,8 @@ run: $(VENV)/run.stamp ## start everything on this machine and watch it count (C
 
 native: $(VENV)/native.stamp ## build the compiled reader, where cargo is; `make test` does
 
-dist: $(VENV)/dev.stamp ## wheels of the program, and of the compiled reader where cargo is, in dist/
-	$(BIN)/uv build --quiet --wheel --out-dir dist
-	@native/build.sh $(BIN) dist dist
+dist: $(VENV)/dev.stamp ## sdist, wheels (the compiled reader's where cargo is), SBOM and checksums, in dist/
+	@$(BIN)/python -m release dist
 
 quick: for-quick $(VENV)/dev.stamp ## the inner loop: unit and property tests, no Java, under a minute
 	TEST_EXAMPLES=0.2 $(BIN)/python -m pytest -n auto tests/unit tests/property $(PYTEST_ARGS)

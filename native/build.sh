@@ -20,6 +20,15 @@ if [ "${2-}" = check ]; then
     cargo test --quiet --locked
     exit
 fi
+if [ "${2-}" = dist ]; then
+    # Other bytes on every machine, were it told where this one keeps the sources.
+    ./lock.sh && cargo fetch --quiet --locked
+    remapped="--remap-path-prefix=$PWD=native"
+    for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+        remapped="$remapped --remap-path-prefix=$crates=crates"
+    done
+    export RUSTFLAGS="$remapped" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/dist}"
+fi
 if ! { ./lock.sh && "$bin/maturin" build --quiet --release --locked --out "$folder"; }; then
     echo "the compiled reader does not build here: events are read in Python" >&2
     [ -z "${CI-}" ]

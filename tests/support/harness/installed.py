@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
+
+OBJECTS = ROOT / "native" / "target" / "dist"
+"""Where `native/build.sh … dist` leaves what the compiler makes: crates are compiled once."""
+
+
+@contextmanager
+def compiling() -> Iterator[dict[str, str]]:
+    """Provide the environment to build the compiled reader in, of any checkout; one at a time."""
+    OBJECTS.mkdir(parents=True, exist_ok=True)
+    with (OBJECTS / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield {"CARGO_TARGET_DIR": str(OBJECTS)}
 
 
 def build_wheel(folder: Path) -> Path:
@@ -24,12 +39,12 @@ class Installed:
 
     def __init__(self, folder: Path, wheel: Path) -> None:
         self.folder = folder
-        self._wheel = wheel
+        self.wheel = wheel
         run([sys.executable, "-m", "uv", "venv", "-q", str(folder)], cwd=folder.parent)
 
     def install(self, extras: str = "") -> None:
         """Install the wheel with extras (``[confluent]``), at the versions that are locked."""
-        wanted = f"usage-pipeline{extras} @ {self._wheel.as_uri()}"
+        wanted = f"usage-pipeline{extras} @ {self.wheel.as_uri()}"
         pip = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", str(self.folder)]
         run([*pip, "-c", str(ROOT / "requirements.lock"), wanted], cwd=self.folder)
 
