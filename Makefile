@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
     && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# The compiled reader, once for all where cargo is; without one, said once. Empty: none is built.
+NATIVE := $(VENV)/native$(if $(shell command -v cargo 2>/dev/null),,-none).stamp
 # Tests run in so many processes, each with a broker and a store of its own.
 JOBS ?= 2
 SEEDS ?= 20
@@ -18,10 +20,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
-run: $(VENV)/run.stamp ## start everything on this machine and watch it count (Ctrl-C ends it)
+run: $(VENV)/run.stamp $(NATIVE) ## start everything on this machine and watch it count (Ctrl-C ends it)
 	@$(BIN)/usage run
 
-native: $(VENV)/native.stamp ## build the compiled reader, where cargo is; `make test` does
+native: $(NATIVE) ## build the compiled reader, where cargo is; `make run` and `make test` do
 
 dist: $(VENV)/dev.stamp ## sdist, wheels (the compiled reader's where cargo is), SBOM and checksums, in dist/
 	@$(BIN)/python -m release dist
@@ -29,7 +31,7 @@ dist: $(VENV)/dev.stamp ## sdist, wheels (the compiled reader's where cargo is),
 quick: for-quick $(VENV)/dev.stamp ## the inner loop: unit and property tests, no Java, under a minute
 	TEST_EXAMPLES=0.2 $(BIN)/python -m pytest -n auto tests/unit tests/property $(PYTEST_ARGS)
 
-test: for-test $(VENV)/dev.stamp $(VENV)/native.stamp ## every test but the long ones, on a real Kafka and Prometheus
+test: for-test $(VENV)/dev.stamp $(NATIVE) ## every test but the long ones, on a real Kafka and Prometheus
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
 	$(BIN)/python -m pytest -n $(JOBS) --durations 10 $(PYTEST_ARGS)
 
@@ -48,14 +50,14 @@ pages: for-check $(VENV)/dev.stamp web/node_modules
 	cd web && npm run --silent check && node build.mjs ../build/page
 	diff -qr build/page pipeline/web/static || { echo "pipeline/web/static is stale: make page"; exit 1; }
 
-faults: for-faults $(VENV)/dev.stamp $(VENV)/native.stamp ## the long tests: faults, and producers in all languages
+faults: for-faults $(VENV)/dev.stamp $(NATIVE) ## the long tests: faults, and producers in all languages
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
 	$(BIN)/python -m pytest -m faults -n $(JOBS) --durations 20 --timeout 1500 $(PYTEST_ARGS)
 
 soak: for-test $(VENV)/dev.stamp ## crashes over SEEDS=20 seeds, 30 million events, MINUTES=30 of faults; not in CI
 	USAGE_TEST_SEEDS=$(SEEDS) SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)
 
-bench: for-test $(VENV)/dev.stamp $(VENV)/native.stamp ## measure, and write docs/benchmarks.md; an hour, Java 17 and Maven
+bench: for-test $(VENV)/dev.stamp $(NATIVE) ## measure, and write docs/benchmarks.md; an hour, Java 17 and Maven
 	$(BIN)/python -m tests.bench
 
 docs: $(VENV)/dev.stamp ## regenerate the generated pages
@@ -99,7 +101,7 @@ $(VENV)/run.stamp: $(BIN)/python requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/native.stamp: $(VENV)/run.stamp native/build.sh native/lock.sh native/crates.txt native/Cargo.toml native/pyproject.toml $(wildcard native/src/*.rs)
+$(NATIVE): $(VENV)/run.stamp native/build.sh native/lock.sh native/crates.txt native/Cargo.toml native/pyproject.toml $(wildcard native/src/*.rs)
 	@native/build.sh $(BIN)
 	@touch $@
 

@@ -5,7 +5,8 @@
 set -eu
 bin=$(cd "$1" && pwd)
 if ! command -v cargo >/dev/null; then
-    [ "${2-}" ] || echo "no cargo here: events are read in Python, at some six times the cost" >&2
+    [ "${2-}" ] || echo "no cargo here: events are read in Python, at some six times the cost" \
+        "(with Rust's, make native builds the compiled reader)" >&2
     exit
 fi
 case ${2-} in
@@ -29,6 +30,8 @@ if [ "${2-}" = dist ]; then
     done
     export RUSTFLAGS="$remapped" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/dist}"
 fi
+[ "${2-}" ] || echo "building the compiled reader, which is done once and takes a minute or two" \
+    "(make run NATIVE= goes on without: events are then read in Python)" >&2
 if ! { ./lock.sh && "$bin/maturin" build --quiet --release --locked --out "$folder"; }; then
     echo "the compiled reader does not build here: events are read in Python" >&2
     [ -z "${CI-}" ]

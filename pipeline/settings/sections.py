@@ -265,10 +265,10 @@ class ProcessSettings:
     """The process: its folder, port, metrics and log."""
 
     reader: str = _setting(
-        "python",
+        "auto",
         kinds.one_of("auto", "python", "compiled"),
-        "What reads events: `compiled`, which wants `usage-pipeline[native]`; `python`; or `auto`, "
-        "the compiled one where it is installed. All count the same.",
+        "What reads events: `auto`, the compiled reader where `usage-pipeline[native]` is "
+        "installed; `compiled`, which wants it; or `python`. All count the same.",
     )
     data: Path = _setting("data", kinds.folder(), "Folder of the embedded store.")
     web_port: int = _setting("6066", kinds.integer(1, 65_535), "Port of a worker's web server.")

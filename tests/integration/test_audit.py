@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.clickhouse.client import Store
+from pipeline.facts.readers import readers
 from pipeline.operate.audit import run, sums
 from pipeline.operate.audit.selection import ChunkSelection
 from tests.support.harness import poison
@@ -87,7 +88,9 @@ def test_silent_when_all_is_well_and_while_a_worker_writes(
     assert len(status["partitions"]) == sources
     assert all(line["counted_to"] == line["log_end"] for line in status["partitions"])
     assert 0 <= status["newest_arrival_age_seconds"] < 120
-    assert "lag 0 records" in scene.run("status")
+    kind = readers(scene.loaded().reader).kind
+    assert [worker["reader"] for worker in status["workers"]] == [kind]
+    assert f"stable, 1 worker (1 {kind}), lag 0 records" in scene.run("status")
 
 
 def _land_between_the_reads(
