@@ -121,7 +121,7 @@ class ChunkSettings:
         "1", kinds.number(0.05, 300), "How long a chunk stays open, at least."
     )
     quiet_events: int = _setting(
-        "2000",
+        "6000",
         kinds.integer(0, 100_000_000),
         "Events in all its chunks below which a worker leaves them open for another "
         "`USAGE_FLUSH_SECONDS`, for a round costs the store the same however little it holds; "

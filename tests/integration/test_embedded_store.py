@@ -446,6 +446,29 @@ def test_a_repeated_token_counts_once_in_every_table(
     assert number(store, f"{parts} AND table = 'a'") <= 2
 
 
+def test_an_insert_takes_over_nothing_from_the_one_before(
+    store: EmbeddedStore, database: str
+) -> None:
+    once = {name: str(value) for name, value in ONCE.items()}
+    names = (database, f"{database}_other")
+
+    def inserted(text: str, into: str = database, **settings: Any) -> int:
+        return ask(store, f"INSERT INTO t VALUES ({text})", database=into, **settings).status
+
+    for name in names:
+        ask(store, f"CREATE DATABASE IF NOT EXISTS {name}")
+        window = "SETTINGS non_replicated_deduplication_window = 100"
+        ask(store, f"CREATE TABLE {name}.t (n UInt64) ENGINE = MergeTree ORDER BY n {window}")
+    one, two = ({"insert_deduplication_token": token, **once} for token in ("one", "two"))
+    assert inserted("1", **one) == 200
+    assert inserted("'no number'", **one) != 200
+    assert inserted("2", **one) == 200, "it was dropped, for its token is known"
+    assert [inserted("3", **two), inserted("4"), inserted("5", names[1], **two)] == [200] * 3
+    found = [ask(store, f"SELECT n FROM {name}.t ORDER BY n").text.split() for name in names]
+    ask(store, f"DROP DATABASE {names[1]} SYNC")
+    assert found == [["1", "3", "4"], ["5"]]
+
+
 @pytest.mark.parametrize(
     ("sql", "data"),
     [

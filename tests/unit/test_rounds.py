@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.worker.rounds import Rounds
+from pipeline.worker.transport.thread import fetch_wait_ms
 
 
 def rounds_at(looks: list[tuple[float, bool]]) -> list[float]:
@@ -54,3 +55,7 @@ def test_rounds_are_one_to_two_intervals_apart(steps: list[tuple[int, bool]]) ->
     assert all(gap >= 1.0 - 1e-9 for gap in gaps)
     longest_step = max((step for step, _ in steps), default=0) / 10
     assert all(gap <= 2.0 + 2 * longest_step for gap in gaps)
+
+
+def test_a_fetch_waits_for_a_part_of_the_time_that_chunks_stay_open() -> None:
+    assert [fetch_wait_ms(seconds) for seconds in (0.05, 1, 1.5, 300)] == [12, 250, 375, 500]

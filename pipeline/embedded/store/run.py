@@ -13,7 +13,7 @@ from pipeline.embedded.store.engine import Connection, Engine
 from pipeline.embedded.store.requests import Asked
 from pipeline.embedded.store.results import Pipe
 from pipeline.embedded.store.sessions import DEFAULT_TIMEOUT_SECONDS, Sessions
-from pipeline.embedded.store.sql import Statement
+from pipeline.embedded.store.sql import Kind, Statement
 
 # Apart, so that readers that stand still can never keep an insert waiting.
 _READERS = 48
@@ -56,11 +56,13 @@ class Runs:
             Refusal: its session cannot be had.
         """
         session = asked.options.get("session_id", "")
+        alike = _alike(asked, statement)
         try:
             connection = self._sessions.take(
                 session,
                 asked.options.get("session_timeout", str(DEFAULT_TIMEOUT_SECONDS)),
                 must_exist=asked.flag("session_check"),
+                alike=alike,
             )
         except BaseException:
             finish()
@@ -74,7 +76,8 @@ class Runs:
         def settle(work: Future[Outcome]) -> None:
             # Before the answer: its client may send the session's next request at once.
             self._running.pop(label, None)
-            self._sessions.give_back(session, connection)
+            went_well = not work.cancelled() and work.exception() is None
+            self._sessions.give_back(session, connection, alike if went_well else None)
             _copy(work, outcome)
 
         def ended(work: Future[Outcome]) -> None:
@@ -117,6 +120,13 @@ class Runs:
             self._kill(label)
             await asyncio.wait({emptied}, timeout=_KILL_AGAIN_SECONDS)
         pipe.close()
+
+
+def _alike(asked: Asked, statement: Statement) -> tuple[str, frozenset[str]] | None:
+    """What an INSERT with its data has in common with those that may use its connection next."""
+    if statement.kind is not Kind.DATA:
+        return None
+    return asked.options.get("database", ""), frozenset(asked.settings)
 
 
 def _copy(work: Future[Outcome], outcome: asyncio.Future[Outcome]) -> None:

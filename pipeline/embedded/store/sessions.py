@@ -1,16 +1,25 @@
-"""Connections that outlive a request, by ``session_id``: temporary tables, SET, USE."""
+"""Connections that outlive a request: sessions, by ``session_id``, and those of inserts.
+
+A session keeps temporary tables, SET and USE. An INSERT with its data leaves nothing behind, so
+the next one that is sent with the same settings and database takes its connection: what is set
+in it already need not be set again.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from itertools import chain
 
 from pipeline.embedded.store.answers import Refusal
 from pipeline.embedded.store.engine import Connection, Engine
 
 DEFAULT_TIMEOUT_SECONDS = 60
 MAX_TIMEOUT_SECONDS = 3600
+MOST_KEPT = 16
+"""Connections that wait for a next insert."""
 
 
 @dataclass
@@ -27,16 +36,22 @@ class Sessions:
         self._engine = engine
         self._clock = clock
         self._open: dict[str, _Session] = {}
+        self._kept: defaultdict[Hashable, list[Connection]] = defaultdict(list)
 
-    def take(self, name: str, timeout: str, *, must_exist: bool) -> Connection:
+    def take(
+        self, name: str, timeout: str, *, must_exist: bool, alike: Hashable = None
+    ) -> Connection:
         """The connection of a session, for one request; '' is a request without a session.
+
+        Of those without, one that leaves nothing in it may have that of another that is ``alike``.
 
         Raises:
             Refusal: as a server does: in use, unknown though it must exist, a wrong timeout.
         """
         self._expire()
         if not name:
-            return self._engine.connect()
+            kept = self._kept.get(alike)
+            return kept.pop() if kept else self._engine.connect()
         if not timeout.isdecimal() or int(timeout) > MAX_TIMEOUT_SECONDS:
             raise Refusal(
                 374,
@@ -56,10 +71,15 @@ class Sessions:
         session.expires = self._clock() + int(timeout)
         return session.connection
 
-    def give_back(self, name: str, connection: Connection) -> None:
-        """A request is over: close its connection, or keep its session's for the next."""
+    def give_back(self, name: str, connection: Connection, alike: Hashable = None) -> None:
+        """A request is over: close its connection, or keep it for the next of its session or kind.
+
+        ``alike`` is None where it may have left something in it, or went wrong.
+        """
         if name:
             self._open[name].busy = False
+        elif alike is not None and sum(map(len, self._kept.values())) < MOST_KEPT:
+            self._kept[alike].append(connection)
         else:
             connection.close()
 
@@ -67,7 +87,10 @@ class Sessions:
         """Close them all; none may be in use."""
         for session in self._open.values():
             session.connection.close()
+        for connection in chain.from_iterable(self._kept.values()):
+            connection.close()
         self._open.clear()
+        self._kept.clear()
 
     def _expire(self) -> None:
         now = self._clock()

@@ -40,8 +40,16 @@ MAX_POLL_RECORDS = 4096
 MAX_POLL_INTERVAL_SECONDS = 30 * 86_400.0
 """Back-pressure must not cost the membership; liveness follows progress instead."""
 FETCH_MIN_BYTES = 65_536
-FETCH_MAX_WAIT_MS = 200
+LONGEST_FETCH_WAIT_MS = 500
 PARTITION_FETCH_BYTES = 4 * 1_048_576
+
+
+def fetch_wait_ms(flush_seconds: float) -> int:
+    """How long the broker gathers `FETCH_MIN_BYTES`: a quarter of what chunks stay open.
+
+    A fetch costs the worker the same however few records it has, and they wait for their round.
+    """
+    return min(LONGEST_FETCH_WAIT_MS, max(1, round(flush_seconds * 1000 / 4)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             max_poll_interval_ms=int(MAX_POLL_INTERVAL_SECONDS * 1000),
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             fetch_min_bytes=FETCH_MIN_BYTES,
-            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            fetch_max_wait_ms=fetch_wait_ms(settings.flush_seconds),
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=max(100, min(3000, session_ms // 5)),
             rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
