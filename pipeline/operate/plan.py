@@ -23,8 +23,7 @@ WORKER = (5.71, 6.23, 6.75)
 STORE = (7.33, 12.59, 16.86)
 """CPU of the store, microseconds per event in chunks of some 34,000 events, at those."""
 LIVE = (5_000, 77.3)
-"""Events/s in 8 partitions that come live, and the store's microseconds for each (*Store*)."""
-LIVE_PARTITIONS = 8
+"""Events/s that one worker counts live, and the store's microseconds for each (*The store*)."""
 WORKER_MIB = 302
 """A worker's memory with a backlog, a million ids remembered in all."""
 ID_BYTES = 27
@@ -90,7 +89,7 @@ def plan(stream: Stream) -> Plan:
         workers=workers,
         partitions=partitions,
         worker_memory=WORKER_MIB * 2**20 + ids,
-        store_cores=rate * between(rows, STORE) / MICROSECONDS + partitions * chunk_cores(),
+        store_cores=rate * between(rows, STORE) / MICROSECONDS + workers * round_cores(),
         store_bytes_a_day=round(rate * 86_400 * rows * ROW_BYTES),
         kafka_bytes=rate
         * stream.record_bytes
@@ -115,10 +114,10 @@ def between(rows: float, costs: Sequence[float]) -> float:
     return costs[place - 1] + min(share, 1.0) * (costs[place] - costs[place - 1])
 
 
-def chunk_cores() -> float:
-    """Cores of the store that a partition takes whatever it holds, for its inserts and parts."""
+def round_cores() -> float:
+    """Cores of the store that a worker's rounds take whatever they hold: inserts and parts."""
     rate, cost = LIVE
-    return rate * (cost - STORE[-1]) / MICROSECONDS / LIVE_PARTITIONS
+    return rate * max(0.0, cost - STORE[-1]) / MICROSECONDS
 
 
 def as_table(found: Plan) -> Cells:

@@ -28,11 +28,13 @@ answer."""
 _TICK_SECONDS = 0.02
 
 
-def send(servers: str, topic: str, name: str, rate: int, seconds: float, tenants: int) -> None:
+def send(
+    servers: str, topic: str, name: str, rate: int, seconds: float, tenants: int, partitions: int
+) -> None:
     """Send events at a rate; the rest of a tick that was missed is made up for."""
     keys = next(w for w in WORKLOADS if w.name == name).keys
     stream = Stream(Workload(name, keys, tenants))
-    sender = Sender(servers, topic, PARTITIONS)
+    sender = Sender(servers, topic, partitions)
     began, sent = time.monotonic(), 0
     while (passed := time.monotonic() - began) < seconds:
         due = int(passed * rate) - sent
@@ -46,10 +48,17 @@ def send(servers: str, topic: str, name: str, rate: int, seconds: float, tenants
 
 @contextmanager
 def sending(
-    bed: Bed, prefix: str, name: str, rate: int, seconds: float, tenants: int = 200
+    bed: Bed,
+    prefix: str,
+    name: str,
+    rate: int,
+    seconds: float,
+    tenants: int = 200,
+    partitions: int = PARTITIONS,
 ) -> Iterator[Process]:
     """Send beside the block, from a process of its own."""
-    arguments = (bed.kafka.servers, prefix + TOPIC, name, str(rate), str(seconds), str(tenants))
+    numbers = (rate, seconds, tenants, partitions)
+    arguments = (bed.kafka.servers, prefix + TOPIC, name, *map(str, numbers))
     process = script("live", *arguments, folder=bed.folder)
     try:
         yield process
@@ -167,5 +176,5 @@ def _freshness(bed: Bed, rate: int) -> str:
 
 
 if __name__ == "__main__":
-    _, _servers, _topic, _name, _rate, _seconds, _tenants = sys.argv
-    send(_servers, _topic, _name, int(_rate), float(_seconds), int(_tenants))
+    _, _servers, _topic, _name, _rate, _seconds, *_counts = sys.argv
+    send(_servers, _topic, _name, int(_rate), float(_seconds), *map(int, _counts))

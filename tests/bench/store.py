@@ -34,6 +34,8 @@ VARIANTS = (
     Variant("as migrated, sealed each second", False, EACH_SECOND),
     Variant("as migrated, settings as they come", False, {}),
 )
+MANY_PARTITIONS, LIVE_RATE = 64, 5_000
+LARGE_CHUNKS = Variant("as migrated, large chunks", False, {"USAGE_BUFFER_EVENTS": "800000"})
 
 Measure = Callable[[Variant], float]
 
@@ -58,10 +60,35 @@ def store(bed: Bed) -> list[str]:
         f"| --- | {' | '.join('---' for _ in RATES)} | --- |",
         *(f"| {name} | {' | '.join(row)} |" for name, row in cells.items()),
         "",
+        *_shapes(bed),
+        "",
         *floor.lines(bed),
         "",
         *run_cost.lines(bed),
     ]
+
+
+def _shapes(bed: Bed) -> list[str]:
+    """The same worker with more partitions, and with chunks as large as they may become."""
+    few, many = (_live(bed, LIVE_RATE, partitions) for partitions in (PARTITIONS, MANY_PARTITIONS))
+    as_they_come = VARIANTS[-1]
+    sizes: list[float] = []
+    eight, of_many = few(as_they_come), many(as_they_come)
+    catching_up = _catching_up(bed, sizes)
+    small, large = catching_up(as_they_come), catching_up(LARGE_CHUNKS)
+    lines = [
+        (
+            f"Settings as they come, {LIVE_RATE:,} events/s: {eight:.1f} µs in {PARTITIONS} "
+            f"partitions, {of_many:.1f} in {MANY_PARTITIONS}."
+        ),
+        "",
+        (
+            f"Catching up: {small:.2f} µs in chunks of {sizes[0]:,.0f} events on average; with "
+            f"`USAGE_BUFFER_EVENTS=800000` {large:.2f} in chunks of {sizes[1]:,.0f}."
+        ),
+    ]
+    print("\n".join(lines), flush=True)
+    return lines
 
 
 def _in_turn(bed: Bed, what: str, measure: Measure) -> dict[str, float]:
@@ -74,21 +101,22 @@ def _in_turn(bed: Bed, what: str, measure: Measure) -> dict[str, float]:
     return {name: Spread.of(values).median for name, values in found.items()}
 
 
-def _live(bed: Bed, rate: int) -> Measure:
+def _live(bed: Bed, rate: int, partitions: int = PARTITIONS) -> Measure:
     def measure(variant: Variant) -> float:
         prefix, seconds = f"store{next(_numbers)}.", float(bed.scale.live_seconds)
-        bed.topics(prefix, PARTITIONS)
+        bed.topics(prefix, partitions)
         with bed.run(prefix, **variant.settings) as run:
             _set(run, variant)
             worker = run.worker()
             run.await_reading(worker)
             clock = Clock.start(run.store.process.pid)
-            with sending(bed, prefix, "0.3", rate, seconds) as sender:
+            many = {"partitions": partitions}
+            with sending(bed, prefix, "0.3", rate, seconds, **many) as sender:
                 assert sender.wait(int(seconds) + 120) == 0, sender.tail()
             topic = prefix + TOPIC
             ends = {n: end for n, (_, end) in bed.kafka.bounds(topic).items()}
             until(
-                lambda: run.committed(topic, PARTITIONS) == ends,
+                lambda: run.committed(topic, partitions) == ends,
                 within=COUNTED_SECONDS,
                 what="all that was sent committed",
                 explain=worker.tail,
@@ -99,7 +127,7 @@ def _live(bed: Bed, rate: int) -> Measure:
     return measure
 
 
-def _catching_up(bed: Bed) -> Measure:
+def _catching_up(bed: Bed, sizes: list[float] | None = None) -> Measure:
     loaded = bed.loaded(WORKLOADS[1], PARTITIONS)
 
     def measure(variant: Variant) -> float:
@@ -109,6 +137,10 @@ def _catching_up(bed: Bed) -> Measure:
             clock = Clock.start(run.store.process.pid)
             run.await_counted(loaded)
             [spent] = clock.cpu_since()
+            if sizes is not None:
+                with run.connect() as store:
+                    [(size,)] = store.query("SELECT avg(received) FROM chunks WHERE received > 0")
+                sizes.append(size)
         return spent / loaded.events * 1e6
 
     return measure
