@@ -164,7 +164,8 @@ class _System:
         topics = self._child("topics", "topics", "create")
         self._tasks.append(topics)
         self._await(store, f"store ready: {places.store}")
-        migrate = self._child("migrate", "migrate")
+        # The log of a run before this one, were it killed and of an older release, went with it.
+        migrate = self._child("migrate", "migrate", "--runs-are-over")
         self._tasks.append(migrate)
         for task in (topics, migrate):
             wait_until_done(task, START_SECONDS, self._interrupts)

@@ -472,6 +472,21 @@ class TestMaterializedViews:
             self.intend(place.store, from_offset, "chunks")
         assert place.migrate([*KNOWN, NEXT_VIEW]) == 1
 
+    def test_chunks_of_a_log_that_is_gone_are_in_nobodys_way(self, place: Place) -> None:
+        place.migrate()
+        self.intend(place.store, 0)
+        known = [*KNOWN, NEXT_VIEW]
+
+        def run(gone: str) -> migrate.Migrated:
+            return migrate.migrate(
+                place.store, place.settings, migrations=known, is_gone=lambda log: log == gone
+            )
+
+        with pytest.raises(MigrationError, match="1 chunks are open"):
+            run("another")
+        done = run("x")
+        assert [one.number for one in done.applied] == [NEXT_VIEW.number]
+
     def test_a_table_may_be_added_any_time(self, place: Place) -> None:
         place.migrate()
         self.intend(place.store, 0)

@@ -51,6 +51,9 @@ OLDEST_SERVER = (26, 2)
 Made = Callable[[Store, str], Iterable[str]]
 """The statements that make something from the views of a store, on a cluster or not."""
 
+IsGone = Callable[[str], bool]
+"""Whether a log is no more, by its incarnation: so that nobody inserts a chunk of it again."""
+
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 
 _MIGRATIONS = """
@@ -68,7 +71,7 @@ COMMENT 'Migrations that were applied, with the checksum of each file'
 """
 
 _OPEN = """
-SELECT topic, partition, opened, upto
+SELECT topic, partition, opened, upto, incarnation
 FROM
 (
     SELECT topic, partition, incarnation,
@@ -112,11 +115,12 @@ def migrate(
     cluster: str = "",
     lease_seconds: float = LEASE_SECONDS,
     then: Made | None = None,
+    is_gone: IsGone = lambda _: False,
 ) -> Migrated:
     """Bring the database to what this release needs; returns what was done, if anything.
 
     ``migrations`` and ``views`` are those of this release where they are not given; ``then``: what
-    is made from the views, after them.
+    is made from the views, after them; ``is_gone``: logs whose open chunks are in nobody's way.
 
     Raises:
         MigrationError: it cannot be brought there; nothing was changed.
@@ -128,7 +132,7 @@ def migrate(
     while True:
         try:
             with lock.exclusive(store, lease_seconds, WAIT_SECONDS) as held:
-                return _apply(store, settings, release, cluster, held, then)
+                return _apply(store, settings, release, cluster, held, then, is_gone)
         except lock.Lost:
             continue  # another one took over: wait for it, and see what is left to do
 
@@ -175,6 +179,7 @@ def _apply(
     cluster: str,
     held: lock.MigratorLock,
     then: Made | None,
+    is_gone: IsGone,
 ) -> Migrated:
     held.renew()
     store.command(files.fill_in(_MIGRATIONS, cluster))
@@ -182,10 +187,10 @@ def _apply(
     missing = release.migrations[len(done) :]
     changing = [migration for migration in missing if migration.touches_views]
     if done and changing:  # before anything: the old release must still know the store
-        _refuse_while_open(store, changing[0])
+        _refuse_while_open(store, changing[0], is_gone)
     for migration in missing:
         if done and migration.touches_views:
-            _refuse_while_open(store, migration)
+            _refuse_while_open(store, migration, is_gone)
         _run(store, migration.statements(cluster), held)
         held.renew()
         _record(store, migration)
@@ -259,9 +264,10 @@ def _record(store: Store, migration: Migration) -> None:
     )
 
 
-def _refuse_while_open(store: Store, migration: Migration) -> None:
+def _refuse_while_open(store: Store, migration: Migration, is_gone: IsGone) -> None:
     """A chunk that is inserted again after its views changed is another block, and counts twice."""
-    rows = store.query(_OPEN, consistent=True, settings={"join_use_nulls": 0})
+    found = store.query(_OPEN, consistent=True, settings={"join_use_nulls": 0})
+    rows = [row[:4] for row in found if not is_gone(row[4])]
     if rows:
         topic, partition, from_offset, to_offset = rows[0]
         raise MigrationError(
