@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
@@ -45,14 +45,25 @@ def _source(api: Api, who: Caller, metric: str, given: Mapping[str, str]) -> Sou
     if view is None:
         raise Problem(404, f"there is no view {NAME!r} in the store: `usage migrate` makes it")
     asked = [_asked(api, who, view, {**given, TENANT: one}) for one in _tenants(who, given)]
+    first = asked[0]
     # Of several, the views' texts would be longer than ClickHouse reads.
-    calls = [view.asked(asked[0])] if len(asked) == 1 else [call(NAME, one) for one in asked]
+    calls = [view.asked(first)] if len(asked) == 1 else [call(NAME, one) for one in asked]
+    plain = view.asked_plainly(first) if len(asked) == 1 else ""
+    return Source(
+        NAME,
+        _largest_first(metric, calls),
+        view.columns,
+        {**first, TENANT: given.get(TENANT, "")},
+        _largest_first(metric, [plain]) if plain else "",
+    )
+
+
+def _largest_first(metric: str, calls: Sequence[str]) -> str:
     rows = " UNION ALL ".join(
         f"SELECT * FROM {one} WHERE metric_id = {literal(metric)}"  # noqa: S608 - quoted
         for one in calls
     )
-    sql = f"(SELECT * FROM ({rows}) ORDER BY value DESC NULLS LAST, tenant)"  # noqa: S608 - quoted
-    return Source(NAME, sql, view.columns, {**asked[0], TENANT: given.get(TENANT, "")})
+    return f"(SELECT * FROM ({rows}) ORDER BY value DESC NULLS LAST, tenant)"  # noqa: S608 - quoted
 
 
 def _asked(api: Api, who: Caller, view: View, given: Mapping[str, str]) -> dict[str, Value]:

@@ -181,7 +181,7 @@ def values(metrics: tuple[str, ...], as_of: str | None, tenant: str, output: str
     from pipeline.cli.views import print_answer
     from pipeline.clickhouse.quoting import quoted
     from pipeline.meters import stored
-    from pipeline.views import catalogue, rows
+    from pipeline.views import asking, catalogue, rows
 
     with opened_store(load()) as store:
         known = stored.in_force(stored.newest(stored.versions(store)))
@@ -196,10 +196,8 @@ def values(metrics: tuple[str, ...], as_of: str | None, tenant: str, output: str
             "tenant": tenant,
         }
         chosen = ", ".join(map(quoted, metrics or known)) or "''"
-        found = store.query(
-            f"SELECT * FROM {view.asked(given)} WHERE metric_id IN ({chosen}) "  # noqa: S608 - quoted
-            "ORDER BY metric_id, value DESC NULLS LAST, tenant"
-        )
+        ordered = "ORDER BY metric_id, value DESC NULLS LAST, tenant"
+        found = asking.rows(store, view, given, f"WHERE metric_id IN ({chosen}) {ordered}")
         fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")
     parameters = {name: rows.plain(value) for name, value in given.items()}
     print_answer(Answer(view, parameters, list(found), list(fresh)), output)

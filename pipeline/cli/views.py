@@ -188,8 +188,10 @@ def print_answer(answer: Answer, output: str) -> None:
 
 
 def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[tuple[Any, ...]]:
+    from pipeline.views import asking
+
     try:
-        return store.query(f"SELECT * FROM {view.asked(values)}")  # noqa: S608 - quoted
+        return asking.rows(store, view, values)
     except StoreRefused as error:
         raise UsageError(_refused(view, error)) from error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline.facts.definitions.definition import Definition, written
+from pipeline.facts.definitions.definition import Date, Definition, written
 from pipeline.facts.definitions.interpreted import interpreted
 from pipeline.facts.exact.json_values import compact
 from pipeline.meters import seen
@@ -190,9 +190,10 @@ async def _sparkline(
 ) -> list[dict[str, Any]]:
     if not values:
         return []
+    asked = [_as(definition, _NOW)]
     view = call(
-        f"{PREVIEW}_days",
-        definitions=_json([_as(definition, _NOW)]),
+        _case(f"{PREVIEW}_days", asked),
+        definitions=_json(asked),
         tenant=values[0]["tenant"],
         tz="UTC",
         as_of=as_of,
@@ -201,7 +202,18 @@ async def _sparkline(
 
 
 def _preview(definitions: Sequence[Definition], as_of: datetime) -> str:
-    return call(PREVIEW, definitions=_json(definitions), tenant="", as_of=as_of)
+    view = _case(PREVIEW, definitions)
+    return call(view, definitions=_json(definitions), tenant="", as_of=as_of)
+
+
+def _case(view: str, definitions: Sequence[Definition]) -> str:
+    """The view by which definitions are tried out: that of the plain case where all of them are."""
+    plain = all(
+        one.source == "events"
+        and not any(isinstance(value, Date) for each in one.filters for value in each.values)
+        for one in definitions
+    )
+    return f"{view}_plain" if plain else view
 
 
 def _json(definitions: Sequence[Definition]) -> str:

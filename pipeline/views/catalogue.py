@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
 
 _ZONE = "Pacific/Apia"  # hardly anybody's own: where it shows in a type, it came from `tz`
+_PLAIN = "_plain"
+"""Ends the name of a view's plain case, which begins with an underscore."""
 _SAMPLES: Mapping[str, Any] = {"tz": _ZONE, "grain": "day"}
 
 
@@ -44,10 +46,16 @@ class View:
     """Empty until described."""
     select: str = field(default="", repr=False)
     """As the database has it; empty where it was not read from one."""
+    plain: str = field(default="", repr=False)
+    """A shorter one, of the plain case alone: it gives the same, or refuses (`not_plain`)."""
 
     def asked(self, values: Mapping[str, Value]) -> str:
         """What stands behind FROM, with a value for each parameter."""
         return opened(self.select, values) if self.select else call(self.name, values)
+
+    def asked_plainly(self, values: Mapping[str, Value]) -> str:
+        """What stands behind FROM in the plain case; '' where the view has none."""
+        return opened(self.plain, values) if self.plain else ""
 
     def as_json(self) -> dict[str, Any]:
         """The view as JSON for programs."""
@@ -62,7 +70,15 @@ class View:
 
 def names(store: Store) -> dict[str, View]:
     """All views by name, their columns not described."""
-    return {name: view for name, (view, _) in sources(store).items()}
+    rows = store.query(
+        "SELECT name, as_select FROM system.tables WHERE database = {database:String} "
+        "AND engine = 'View' AND startsWith(name, '_') AND endsWith(name, {plain:String})",
+        {"database": store.database, "plain": _PLAIN},
+    )
+    plain = {name.removeprefix("_").removesuffix(_PLAIN): select for name, select in rows}
+    return {
+        name: replace(view, plain=plain.get(name, "")) for name, (view, _) in sources(store).items()
+    }
 
 
 def sources(store: Store) -> dict[str, tuple[View, str]]:
@@ -96,6 +112,11 @@ def described(store: Store, view: View) -> View:
         for row in rows
     )
     return replace(view, columns=columns)
+
+
+def not_plain(refusal: str) -> bool:
+    """Whether a refusal says that a plain case is none, which in full is answered."""
+    return "not plain: " in refusal
 
 
 def find(views: Mapping[str, View], name: str) -> View:

@@ -28,6 +28,8 @@ class Source:
     columns: tuple[Column, ...]
     parameters: Mapping[str, Value]
     """Resolved; instants are aware."""
+    plain: str = ""
+    """Instead of ``sql``, of a view's plain case: the same rows, or a refusal (`not_plain`)."""
 
     @property
     def tz(self) -> str:
@@ -50,7 +52,7 @@ class Shape:
 
 def of_view(view: View, values: Mapping[str, Value]) -> Source:
     """A view asked with these values."""
-    return Source(view.name, view.asked(values), view.columns, values)
+    return Source(view.name, view.asked(values), view.columns, values, view.asked_plainly(values))
 
 
 def chosen(text: str, source: Source) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.access.roles import ALL, Role
+from pipeline.clickhouse.client import Store
 from pipeline.facts.definitions.interpreted import interpreted
 from pipeline.facts.exact.json_values import decode
 from pipeline.facts.exact.leaves import leaves_of
@@ -77,18 +78,7 @@ def api(store: EmbeddedStore) -> Iterator[Served]:
                 [leaves_of(decode(json.dumps(one[3]).encode(), 8)) for one in rows],
             ],
         )
-        unfiltered = json.dumps({**CALLS, "filters": [], "name": "C", "metric_id": "calls"})
-        tables.command(
-            "INSERT INTO metric_definitions (tenant, metric_id, version, time, arrival, partition,"
-            " offset, element, retired, definition, interpreted) VALUES ('*', 'calls', 1, now(),"
-            " now(), 0, 0, 0, 0, {definition:String}, {interpreted:String})",
-            {
-                "definition": json.dumps(
-                    {**CALLS, "filters": [], "name": "C", "metric_id": "calls"}
-                ),
-                "interpreted": interpreted(given.read(unfiltered.encode())),
-            },
-        )
+        define(tables, "calls", {**CALLS, "filters": [], "name": "C"})
         settings = load(
             {
                 "USAGE_CLICKHOUSE": url_at(store.port, tables.database),
@@ -98,6 +88,21 @@ def api(store: EmbeddedStore) -> Iterator[Served]:
         )
         with served(settings, tables) as one:
             yield one
+
+
+def define(store: Store, metric: str, says: dict[str, Any]) -> None:
+    """Have a metric in force, as the log would."""
+    definition = json.dumps({**says, "metric_id": metric})
+    store.command(
+        "INSERT INTO metric_definitions (tenant, metric_id, version, time, arrival, partition,"
+        " offset, element, retired, definition, interpreted) VALUES ('*', {metric:String}, 1,"
+        " now(), now(), 0, 0, 0, 0, {definition:String}, {interpreted:String})",
+        {
+            "metric": metric,
+            "definition": definition,
+            "interpreted": interpreted(given.read(definition.encode())),
+        },
+    )
 
 
 def dry_run(api: Served, definition: Any, who: str = "", **asked: str) -> Got:
@@ -243,3 +248,20 @@ def test_values_are_for_managers_of_their_organizations(api: Served) -> None:
     page = api.get(path, {**at, "limit": "1"}, who=both).json
     rest = api.get(path, {"cursor": page["next"], "limit": "1"}, who=both).json
     assert [one["tenant"] for one in page["rows"] + rest["rows"]] == ["acme", "beta"]
+
+
+def test_metrics_are_answered_whatever_kinds_are_in_force(api: Served) -> None:
+    """The last here: a metric of requests comes, so that the plain case refuses."""
+    who, at = api.let(Role.ADMIN, ALL), {"as_of": AS_OF.isoformat()}
+    paths = ("/v1/metrics/calls/values", "/v1/views/metric_values", "/v1/views/metric_sparkline")
+    before = [api.get(path, at, who=who).json["rows"] for path in paths]
+    assert all(before)
+    view = api.api.views.by_name()["metric_values"]
+    assert view.plain
+    assert len(view.plain) < 0.6 * len(view.select)
+    requests = {"name": "Requests", "interval_days": 7, "source": "requests"}
+    define(Store.connect(api.settings), "requests", requests)
+    after = [api.get(path, at, who=who).json["rows"] for path in paths]
+    of_calls = [[row for row in rows if row["metric_id"] == "calls"] for rows in after]
+    assert of_calls == before
+    assert api.get("/v1/metrics/requests/values", at, who=who).status == 200

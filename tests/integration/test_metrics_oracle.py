@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from pipeline.clickhouse.client import Store
+from pipeline.errors import StoreRefused
+from pipeline.views import asking, catalogue
+from pipeline.views.call import call
 from tests.support.harness.metric_world import AS_OF, PATHS, TENANTS, UNREGISTERED, ZONES, world
 from tests.support.harness.view_check import differences
 from tests.support.harness.view_store import duplicate_window, empty, fill
@@ -53,6 +56,32 @@ def test_every_answer_is_what_the_oracle_says(tables: Store, seed: int) -> None:
     for view, parameters in questions(seed):
         lines = list(differences(tables, due, view, parameters))
         assert not lines, "\n".join([*lines, *defined(log, lines)])
+    assert_the_plain_case_is_no_other(tables, log, seed)
+
+
+def assert_the_plain_case_is_no_other(tables: Store, log: list[Entry], seed: int) -> None:
+    """It refuses where metrics are of all kinds; of plain ones it answers the same."""
+    known = catalogue.names(tables)
+    asked = [one for one in questions(seed) if known[one[0]].plain]
+    assert {view for view, _ in asked} == {"metric_values", "metric_sparkline"}
+    for view, given in asked:
+        if not given.get("metric"):
+            with pytest.raises(StoreRefused) as refused:
+                tables.query(f"SELECT * FROM {known[view].asked_plainly(given)}")
+            assert catalogue.not_plain(refused.value.reason)
+            by_name = tables.query(f"SELECT * FROM {call(view, given)}")
+            assert asking.rows(tables, known[view], given) == by_name
+    empty(tables)
+    fill(tables, [one for one in log if one.topic != DEFINITIONS or is_plain(one)])
+    for view, given in asked:
+        by_name = tables.query(f"SELECT * FROM {call(view, given)}")
+        assert tables.query(f"SELECT * FROM {known[view].asked_plainly(given)}") == by_name
+
+
+def is_plain(entry: Entry) -> bool:
+    """Whether a definition is of product events, and asks for no instant."""
+    data = entry.event["data"]
+    return data.get("source", "events") == "events" and "{'date':" not in str(data["filters"])
 
 
 def assert_all_are_taken(tables: Store, log: list[Entry]) -> None:

@@ -13,12 +13,15 @@ FROM
         row_number() OVER (PARTITION BY tenant, metric_id ORDER BY amount DESC, word) AS place
     FROM
     (
-        SELECT
-            CAST(tenant, 'String') AS tenant, metric_id, _word(_leaf({property:String})) AS word,
-            assumeNotNull(_calculated()) AS amount
-        FROM _matching(_chosen, 1, 1)
-        WHERE calculation IN ('count', 'sum')
-        GROUP BY tenant, metric_id, word
+        SELECT tenant, metric_id, word, assumeNotNull(_calculated()) AS amount
+        FROM
+        (
+            SELECT
+                CAST(tenant, 'String') AS tenant, metric_id, _word(_leaf({property:String})) AS word, _added_up()
+            FROM _matching(_chosen, 1)
+            WHERE calculation IN ('count', 'sum')
+            GROUP BY tenant, metric_id, word
+        )
     )
 )
 GROUP BY tenant, metric_id, rank, place > {k:UInt32}

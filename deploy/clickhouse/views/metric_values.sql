@@ -2,7 +2,7 @@
 -- kept, and none ever becomes SQL.
 CREATE OR REPLACE VIEW metric_values{cluster} AS
 SELECT *
-FROM _values(_in_force)
+FROM _values(_in_force, _matching, _whole_since)
 ORDER BY metric_id, tenant
 COMMENT 'B1 B2 B5 B6
 Every user-defined metric of every customer, with its change against the window before.

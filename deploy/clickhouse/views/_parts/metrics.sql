@@ -56,15 +56,18 @@ if(
     NULL
 );
 
--- What a filter asks of a leaf, which is this number (x) and this instant (at), where it asks for one. A pattern that
--- is none must not be looked at, and what is no number and no instant is in no range.
-MACRO _holds(f, leaf, x, at) AS
+-- What a filter asks of a leaf. A pattern that is none must not be looked at, and what is no number and no instant is
+-- in no range. `within` is whether it is in the filter's range, `same` whether its number or instant is one of those
+-- asked for.
+MACRO _holds(f, leaf, within, same) AS
 f.negated != multiIf(
-    f.low IS NOT NULL OR f.high IS NOT NULL, _within(f, if(f.instant, toDecimal256(at, 18), x)),
-    f.op = 0, has(f.texts, leaf) OR (startsWith(leaf, 's') AND (has(f.numbers, x) OR has(f.instants, at))),
+    _is_range(f), within,
+    f.op = 0, has(f.texts, leaf) OR same,
     f.op = 1, startsWith(leaf, 's') AND position(substring(leaf, 2), f.texts[1]) > 0,
     f.op = 2, startsWith(leaf, 's') AND match(substring(leaf, 2), if(f.op = 2, f.texts[1], '')),
     leaf != '');
+
+MACRO _is_range(f) AS (f.low IS NOT NULL OR f.high IS NOT NULL);
 
 MACRO _within(f, y) AS
 ifNull(
@@ -72,18 +75,29 @@ ifNull(
     AND (f.high IS NULL OR y < f.high OR (f.high_in AND y = f.high)),
     0);
 
+-- The numbers of leaves, where filters ask for them: of ranges, and of strings that may be equal to a number.
+MACRO _numbers() AS
+arrayMap(
+    (f, leaf) -> if(_is_range(f) OR (notEmpty(f.numbers) AND startsWith(leaf, 's')), _decimal(leaf), NULL),
+    filters, leaves);
+
 MACRO _all_hold() AS
 (
     empty(filters) OR arrayAll(
-        (f, leaf, x, at) -> _holds(f, leaf, x, at),
+        (f, leaf, x, at) -> _holds(
+            f, leaf, _within(f, if(f.instant, toDecimal256(at, 18), x)),
+            has(f.numbers, x) OR (startsWith(leaf, 's') AND has(f.instants, at))),
         filters,
         leaves,
-        arrayMap(
-            (f, leaf) -> if(
-                notEmpty(f.numbers) OR (NOT f.instant AND (f.low IS NOT NULL OR f.high IS NOT NULL)),
-                _decimal(leaf), NULL),
-            filters, leaves),
+        _numbers(),
         arrayMap((f, leaf) -> if(notEmpty(f.instants) OR f.instant, _instant(leaf), NULL), filters, leaves))
+);
+
+-- The same where no filter asks for an instant.
+MACRO _all_hold_plain() AS
+(
+    empty(filters) OR arrayAll(
+        (f, leaf, x) -> _holds(f, leaf, _within(f, x), has(f.numbers, x)), filters, leaves, _numbers())
 );
 
 -- The leaf of a property of a product event.
@@ -109,8 +123,19 @@ MACRO _key(value) AS if(value = '', '', concat('s', value));
 MACRO _since(definitions, kind, windows) AS
 _until() - toIntervalDay(windows * (SELECT maxMap(map(d.source, d.interval_days)) FROM definitions())[kind]);
 
+-- Plain metrics are those of product events without an instant in their filters: nearly all. A question to them alone
+-- is in half the words, and so in half the time where the answer is small. It refuses where there are others, whom it
+-- knows not; who asked then asks in full. The number is their longest interval.
+MACRO _longest_plain(definitions) AS
+(
+    SELECT max(d.interval_days) + throwIf(
+        countIf(d.source != 'events' OR arrayExists(f -> f.instant OR notEmpty(f.instants), arrayConcat(d.texts, d.ranges))) > 0,
+        'not plain: metrics of requests, of actions or of instants are among them')
+    FROM definitions()
+);
+
 -- Whatever product events may count, once for each metric that may count them, over so many windows.
-MACRO _of_events(definitions, windows, taken) AS
+MACRO _of_events(definitions, windows, since) AS
 (
     SELECT
         metric_id, interval_days, calculation, property, filters, tenant, time, user_id, properties,
@@ -124,11 +149,10 @@ MACRO _of_events(definitions, windows, taken) AS
         FROM definitions() WHERE d.source = 'events'
     ) AS m ON e.name = m.event
     WHERE e.name IN (SELECT arrayJoin(d.names) FROM definitions() WHERE d.source = 'events')
-        AND time >= _since(definitions, 'events', windows)
+        AND time >= since
         AND time < _until()
         AND _of_tenant()
         AND time >= _until() - toIntervalDay(windows * interval_days)
-        AND taken
 );
 
 -- Requests and recipe actions are kept as sums. All windows end at one minute of their hour, so of quarter hours only
@@ -211,62 +235,80 @@ MACRO _of_sums(definitions, windows) AS
     WHERE n > 0
 );
 
--- Those of them that the filters leave: the leaf (v) and the number (x) that are calculated with, and how many of them
--- add nothing, and why.
-MACRO _matching(definitions, windows, taken) AS
+-- Those of the rows that the filters leave: the leaf (v) and the number (x) that are calculated with, and how many of
+-- them add nothing, and why.
+MACRO _left_of(rows, all_hold) AS
 (
     SELECT
-        metric_id, tenant, time, user_id, properties, calculation, v, x, n,
+        metric_id, tenant, time, user_id, properties, calculation, v, n,
+        if(summed IS NULL AND calculation NOT IN ('count', 'unique'), _decimal(v), summed) AS x,
         time >= _until() - toIntervalDay(interval_days) AS current,
-        without + (v = '' AND is_read) AS missing,
+        without + (v = '' AND summed IS NULL AND calculation != 'count') AS missing,
         v != '' AND x IS NULL AND NOT startsWith(v, 'x') AND calculation != 'unique' AS not_numeric,
         startsWith(v, 'x') AND calculation != 'unique' AS not_exact
     FROM
     (
         SELECT
-            *, if(summed IS NULL AND calculation != 'unique', _decimal(v), summed) AS x
-        FROM
-        (
-            SELECT
-                *, summed IS NULL AND calculation != 'count' AS is_read,
-                if(calculation = 'count' OR summed IS NOT NULL, '', _leaf(property)) AS v,
-                arrayMap(f -> _leaf(f.path), filters) AS leaves
-            FROM
-            (
-                SELECT * FROM _of_events(definitions, windows, taken)
-                UNION ALL
-                SELECT * FROM _of_sums(definitions, windows)
-            )
-        )
-        WHERE _all_hold()
+            *,
+            if(calculation = 'count' OR summed IS NOT NULL, '', _leaf(property)) AS v,
+            arrayMap(f -> _leaf(f.path), filters) AS leaves
+        FROM rows
+        WHERE all_hold()
     )
 );
 
--- What a group of them comes to.
+MACRO _matching(definitions, windows) AS
+_left_of(
+    (
+        SELECT * FROM _of_events(definitions, windows, _since(definitions, 'events', windows))
+        UNION ALL
+        SELECT * FROM _of_sums(definitions, windows)
+    ),
+    _all_hold);
+
+MACRO _matching_plain(definitions, windows) AS
+_left_of(
+    _of_events(definitions, windows, _until() - toIntervalDay(windows * _longest_plain(definitions))),
+    _all_hold_plain);
+
+-- What is added up of a group of them, and what that comes to.
+MACRO _added_up() AS
+any(calculation) AS asked_for,
+sum(n) AS of,
+sum(missing) AS absent,
+sum(not_numeric) AS no_number,
+sum(not_exact) AS inexact,
+uniqExactIf(v, calculation = 'unique' AND v != '') AS different,
+sum(x) AS total,
+min(x) AS lowest,
+max(x) AS highest,
+quantilesExactLowIf(0.5, 0.9, 0.95, 0.99)(x, startsWith(calculation, 'p')) AS levels;
+
 MACRO _calculated() AS
 multiIf(
-    any(calculation) = 'count', toDecimal256(sum(n), 18),
-    any(calculation) = 'unique', toDecimal256(uniqExactIf(v, calculation = 'unique' AND v != ''), 18),
-    any(calculation) = 'sum', ifNull(sum(x), toDecimal256(0, 18)),
-    sum(n) = sum(missing) + sum(not_numeric) + sum(not_exact), NULL,
-    any(calculation) = 'average',
-        _as_written(_double(sum(x)) / (sum(n) - sum(missing) - sum(not_numeric) - sum(not_exact))),
-    any(calculation) = 'min', min(x),
-    any(calculation) = 'max', max(x),
-    _as_written(_double(
-        quantilesExactLowIf(0.5, 0.9, 0.95, 0.99)(x, startsWith(calculation, 'p'))[
-            transform(any(calculation), ['p50', 'p90', 'p95', 'p99'], [1, 2, 3, 4], 1)]))
+    asked_for = 'count', toDecimal256(of, 18),
+    asked_for = 'unique', toDecimal256(different, 18),
+    asked_for = 'sum', ifNull(total, toDecimal256(0, 18)),
+    of = absent + no_number + inexact, NULL,
+    asked_for = 'average', _as_written(_double(total) / (of - absent - no_number - inexact)),
+    asked_for = 'min', lowest,
+    asked_for = 'max', highest,
+    _as_written(_double(levels[transform(asked_for, ['p50', 'p90', 'p95', 'p99'], [1, 2, 3, 4], 1)]))
 );
 
 -- From when on all that is counted is kept: the first of it, or the first day of which nothing has expired.
-MACRO _whole_since(kind) AS
+MACRO _events_whole_since() AS
+(
+    SELECT greatest(
+        if(count() = 0, toDateTime64('2299-01-01 00:00:00', 3, 'UTC'), min(time)),
+        toDateTime64(if({keep_product_events} = 0, 0, greatest(0, toUnixTimestamp(toStartOfDay(now('UTC'), 'UTC')) - {keep_product_events} * 86400)), 3, 'UTC'))
+    FROM product_events
+);
+
+MACRO _whole_since() AS
 multiIf(
-    kind = 'events', (
-        SELECT greatest(
-            if(count() = 0, toDateTime64('2299-01-01 00:00:00', 3, 'UTC'), min(time)),
-            toDateTime64(if({keep_product_events} = 0, 0, greatest(0, toUnixTimestamp(toStartOfDay(now('UTC'), 'UTC')) - {keep_product_events} * 86400)), 3, 'UTC'))
-        FROM product_events),
-    kind = 'requests', (
+    d.source = 'events', _events_whole_since(),
+    d.source = 'requests', (
         SELECT if(count() = 0, toDateTime64('2299-01-01 00:00:00', 3, 'UTC'), toDateTime64(min(first_minute), 3, 'UTC'))
         FROM requests_15m
         WHERE quarter = (SELECT min(quarter) FROM requests_15m)),
@@ -281,7 +323,7 @@ MACRO _of_nothing(calculation) AS
 if(calculation IN ('count', 'sum', 'unique'), toDecimal256(0, 18), NULL);
 
 -- The answer: a row for each metric and customer that stands, and for whoever else has anything in either window.
-MACRO _values(definitions) AS
+MACRO _values(definitions, matching, whole_since) AS
 (
     SELECT
         tenant, metric_id, version, d.name AS name, d.format AS format, d.currency AS currency, value, previous,
@@ -296,7 +338,7 @@ MACRO _values(definitions) AS
             SELECT
                 tenant, metric_id, version, d, events, missing, not_numeric, not_exact,
                 ifNull(this, _of_nothing(d.calculation)) AS value,
-                if(_until() - toIntervalDay(2 * d.interval_days) < _whole_since(d.source), NULL,
+                if(_until() - toIntervalDay(2 * d.interval_days) < whole_since(), NULL,
                     ifNull(last, _of_nothing(d.calculation))) AS previous
             FROM
             (
@@ -310,12 +352,13 @@ MACRO _values(definitions) AS
                     sumIf(inexact, kind = 1) AS not_exact
                 FROM
                 (
-                    SELECT
-                        CAST(tenant, 'String') AS tenant, metric_id, toUInt8(current) AS kind,
-                        _calculated() AS amount, sum(n) AS of, sum(missing) AS absent, sum(not_numeric) AS no_number,
-                        sum(not_exact) AS inexact
-                    FROM _matching(definitions, 2, 1)
-                    GROUP BY tenant, metric_id, current
+                    SELECT tenant, metric_id, toUInt8(current) AS kind, _calculated() AS amount, of, absent, no_number, inexact
+                    FROM
+                    (
+                        SELECT CAST(tenant, 'String') AS tenant, metric_id, current, _added_up()
+                        FROM matching(definitions, 2)
+                        GROUP BY tenant, metric_id, current
+                    )
                     UNION ALL
                     SELECT tenant, metric_id, 2, NULL, 0, 0, 0, 0
                     FROM _tenants() AS every
@@ -331,7 +374,7 @@ MACRO _values(definitions) AS
 
 -- A bar for each day of the zone that the window touches: the first and the last are cut by the window, so that bars of
 -- counts and sums add up to the value shown beside them.
-MACRO _by_day(definitions) AS
+MACRO _by_day(definitions, matching) AS
 (
     SELECT
         tenant,
@@ -352,9 +395,13 @@ MACRO _by_day(definitions) AS
         SELECT tenant, metric_id, groupArray(day) AS days, groupArray(tuple(amount)) AS amounts
         FROM
         (
-            SELECT CAST(tenant, 'String') AS tenant, metric_id, _day(time) AS day, _calculated() AS amount
-            FROM _matching(definitions, 1, 1)
-            GROUP BY tenant, metric_id, day
+            SELECT tenant, metric_id, day, _calculated() AS amount
+            FROM
+            (
+                SELECT CAST(tenant, 'String') AS tenant, metric_id, _day(time) AS day, _added_up()
+                FROM matching(definitions, 1)
+                GROUP BY tenant, metric_id, day
+            )
         )
         GROUP BY tenant, metric_id
     ) AS w

@@ -1,0 +1,32 @@
+"""Asks a view, plainly where that will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import StoreRefused
+from pipeline.views.catalogue import not_plain
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+    from pipeline.views.call import Value
+    from pipeline.views.catalogue import View
+
+
+def rows(
+    store: Store, view: View, values: Mapping[str, Value], ending: str = ""
+) -> list[tuple[Any, ...]]:
+    """The view's rows; ``ending`` is what follows in the query, as its WHERE.
+
+    Raises:
+        StoreRefused: the view does not answer that.
+    """
+    plain = view.asked_plainly(values)
+    if plain:
+        try:
+            return store.query(f"SELECT * FROM {plain} {ending}")  # noqa: S608 - quoted
+        except StoreRefused as refused:
+            if not not_plain(refused.reason):
+                raise
+    return store.query(f"SELECT * FROM {view.asked(values)} {ending}")  # noqa: S608 - quoted
