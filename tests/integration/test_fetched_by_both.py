@@ -1,7 +1,7 @@
 """What a real broker serves, fetched raw for the compiled reader and parsed for the reference.
 
-All codecs, transactions that are aborted, LogAppendTime, tombstones, damaged values, and positions
-in the middle of a batch.
+All codecs, transactions that are aborted, LogAppendTime, tombstones, damaged values, positions in
+the middle of a batch, what compaction leaves, and batches that are damaged.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from itertools import count
+from typing import NamedTuple
 
 import pytest
 from confluent_kafka import Producer
 
+from pipeline.errors import Halted
 from pipeline.facts import Facts, Rules
-from pipeline.facts.interface import Raw
+from pipeline.facts.interface import Raw, offset_and_place
 from pipeline.facts.python_facts import PARTS
 from pipeline.facts.readers import Readers
 from pipeline.kafka.lenient import opened
@@ -24,6 +26,8 @@ from pipeline.worker.transport import Past, RawFetches
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.produce import REQUESTS, Traffic
 from tests.support.harness.readers import COMPILED, PYTHON
+from tests.support.harness.recount import read_log
+from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -38,10 +42,17 @@ def new_topic(kafka: KafkaBroker, config: dict[str, str]) -> Source:
     return Source(topic, 0)
 
 
-def fetch(kafka: KafkaBroker, source: Source, start: int, end: int, kind: Readers) -> Facts:
+class Found(NamedTuple):
+    """What a range comes to, and the sentence that ended its reading, if one did."""
+
+    facts: Facts
+    halted: str
+
+
+def fetch(kafka: KafkaBroker, source: Source, start: int, end: int, kind: Readers) -> Found:
     """Read a range as a worker does when it looks back, unopened where the reader wants it so."""
     settings = load({"USAGE_KAFKA": kafka.servers, "USAGE_DUPLICATE_WINDOW": "300"})
-    raw = RawFetches(kind.library, [source.topic])
+    raw = RawFetches(kind.library, [source.topic] if kind is COMPILED else ())
     one = kind.reader(REQUESTS, RULES, 0, opened)
     facts = one.facts()
 
@@ -55,15 +66,22 @@ def fetch(kafka: KafkaBroker, source: Source, start: int, end: int, kind: Reader
                     one.read(batch.log, facts)
                     position = batch.end
 
-    asyncio.run(read())
-    return facts
+    try:
+        asyncio.run(read())
+    except Halted as halted:
+        return Found(facts, str(halted))
+    return Found(facts, "")
 
 
-def agree(kafka: KafkaBroker, source: Source, starts: tuple[int, ...]) -> Facts:
-    """Assert that both readers find the same from each of these offsets on."""
+def agree(kafka: KafkaBroker, source: Source, starts: tuple[int, ...], halted: str = "") -> Facts:
+    """Assert that both readers find the same from each of these offsets on, and how that ends."""
     _, end = kafka.bounds(source.topic)[0]
     for start in reversed(starts):
-        due, found = (fetch(kafka, source, start, end, kind) for kind in (PYTHON, COMPILED))
+        (due, said), (found, same) = (
+            fetch(kafka, source, start, end, kind) for kind in (PYTHON, COMPILED)
+        )
+        assert said == same
+        assert halted in said if halted else not said
         for name in set(PARTS) - {"rejections"}:
             assert getattr(found, name) == getattr(due, name), (start, name)
         told = [
@@ -103,3 +121,81 @@ def test_codecs_transactions_and_positions(kafka: KafkaBroker, codec: str) -> No
     assert due.skipped >= 6
     assert due.rejected
     assert due.received > 300
+
+
+COMPACTED = {
+    "cleanup.policy": "compact",
+    "segment.ms": "100",
+    "min.cleanable.dirty.ratio": "0.01",
+    "max.compaction.lag.ms": "100",
+}
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_what_compaction_leaves(kafka: KafkaBroker, codec: str) -> None:
+    """Holes, a batch that is empty, tombstones with a deletion horizon, no aborted transaction."""
+    source = new_topic(kafka, COMPACTED)
+    common = {"bootstrap.servers": kafka.servers, "compression.type": codec, "linger.ms": 20}
+    emptied = Producer(common | {"enable.idempotence": True})  # its last batch is kept, empty
+    plain = Producer(common)
+    ours = Producer(common | {"transactional.id": source.topic})
+    ours.init_transactions()
+    traffic, now = Traffic(7), time.time()
+
+    def send(producer: Producer, *keys: str) -> None:
+        for key in keys:
+            _, value, headers = traffic.message(REQUESTS, now)
+            producer.produce(source.topic, value, key, headers=headers)
+        producer.flush()
+
+    many = [f"k{n}" for n in range(60)]
+    send(emptied, *many)
+    send(plain, *many[::2], *(f"own{n}" for n in range(40)))
+    for end in (ours.abort_transaction, ours.commit_transaction):
+        ours.begin_transaction()
+        send(ours, *(f"{end.__name__}{n}" for n in range(30)))
+        end()
+    send(plain, *many, *many[:20])
+    for key in many[:5]:
+        plain.produce(source.topic, None, key)
+    plain.flush()
+    _, sent = kafka.bounds(source.topic)[0]
+
+    def left() -> int:
+        time.sleep(0.2)  # a record that comes later than `segment.ms` begins another segment
+        send(plain, "last")
+        part = read_log(kafka, [source.topic])[source.topic, 0]
+        return sum(record.offset < sent for record in part.records)
+
+    until(lambda: left() <= 140, within=90, what="compaction", every=0.5)
+    due = agree(kafka, source, (0, 30, 61, 110, 250))
+    assert due.skipped == 5
+    assert due.received <= 200
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_batches_that_are_damaged(kafka: KafkaBroker, codec: str) -> None:
+    """On the disk, which ends the reading at its beginning; or before they were sent, unnoticed."""
+    plain = Producer(
+        {"bootstrap.servers": kafka.servers, "compression.type": codec, "linger.ms": 20}
+    )
+    traffic, now = Traffic(9), time.time()
+
+    def send(source: Source) -> int:
+        for _ in range(50):
+            tenant, value, headers = traffic.message(REQUESTS, now)
+            plain.produce(source.topic, value, tenant, headers=headers)
+        plain.flush()
+        return kafka.bounds(source.topic)[0][1]
+
+    for share in (0.1, 0.5, 1.0):
+        damaged, sealed = new_topic(kafka, {}), new_topic(kafka, {})
+        for source in (damaged, sealed):
+            first = send(source)
+            send(source)
+            kafka.damage_last_batch(source.topic, 0, share, sealed=source is sealed)
+            send(source)
+        due = agree(kafka, damaged, (0, 20), f"batch of records at offset {first} fails its")
+        assert offset_and_place(due.origins[-1])[0] < first
+        due = agree(kafka, sealed, (0, 20, 75))
+        assert offset_and_place(due.origins[-1])[0] >= 2 * first

@@ -79,24 +79,26 @@ def test_a_batch_that_is_damaged_on_the_disk_halts_with_what_to_do(scene: Scene)
     scene.stop(worker)
     topic = scene.topic(REQUESTS)
     [(_, first)] = scene.kafka.bounds(topic).values()
-    scene.send(100, seed=2)
-    scene.kafka.damage_last_byte(topic, 0)
+    for seed in (2, 3, 4):  # a batch at least each
+        scene.send(100, seed)
+    scene.kafka.damage_last_batch(topic, 0)
     worker = scene.worker()
     scene.await_end(worker, 76)
     said = worker.output()
     found = re.search(rf"{re.escape(topic)}\[0\]: the batch of records at offset (\d+)", said)
     assert found, said
     [(_, last)] = scene.kafka.bounds(topic).values()
-    assert first <= int(found[1]) < last
+    at = int(found[1])
+    assert first < at < last
     assert "kafka-delete-records.sh" in said
 
     scene.kafka.delete_records(topic, 0, last)
-    scene.send(100, seed=3)
+    scene.send(100, seed=5)
     scene.worker()
     assert _await_all(scene) > counted
     with scene.connect() as store:
-        gaps = "SELECT topic, partition, to_offset, kind FROM ledger_gaps"
-        assert store.query(gaps) == [(topic, 0, last, "lost")]
+        gaps = "SELECT topic, partition, from_offset, to_offset, kind FROM ledger_gaps"
+        assert store.query(gaps) == [(topic, 0, at, last, "lost")], "all before it was counted"
 
 
 def _await_all(scene: Scene) -> int:

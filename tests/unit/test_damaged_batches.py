@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from pipeline.errors import Halted
+from pipeline.facts.readers import Readers
 from pipeline.kafka.lenient import LenientRecords
-from pipeline.worker.transport.raw import damaged
+from pipeline.worker.transport.raw import RawFetches, damaged
+from tests.support.harness.readers import KINDS
 
 TP = TopicPartition("usage.requests", 3)
 
@@ -28,11 +30,12 @@ def batch(first: int, count: int) -> bytearray:
     return octets
 
 
-def fetched(octets: bytes) -> Any:
+def fetched(octets: bytes, position: int = 100) -> Any:
     """A fetcher that holds one partition's records."""
     records = LenientRecords(octets)
-    unpacked = PartitionRecords(TP, records, [], 100, None, None, True, READ_COMMITTED)
-    return SimpleNamespace(_records={TP: SimpleNamespace(_partition_records=unpacked)})
+    unpacked = PartitionRecords(TP, records, [], position, None, None, True, READ_COMMITTED)
+    held = FetchResult(TP, assignment=None, partition_records=unpacked, backoff=0)
+    return SimpleNamespace(_records={TP: held})
 
 
 def test_the_partition_and_the_offset_are_named() -> None:
@@ -52,3 +55,22 @@ def test_the_partition_and_the_offset_are_named() -> None:
 def test_a_batch_that_is_whole_is_read() -> None:
     records = fetched(bytes(batch(100, 4) + batch(104, 3)))._records[TP]._partition_records
     assert [record.offset for record in records] == list(range(100, 107))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_what_is_whole_before_the_damage_is_handed_on_and_then_it_is_met(kind: Readers) -> None:
+    worse = batch(104, 3)
+    worse[-1] ^= 1
+    raw = RawFetches(kind.library, [TP.topic])
+
+    def records(octets: bytes, position: int) -> Any:
+        fetcher = fetched(octets, position)
+        raw.leave_raw(fetcher)
+        return fetcher._records[TP]._partition_records
+
+    whole = records(bytes(batch(100, 4) + worse + batch(107, 1)), 102)
+    assert list(whole)
+    assert whole.next_fetch_offset == 104
+    for position in (104, 105):
+        with pytest.raises(CorruptRecordException):
+            next(iter(records(bytes(worse + batch(107, 1)), position)))

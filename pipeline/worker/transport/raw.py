@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
@@ -57,7 +57,7 @@ class RawFetches:
             if tp.topic in self._topics:
                 fetched._partition_records = self._unopened(unpacking)
             else:
-                unpacking._consumer_record = _as_it_is
+                fetched._partition_records = _UpToDamage(unpacking)
 
     async def drain(
         self, fetcher: Any, tps: set[TopicPartition], most_records: int | None
@@ -89,16 +89,45 @@ class RawFetches:
     def _unopened(self, unpacking: PartitionRecords) -> Any:
         library, data = self._library, unpacking._records.data
         if library is None or library.has_old_format(data):
-            unpacking._consumer_record = _as_it_is
-            return unpacking
+            return _UpToDamage(unpacking)
         return _Slices(unpacking, library, data)
 
 
+class _UpToDamage:
+    """In the place of aiokafka's PartitionRecords: yields records as they were parsed.
+
+    It ends where a batch fails its checksum, so that what is whole before it is handed on; the next
+    fetch begins at the damage, and fails.
+    """
+
+    def __init__(self, unpacking: PartitionRecords) -> None:
+        unpacking._consumer_record = _as_it_is
+        self._unpacking = unpacking
+        self._start = unpacking.next_fetch_offset
+        self._records = self._unpacked()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._records
+
+    def _unpacked(self) -> Iterator[Any]:
+        try:
+            yield from self._unpacking._records_iterator
+        except CorruptRecordException:
+            if self.next_fetch_offset == self._start:
+                raise
+
+    @property
+    def next_fetch_offset(self) -> int:
+        """The position behind what was handed out."""
+        return int(self._unpacking.next_fetch_offset)
+
+
 class _Slices:
-    """In the place of aiokafka's PartitionRecords: yields slices instead of records."""
+    """In the place of aiokafka's PartitionRecords: yields slices, up to damage as well."""
 
     def __init__(self, unpacking: PartitionRecords, library: Library, data: bytes) -> None:
         self._tp = unpacking._tp
+        self._has_given = False
         self._fetch = library.Fetch(
             data,
             unpacking.next_fetch_offset,
@@ -114,9 +143,12 @@ class _Slices:
         try:
             found = self._fetch.slice(SLICE_RECORDS, SLICE_BYTES)
         except ValueError:
+            if self._has_given:
+                raise StopIteration from None
             raise CorruptRecordException(f"Invalid CRC - {self._tp}") from None
         if found is None:
             raise StopIteration
+        self._has_given = True
         return found
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.harness import golden
-from tests.support.harness.readers import KINDS, SETTINGS
+from tests.support.harness.readers import BUILT, SETTINGS
 
 FACTS = {
     "tests.property.test_schemas",
@@ -38,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Be asked by pytest what a test runs with."""
     module = metafunc.module.__name__
     if module in FACTS:
-        metafunc.parametrize("reads", KINDS, indirect=True, ids=str, scope="module")
+        metafunc.parametrize("reads", BUILT, indirect=True, ids=str, scope="module")
     elif module in WORKERS and "scene" in metafunc.fixturenames:
         metafunc.parametrize("scene", SETTINGS, indirect=True)
 

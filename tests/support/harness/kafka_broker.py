@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import socket
+import struct
 import subprocess
 import uuid
 from collections.abc import Iterable, Mapping
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.record.util import calc_crc32c
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
@@ -52,6 +53,7 @@ group.min.session.timeout.ms=1000
 group.max.session.timeout.ms=300000
 log.retention.check.interval.ms=1000
 log.segment.delete.delay.ms=1000
+log.cleaner.backoff.ms=1000
 log.flush.interval.messages=9223372036854775807
 """
 """No fsync: what the operating system has survives a kill -9 of the broker."""
@@ -160,14 +162,26 @@ class KafkaBroker:
         for future in self.admin.delete_records(wanted).values():
             future.result(30)
 
-    def damage_last_byte(self, topic: str, partition: int) -> None:
-        """Change the last byte of a partition's log on the disk, as a bad sector would."""
+    def damage_last_batch(
+        self, topic: str, partition: int, share: float = 1.0, *, sealed: bool = False
+    ) -> None:
+        """Change a byte of a partition's last batch on the disk, as a bad sector would.
+
+        It stands behind that share of the records' bytes; ``sealed`` puts the checksum right, as
+        if the batch had been sent so.
+        """
         [log] = (self._folder / "kafka-data" / f"{topic}-{partition}").glob("*.log")
+        octets = log.read_bytes()
+        end = 0
+        while end < len(octets):
+            first, end = end, end + 12 + int.from_bytes(octets[end + 8 : end + 12])
+        batch = bytearray(octets[first:])
+        batch[61 + round(share * (len(batch) - 62))] ^= 1
+        if sealed:
+            struct.pack_into(">I", batch, 17, calc_crc32c(bytes(batch[21:])))
         with log.open("r+b") as file:
-            file.seek(-1, os.SEEK_END)
-            [last] = file.read(1)
-            file.seek(-1, os.SEEK_END)
-            file.write(bytes([last ^ 1]))
+            file.seek(first)
+            file.write(batch)
 
     def partitions(self, topic: str) -> list[int]:
         """Return the partition numbers of a topic; none when it is not there."""

@@ -17,5 +17,8 @@ COMPILED = Readers(_FOUND or cast("Library", cast("Any", stand_in)), "built, or 
 
 KINDS = [PYTHON, COMPILED]
 
-SETTINGS = ["python", "compiled"] if IS_BUILT else ["python"]
+BUILT = KINDS if IS_BUILT else [PYTHON]
+"""Without what stands in, to which no record is common."""
+
+SETTINGS = [one.kind for one in BUILT]
 """Values of `USAGE_READER` that a worker starts with here."""

@@ -62,6 +62,7 @@ class Fetch:
             tp, records, aborted, position, None, None, check_crcs, level
         )
         self._records._consumer_record = _as_it_is
+        self._damaged = False
 
     def slice(self, most_records: int, most_bytes: int) -> Slice | None:
         start = self.next_fetch_offset
@@ -69,8 +70,10 @@ class Fetch:
         try:
             while len(taken) < most_records and self._records._records_iterator is not None:
                 taken += [record for record in (next(self._records, None),) if record is not None]
-        except CorruptRecordException as error:
-            raise ValueError(str(error)) from None
+        except CorruptRecordException:
+            self._damaged = True
+        if self._damaged and not taken:
+            raise ValueError("a checksum does not hold")
         return Slice(start, self.next_fetch_offset, taken) if taken else None
 
     @property
