@@ -218,6 +218,9 @@ class Work:
     # Taking up -------------------------------------------------------------------------------
 
     def _begin(self, taking_up: Coroutine[Any, Any, None]) -> None:
+        if self.standing.stopping:  # a rebalance came meanwhile; the store's threads end any moment
+            taking_up.close()
+            return
         task = asyncio.create_task(taking_up)
         self._taking_up.add(task)
         task.add_done_callback(self._taking_up.discard)

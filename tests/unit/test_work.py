@@ -82,8 +82,10 @@ def work(
         takeover=nothing,
         rebuild=cast("Any", rebuild),
         ledger=nothing,
-        live=anything(advance=_nothing, counted=_nothing, is_restored=lambda _: True),
-        instruments=anything(chunk_counted=_nothing),
+        live=anything(
+            advance=_nothing, keep=_nothing, counted=_nothing, is_restored=lambda _: True
+        ),
+        instruments=anything(chunk_counted=_nothing, rebalanced=_nothing),
         new_reader=nothing,
         batches=lambda: anything(log_end=lambda _: 0, close_gates=_at_once),
         fail=failures.append,
@@ -109,6 +111,17 @@ def batch(start: int, *sizes: int) -> Fetched:
         SimpleNamespace(offset=start + n, value=bytes(size)) for n, size in enumerate(sizes)
     ]
     return Fetched(SOURCE, 0, start, start + len(sizes), records)
+
+
+def test_a_worker_that_stops_takes_up_nothing_more() -> None:
+    async def assigned_while_stopping(working: Work) -> None:
+        await working.stop(0)
+        await working.on_assigned(Lease(1, "member"), [SOURCE])
+        await asyncio.sleep(0)
+
+    failures: list[BaseException] = []
+    asyncio.run(assigned_while_stopping(work(failures, SlowFlusher())))
+    assert failures == []
 
 
 def test_an_exception_while_folding_ends_the_worker_instead_of_passing_the_batch_by() -> None:
