@@ -1,40 +1,95 @@
-//! A chunk as one block of ClickHouse's Native format, byte for byte as
+//! Chunks as one block of ClickHouse's Native format, byte for byte as
 //! `pipeline/clickhouse/native.py` writes it.
 //!
 //! Source: <https://clickhouse.com/docs/interfaces/formats/Native>.
 
 use crate::chunk::{Chunk, Maps, Texts};
-use crate::dictionary::put_leb128;
+use crate::dictionary::{put_leb128, Dictionary};
 use crate::event::Place;
+use std::borrow::Cow;
 
 /// The version of a dictionary column's form.
-const DICTIONARY_VERSION: u64 = 1;
+pub const DICTIONARY_VERSION: u64 = 1;
 /// It brings all its keys, and shares none.
 const DICTIONARY_OF_ITS_OWN: u64 = 1 << 9 | 1 << 10;
 
-/// All rows, uncompressed.
-pub fn block(chunk: &Chunk) -> Vec<u8> {
-    let columns = chunk.kind.columns();
-    let mut out = Vec::with_capacity(expected_bytes(chunk));
-    put_leb128(columns.len() as u64, &mut out);
-    put_leb128(chunk.len() as u64, &mut out);
+/// All rows of chunks of one topic, one's after the other's, uncompressed.
+pub fn block(chunks: &[&Chunk]) -> Vec<u8> {
+    let Some(first) = chunks.first() else { return Vec::new() };
+    let columns = first.kind.columns();
+    let mut out = Vec::with_capacity(chunks.iter().map(|chunk| expected_bytes(chunk)).sum());
+    put_sizes(columns.len(), chunks.iter().map(|chunk| chunk.len()).sum(), &mut out);
     for (name, kind, place) in columns {
-        for text in [name, kind] {
-            put_leb128(text.len() as u64, &mut out);
-            out.extend_from_slice(text.as_bytes());
-        }
+        put_head((name, kind), &mut out);
         match *place {
-            Place::Minute => put(&chunk.minutes, u32::to_le_bytes, &mut out),
-            Place::Byte(n) => out.extend_from_slice(&chunk.bytes[n]),
-            Place::Int(n) => put(&chunk.ints[n], u64::to_le_bytes, &mut out),
-            Place::Text(n) => {
-                put_u64(DICTIONARY_VERSION, &mut out);
-                put_texts(&chunk.texts[n], &mut out);
+            Place::Minute => {
+                chunks.iter().for_each(|chunk| put(&chunk.minutes, u32::to_le_bytes, &mut out));
             }
-            Place::Leaves => chunk.maps.iter().for_each(|maps| put_maps(maps, &mut out)),
+            Place::Byte(n) => {
+                chunks.iter().for_each(|chunk| out.extend_from_slice(&chunk.bytes[n]));
+            }
+            Place::Int(n) => {
+                chunks.iter().for_each(|chunk| put(&chunk.ints[n], u64::to_le_bytes, &mut out));
+            }
+            Place::Text(n) => {
+                let column = joined(chunks.iter().map(|chunk| &chunk.texts[n]));
+                put_u64(DICTIONARY_VERSION, &mut out);
+                put_texts(column.dictionary(), &column.codes, &mut out);
+            }
+            Place::Leaves => {
+                let maps: Vec<&Maps> =
+                    chunks.iter().filter_map(|chunk| chunk.maps.as_ref()).collect();
+                put_maps(&maps, &mut out);
+            }
         }
     }
     out
+}
+
+/// How many columns and rows a block has: what it begins with.
+pub fn put_sizes(columns: usize, rows: usize, out: &mut Vec<u8>) {
+    put_leb128(columns as u64, out);
+    put_leb128(rows as u64, out);
+}
+
+/// A column's name and type, which stand before its values.
+pub fn put_head((name, kind): (&str, &str), out: &mut Vec<u8>) {
+    for text in [name, kind] {
+        put_leb128(text.len() as u64, out);
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Columns of strings as one.
+pub struct Joined<'a> {
+    /// None: it is that of the only column.
+    made: Option<Dictionary>,
+    only: &'a Dictionary,
+    /// One for each row.
+    pub codes: Cow<'a, [u32]>,
+}
+
+impl Joined<'_> {
+    /// The strings.
+    pub fn dictionary(&self) -> &Dictionary {
+        self.made.as_ref().unwrap_or(self.only)
+    }
+}
+
+/// The rows of all columns, of which there is one at least, one's after the other's.
+pub fn joined<'a>(columns: impl Iterator<Item = &'a Texts>) -> Joined<'a> {
+    let columns: Vec<&Texts> = columns.collect();
+    let only = &columns[0].dictionary;
+    if columns.len() == 1 {
+        return Joined { made: None, only, codes: Cow::Borrowed(&columns[0].codes) };
+    }
+    let mut made = Dictionary::new(only.seed());
+    let mut codes = Vec::with_capacity(columns.iter().map(|column| column.codes.len()).sum());
+    for column in columns {
+        let known: Vec<u32> = column.dictionary.texts().map(|text| made.code(text)).collect();
+        codes.extend(column.codes.iter().map(|code| known[*code as usize]));
+    }
+    Joined { made: Some(made), only, codes: Cow::Owned(codes) }
 }
 
 fn expected_bytes(chunk: &Chunk) -> usize {
@@ -59,34 +114,39 @@ pub fn put<T: Copy, const N: usize>(
     }
 }
 
-fn put_u64(number: u64, out: &mut Vec<u8>) {
+/// A number of 64 bits.
+pub fn put_u64(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-fn put_texts(column: &Texts, out: &mut Vec<u8>) {
-    if column.codes.is_empty() {
+/// A column of strings, behind its version.
+pub fn put_texts(dictionary: &Dictionary, codes: &[u32], out: &mut Vec<u8>) {
+    if codes.is_empty() {
         return;
     }
-    let keys = column.dictionary.len();
+    let keys = dictionary.len();
     let width = u64::from(keys > 1 << 8) + u64::from(keys > 1 << 16);
     put_u64(DICTIONARY_OF_ITS_OWN | width, out);
     put_u64(keys as u64, out);
-    out.extend_from_slice(column.dictionary.packed());
-    put_u64(column.codes.len() as u64, out);
+    out.extend_from_slice(dictionary.packed());
+    put_u64(codes.len() as u64, out);
     match width {
-        0 => put(&column.codes, |code| [code as u8], out),
-        1 => put(&column.codes, |code| (code as u16).to_le_bytes(), out),
-        _ => put(&column.codes, u32::to_le_bytes, out),
+        0 => put(codes, |code| [code as u8], out),
+        1 => put(codes, |code| (code as u16).to_le_bytes(), out),
+        _ => put(codes, u32::to_le_bytes, out),
     }
 }
 
-fn put_maps(column: &Maps, out: &mut Vec<u8>) {
+fn put_maps(columns: &[&Maps], out: &mut Vec<u8>) {
     put_u64(DICTIONARY_VERSION, out);
     let mut end = 0;
-    for count in &column.counts {
+    for count in columns.iter().flat_map(|column| &column.counts) {
         end += u64::from(*count);
         put_u64(end, out);
     }
-    put_texts(&column.keys, out);
-    out.extend_from_slice(&column.values);
+    if !columns.is_empty() {
+        let keys = joined(columns.iter().map(|column| &column.keys));
+        put_texts(keys.dictionary(), &keys.codes, out);
+    }
+    columns.iter().for_each(|column| out.extend_from_slice(&column.values));
 }

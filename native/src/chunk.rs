@@ -1,7 +1,9 @@
 //! What a range of a log comes to: columns, and accounts of all that was read.
 
 use crate::dictionary::{put_leb128, Dictionary};
-use crate::event::{Event, Kind, Leaf, Place};
+use crate::event::{
+    Event, Kind, Leaf, Place, CACHE_READ, CACHE_WRITTEN, INPUT_TOKENS, OUTPUT_TOKENS, REASONING,
+};
 use crate::sums::{Minutes, Tally};
 use crate::times::arrival_minute;
 use std::collections::HashMap;
@@ -248,6 +250,27 @@ impl Chunk {
         }
         let names = &self.texts[0].dictionary;
         self.live.sums().map(|(minute, code, sums)| (minute, names.get(code), sums))
+    }
+
+    /// How many rows are of minutes that begin before an instant, in epoch seconds.
+    pub fn before(&self, seconds: f64) -> usize {
+        self.minutes.iter().filter(|minute| f64::from(**minute) < seconds).count()
+    }
+
+    /// How many requests have parts that are greater than their whole:
+    /// `pipeline/facts/inconsistent.py`.
+    pub fn inconsistent(&self) -> usize {
+        if self.kind != Kind::Request {
+            return 0;
+        }
+        let of = |n: usize| &self.ints[n][..];
+        let (read, written, reasoned) = (of(CACHE_READ), of(CACHE_WRITTEN), of(REASONING));
+        let (input, output) = (of(INPUT_TOKENS), of(OUTPUT_TOKENS));
+        let is_inconsistent = |row: &usize| {
+            let row = *row;
+            read[row].saturating_add(written[row]) > input[row] || reasoned[row] > output[row]
+        };
+        (0..self.len()).filter(is_inconsistent).count()
     }
 
     /// What it takes in memory.

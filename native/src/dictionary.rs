@@ -62,6 +62,11 @@ impl Dictionary {
         Dictionary { seed, slots: vec![0; FEWEST_SLOTS], keys: Vec::new(), packed: Vec::new() }
     }
 
+    /// What it was made with.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.keys.len()

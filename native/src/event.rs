@@ -61,22 +61,30 @@ const REQUEST: &[Column] = &[
     text("model", 5),
     text("operation", 6),
     byte("failed", FAILED),
-    count("duration_us", 0),
+    count("duration_us", DURATION_US),
     count("input_tokens", INPUT_TOKENS),
     count("output_tokens", OUTPUT_TOKENS),
-    count("cache_read_input_tokens", 3),
-    count("cache_creation_input_tokens", 4),
-    count("reasoning_output_tokens", 5),
+    count("cache_read_input_tokens", CACHE_READ),
+    count("cache_creation_input_tokens", CACHE_WRITTEN),
+    count("reasoning_output_tokens", REASONING),
     byte("unmetered", 1),
     ("cost_nanos", "Int64", Place::Int(6)),
     text("currency", 7),
 ];
 /// The byte of requests that says whether one failed.
 pub const FAILED: usize = 0;
+/// The integer of requests that says how long one took.
+pub const DURATION_US: usize = 0;
 /// The integer of requests that is summed by minute; so the next.
 pub const INPUT_TOKENS: usize = 1;
 /// See [`INPUT_TOKENS`].
 pub const OUTPUT_TOKENS: usize = 2;
+/// A part of the input tokens; so the next.
+pub const CACHE_READ: usize = 3;
+/// See [`CACHE_READ`].
+pub const CACHE_WRITTEN: usize = 4;
+/// A part of the output tokens.
+pub const REASONING: usize = 5;
 
 const RECIPE_ACTION: &[Column] = &[
     MINUTE,

@@ -6,6 +6,7 @@ use crate::event::{Event, Kind, Leaf, Place, TEXTS};
 use crate::fetch;
 use crate::reader::{self, Step};
 use crate::scanner::Rules;
+use crate::sent;
 use crate::window::Seen;
 use crate::{batch, identity, CONTRACT};
 use pyo3::exceptions::{PyKeyError, PyValueError};
@@ -210,8 +211,18 @@ impl Chunk {
 
     /// All rows as one block of ClickHouse's Native format, uncompressed.
     fn block<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let octets = py.detach(|| block(&self.0));
+        let octets = py.detach(|| block(&[&self.0]));
         PyBytes::new(py, &octets)
+    }
+
+    /// How many rows are of minutes that begin before an instant, in epoch seconds.
+    fn before(&self, seconds: f64) -> usize {
+        self.0.before(seconds)
+    }
+
+    /// How many requests have parts that are greater than their whole.
+    fn inconsistent(&self) -> usize {
+        self.0.inconsistent()
     }
 
     /// A column's parts, as `pipeline.facts.columns` has them, arrays as their bytes.
@@ -372,6 +383,16 @@ fn pack(py: Python<'_>, records: Vec<batch::Record>) -> PyResult<Slice> {
     Ok(Slice(Arc::new(fetch::Slice::of_batch(Arc::new(octets), start))))
 }
 
+type Sent<'py> = (Vec<(&'static str, &'static str)>, usize, Bound<'py, PyBytes>);
+
+/// Chunks of one topic as one block, as it is sent: (name and type of each column, rows, body).
+#[pyfunction(name = "sent")]
+fn sent_of<'py>(py: Python<'py>, chunks: Vec<PyRef<'py, Chunk>>) -> Sent<'py> {
+    let own: Vec<&chunk::Chunk> = chunks.iter().map(|chunk| &chunk.0).collect();
+    let sent::Sent { columns, rows, body } = py.detach(|| sent::sent(&own));
+    (columns, rows, PyBytes::new(py, &body))
+}
+
 /// The hash of an event's names.
 #[pyfunction(name = "identity")]
 fn identity_of(tenant: &str, source: &str, id: &str) -> u64 {
@@ -413,6 +434,7 @@ fn usage_pipeline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Reader>()?;
     module.add_function(wrap_pyfunction!(has_old_format, module)?)?;
     module.add_function(wrap_pyfunction!(pack, module)?)?;
+    module.add_function(wrap_pyfunction!(sent_of, module)?)?;
     module.add_function(wrap_pyfunction!(identity_of, module)?)?;
     module.add_function(wrap_pyfunction!(content, module)?)?;
     Ok(())

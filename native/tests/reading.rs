@@ -237,7 +237,7 @@ fn a_batch_is_what_its_events_are() {
         assert_eq!((alone.len(), alone.duplicate, odd.len()), (90, 10, 0));
         let (together, odd) = read(kind, &mut reader(kind, 1000), &[together]);
         assert!(odd.is_empty());
-        assert_eq!(block(&alone), block(&together));
+        assert_eq!(block(&[&alone]), block(&[&together]));
         assert_eq!(together.duplicate, 10);
         assert_eq!(together.origins, (0..90).map(|n| (1 << 20) + n).collect::<Vec<_>>());
     }
@@ -337,7 +337,7 @@ proptest! {
             fresh.begin(Arc::new(Slice::of_batch(Arc::new(octets), 0)), 0, i64::MAX);
             while fresh.step(Some(&mut again)) != Step::Done {}
         }
-        prop_assert_eq!(block(&together), block(&again));
+        prop_assert_eq!(block(&[&together]), block(&[&again]));
     }
 
     #[test]
@@ -364,6 +364,6 @@ proptest! {
         }
         chunk.outcomes().count();
         chunk.live().count();
-        block(&chunk);
+        block(&[&chunk]);
     }
 }

@@ -18,11 +18,12 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import HTTPError
 
 from pipeline.clickhouse.faults import translate
-from pipeline.clickhouse.native import Columns, Data, encode
+from pipeline.clickhouse.native import Columns, Data, compressed, encode
 from pipeline.errors import StoreRefused, StoreUnavailable
 from pipeline.settings.kinds import is_loopback
 
 if TYPE_CHECKING:
+    from pipeline.facts.sent import Block
     from pipeline.settings import Settings
 
 CONNECT_SECONDS = 5
@@ -142,13 +143,18 @@ class Store:
         Raises `ValueRefused` (of code 0) for a value that a column's type does not hold.
         """
         rows = len(data[0]) if data else 0
-        if not rows:
+        if not _is_for_one_block(table, rows):
             return None
-        if rows > MAX_ROWS:
-            raise StoreRefused(f"{rows} rows for {table} are too many for one block ({MAX_ROWS})")
         with _translated(self.where):
             body = encode(table, columns, data, self._compression)
         return Prepared(table, [name for name, _ in columns], body)
+
+    def prepare_block(self, table: str, block: Block) -> Prepared | None:
+        """Do so with rows that are encoded, and only to be compressed."""
+        if not _is_for_one_block(table, block.rows):
+            return None
+        body = compressed(block.body, self._compression)
+        return Prepared(table, [name for name, _ in block.columns], body)
 
     def send(self, prepared: Prepared, *, token: str | None = None) -> None:
         """Insert a block; under a token, at most once, in every target of the table's views."""
@@ -216,6 +222,13 @@ class Store:
         """Close the connections."""
         self._client.close_connections()
         self._client.close()
+
+
+def _is_for_one_block(table: str, rows: int) -> bool:
+    """Say whether there is anything to insert. Raises StoreRefused for more than is inserted."""
+    if rows > MAX_ROWS:
+        raise StoreRefused(f"{rows} rows for {table} are too many for one block ({MAX_ROWS})")
+    return rows > 0
 
 
 def insert_settings(token: str | None) -> dict[str, Any]:

@@ -63,6 +63,11 @@ def encode(table: str, columns: Columns, data: Data, compression: str | None) ->
             raise  # of no value's making
         except Exception as error:  # noqa: BLE001 - the driver raises whatever conversion does
             _fail(error)
+    return compressed(body, compression)
+
+
+def compressed(body: bytes | bytearray, compression: str | None) -> bytes:
+    """Return a block's bytes as HTTP's Content-Encoding says."""
     compressor: Any = get_compressor(compression)
     return b"".join((compressor.compress_block(body), compressor.flush() or b""))
 

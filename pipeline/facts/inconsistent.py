@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.facts.columns import Column
 from pipeline.facts.heads import REQUESTS
-from pipeline.facts.interface import Facts
+from pipeline.facts.interface import Head
 
 INCONSISTENT = "inconsistent"
 
@@ -17,12 +18,12 @@ WHOLES = {
 """The token counts, and which others are parts of each; no part overlaps another."""
 
 
-def count(facts: Facts) -> int:
+def count(head: Head, rows: Sequence[Column]) -> int:
     """How many of the counted requests have parts that are greater than their whole."""
-    if facts.head != REQUESTS or not facts.counted:
+    if head != REQUESTS or not len(rows[0]):
         return 0
     columns: dict[str, Any] = {
-        name: column for (name, _), column in zip(facts.head.columns, facts.columns, strict=True)
+        name: column for (name, _), column in zip(head.columns, rows, strict=True)
     }
     wrong: Any = False
     for whole, parts in WHOLES.items():

@@ -159,6 +159,12 @@ class Facts(Protocol):
         A record of 1 MiB may have 100,000 properties, whose names no other one has.
         """
 
+    def before(self, seconds: float) -> int:
+        """Return how many rows are of minutes that begin before an instant, in epoch seconds."""
+
+    def inconsistent(self) -> int:
+        """Return how many rows are requests whose parts are greater than their whole."""
+
     def minutes(self) -> Minutes:
         """Return the sums of all rows by minute and tenant, for the live windows."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from typing import Any
 
+from pipeline.facts import inconsistent
 from pipeline.facts.columns import Column, Maps, column
 from pipeline.facts.exact.decide import Counted, Verdict
 from pipeline.facts.exact.times import arrival_minute
@@ -69,6 +71,21 @@ class PythonFacts:
         """See ``Facts``."""
         maps = (column.size_bytes for column in self.columns if isinstance(column, Maps))
         return max(self.size_bytes, sum(maps))
+
+    def before(self, seconds: float) -> int:
+        """See ``Facts``."""
+        columns: dict[str, Any] = {
+            name: column for (name, _), column in zip(self.head.columns, self.columns, strict=True)
+        }
+        if "minute" in columns:
+            minutes = columns["minute"].numpy()
+        else:
+            minutes = columns["time"].numpy() // 60_000 * 60
+        return int((minutes < seconds).sum())
+
+    def inconsistent(self) -> int:
+        """See ``Facts``."""
+        return inconsistent.count(self.head, self.columns)
 
     def minutes(self) -> Minutes:
         """See ``Facts``."""

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from pipeline.facts.added_up import added_up
-from pipeline.facts.columns import Column, joined
 from pipeline.facts.interface import Minutes
 from pipeline.facts.minutes import MEASURES
+from pipeline.facts.sent import Block, Rows, sent
 from pipeline.protocol.chunks import (
     Found,
     Intent,
@@ -189,14 +188,20 @@ class Ledger(LedgerReader):
         In the order of their insertion: sums first, since they are what could be refused. Raises
         `ValueRefused`.
         """
-        head = group.chunks[0].facts.head
-        blocks = (
-            (LIVE_STEP, "live_1m", LIVE, _together(map(live_rows, group.chunks))),
-            (FACTS_STEP, head.table, *added_up(head, _facts(group.chunks))),
-            (OUTCOMES_STEP, "outcomes_1m", OUTCOMES, _together(map(outcome_rows, group.chunks))),
-        )
+        facts = [chunk.facts for chunk in group.chunks]
+        live = _together(map(live_rows, group.chunks))
+        outcomes = _together(map(outcome_rows, group.chunks))
         prepare, token = self._store.prepare, group.token
-        return [Insert(step, prepare(*block), token) for step, *block in blocks]
+        return [
+            Insert(LIVE_STEP, prepare("live_1m", LIVE, live), token),
+            Insert(FACTS_STEP, self._prepared(facts[0].head.table, sent(facts)), token),
+            Insert(OUTCOMES_STEP, prepare("outcomes_1m", OUTCOMES, outcomes), token),
+        ]
+
+    def _prepared(self, table: str, rows: Block | Rows) -> Prepared | None:
+        if isinstance(rows, Block):
+            return self._store.prepare_block(table, rows)
+        return self._store.prepare(table, *rows)
 
     def insert(self, insert: Insert) -> None:
         """Step 5: one block, under the group's token."""
@@ -284,13 +289,6 @@ def outcome_rows(chunk: Chunk) -> list[list[Any]]:
             )
         ]
     )
-
-
-def _facts(chunks: Sequence[Chunk]) -> list[Column]:
-    """Return the columns of all rows of a group."""
-    head = chunks[0].facts.head
-    columns = zip(*(chunk.facts.columns for chunk in chunks), strict=True)
-    return [joined(some, kind) for some, (_, kind) in zip(columns, head.columns, strict=True)]
 
 
 def _together(rows: Iterable[list[list[Any]]]) -> list[list[Any]]:

@@ -12,11 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clickhouse.native import encode
+from pipeline.facts import Rules
 from pipeline.facts.added_up import added_up
-from pipeline.facts.columns import Arrays, Column, column
+from pipeline.facts.columns import Arrays, Column, column, joined
+from pipeline.facts.compiled.facts import CompiledFacts
 from pipeline.facts.heads import PRODUCT_EVENTS, REQUESTS
 from pipeline.facts.latency import BUCKETS, LONGEST_US, MOST_OF_ONE, buckets
+from pipeline.facts.sent import Block, sent
+from tests.support.harness.readers import COMPILED
 
+HEAD = REQUESTS.columns
 KEY = [name for name, kind in REQUESTS.columns if "String" in kind] + ["minute"]
 SUMS = [name for name, _ in REQUESTS.columns if name not in KEY]
 MEASURES = [*SUMS, "requests"]
@@ -87,6 +92,30 @@ def test_many_requests_of_one_bucket_are_few_elements(rows: list[Row], times: in
     assert len(latency.items) <= len(rows) * math.ceil(times / MOST_OF_ONE) + times * len(rows) / 64
 
 
+def compiled(rows: list[Row]) -> CompiledFacts:
+    """The compiled reader's facts, filled as those of events that the reference decides."""
+    facts = COMPILED.reader("usage.requests", Rules()).facts()
+    assert isinstance(facts, CompiledFacts)
+    for n, row in enumerate(rows):
+        facts.chunk.count(tuple(row[name] for name, _ in HEAD), row["minute"] * 1000, 0, n)
+    return facts
+
+
+def agree(*parts: list[Row]) -> None:
+    """Assert that the compiled reader's block of these chunks is what their columns come to."""
+    by_column = zip(*map(columns, parts), strict=True)
+    whole = [joined(some, kind) for some, (_, kind) in zip(by_column, HEAD, strict=True)]
+    named, made = added_up(REQUESTS, whole)
+    body = encode("", named, made, compression=None)
+    assert sent([compiled(rows) for rows in parts]) == Block(named, len(made[0]), body)
+
+
+@given(st.lists(rows_up_to(2**63 - 1, max_size=30), min_size=1, max_size=3), st.integers(1, 200))
+def test_both_readers_send_the_same_bytes(parts: list[list[Row]], times: int) -> None:
+    agree(*parts)
+    agree(parts[0] * times, *parts)
+
+
 @given(rows_up_to(LONGEST_US, max_size=20))
 def test_the_same_columns_are_the_same_bytes(rows: list[Row]) -> None:
     """A replay sends what was sent, however its reader came to the columns."""
@@ -111,6 +140,7 @@ def test_a_sum_that_may_not_fit_is_left_to_the_store(
 ) -> None:
     row = {n: "" if "String" in kind else 0 for n, kind in REQUESTS.columns} | {name: value}
     before = columns([row] * times)
+    agree([row] * times)
     named, made = added_up(REQUESTS, before)
     if fits:
         assert [len(one) for one in made] == [1] * len(named)
@@ -128,9 +158,7 @@ def test_keys_of_many_names_are_told_apart() -> None:
     ] * 2
     named, made = added_up(REQUESTS, columns(rows))
     assert taken_apart(named, made) == slowly(rows)
-
-
-HEAD = REQUESTS.columns
+    agree(rows[:1500], rows[1500:])
 
 
 def test_other_heads_and_no_rows_are_sent_as_they_are() -> None:

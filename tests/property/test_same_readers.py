@@ -20,6 +20,7 @@ from pipeline.clickhouse.native import encode
 from pipeline.facts import Facts, Reader, Rejection, Rules
 from pipeline.facts.compiled.facts import CompiledFacts
 from pipeline.facts.python_facts import PARTS
+from pipeline.facts.sent import Block, rows_of, sent
 from tests.property import facts_strategies as make
 from tests.property.facts_model import PARTITION, Rec
 from tests.property.reader_grid import DATA, grid
@@ -49,10 +50,18 @@ def agree(topic: str, batches: Sequence[Sequence[Rec]], window: int) -> Facts:
     assert rejections(found) == rejections(due)
     assert found.minutes() == due.minutes()
     assert isinstance(found, CompiledFacts)
+    assert found.inconsistent() == due.inconsistent()
+    for bounds in [due.event_time] if due.event_time else []:
+        for milliseconds in bounds:
+            assert found.before(milliseconds / 1000) == due.before(milliseconds / 1000)
     if due.counted:
         block = encode("", due.head.columns, due.columns, None)
         assert encode("", found.head.columns, found.columns, None) == block
         assert found.chunk.block() == block
+        for times in (1, 2):
+            rows = rows_of([due] * times)
+            block = encode("", *rows, None)
+            assert sent([found] * times) == Block(rows.columns, len(rows.data[0]), block)
     return due
 
 

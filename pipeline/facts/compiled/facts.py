@@ -20,6 +20,7 @@ class CompiledFacts:
 
     def __init__(self, library: Library, known: EventType) -> None:
         self.head = known.head
+        self.library = library
         self.chunk = library.Chunk(known.topic)
         self.rejections: list[Rejection] = []
         self._type = known.type
@@ -56,6 +57,14 @@ class CompiledFacts:
     def outcomes(self) -> Counter[Outcome]:
         """See ``Facts``."""
         return Counter(self.chunk.outcomes()) + self._rejected
+
+    def before(self, seconds: float) -> int:
+        """See ``Facts``."""
+        return self.chunk.before(seconds)
+
+    def inconsistent(self) -> int:
+        """See ``Facts``."""
+        return self.chunk.inconsistent()
 
     def minutes(self) -> Minutes:
         """See ``Facts``."""

@@ -67,6 +67,12 @@ class NativeChunk(Protocol):
     def block(self) -> bytes:
         """Return the rows as a block of ClickHouse's Native format."""
 
+    def before(self, seconds: float) -> int:
+        """Return how many rows are of minutes that begin before an instant."""
+
+    def inconsistent(self) -> int:
+        """Return how many rows `pipeline.facts.inconsistent` would count."""
+
     def column(self, number: int) -> tuple[Any, ...]:
         """Return the arrays that a column of the head is made of (`facts.columns_of`)."""
 
@@ -134,6 +140,9 @@ class Library(Protocol):
         self, records: Sequence[tuple[int, int, Sequence[tuple[str, bytes | None]], bytes | None]]
     ) -> AnySlice:
         """Make a slice of records that are parsed: offset, timestamp, headers, value each."""
+
+    def sent(self, chunks: Sequence[NativeChunk]) -> tuple[list[tuple[str, str]], int, bytes]:
+        """Make the block of one topic's chunks, added up: `pipeline.facts.sent.Block`'s parts."""
 
     def has_old_format(self, data: bytes) -> bool:
         """Say whether some batch is of record format 0 or 1, which it does not read."""

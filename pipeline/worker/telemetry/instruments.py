@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from pipeline.facts import inconsistent
 from pipeline.facts.exact.reasons import REASONS
 from pipeline.process.metrics import Metric
 from pipeline.worker.telemetry import metrics
@@ -57,7 +55,7 @@ class Instruments:
             self._rejected.labels(topic, rejection.reason).inc()
         if facts.conflicts:
             self._conflicts.labels(topic).inc(facts.conflicts)
-        if inconsistencies := inconsistent.count(facts):
+        if inconsistencies := facts.inconsistent():
             self._inconsistent.labels(topic).inc(inconsistencies)
         self._chunk_size.observe(facts.received)
         self._observe_ages(topic, facts)
@@ -115,7 +113,7 @@ class Instruments:
             first = facts.arrival[0] / 1000
             self._freshness_arrival.labels(topic).observe(max(0.0, now - first))
             late = first - LATE_SECONDS - 60
-            events = int((_minutes(facts) < late).sum())
+            events = facts.before(late)
             if events:
                 self._late.labels(topic).inc(events)
 
@@ -130,15 +128,3 @@ class Instruments:
             buckets=metric.buckets,
             registry=self._registry,
         )
-
-
-def _minutes(facts: Facts) -> NDArray[Any]:
-    """The minute of each counted event, in epoch seconds."""
-    columns: dict[str, Any] = {
-        name: column for (name, _), column in zip(facts.head.columns, facts.columns, strict=True)
-    }
-    if "minute" in columns:
-        minutes: NDArray[Any] = columns["minute"].numpy()
-    else:
-        minutes = columns["time"].numpy() // 60_000 * 60
-    return minutes

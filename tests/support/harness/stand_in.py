@@ -24,6 +24,7 @@ from pipeline.facts.interface import widened
 from pipeline.facts.python_facts import PythonFacts
 from pipeline.facts.repeats.identities import identities
 from pipeline.facts.repeats.window import Window
+from pipeline.facts.sent import rows_of
 from pipeline.facts.types import TYPES
 from pipeline.kafka.lenient import LenientRecords
 
@@ -85,11 +86,11 @@ class Chunk:
     """Facts of the reference, filled by hand."""
 
     def __init__(self, topic: str) -> None:
-        self._facts = PythonFacts(TYPES[topic].head)
+        self.facts = PythonFacts(TYPES[topic].head)
         self._type = TYPES[topic].type
 
     def count(self, row: tuple[Any, ...], time: int, arrival: int, origin: int) -> None:
-        facts = self._facts
+        facts = self.facts
         for column, value in zip(facts.columns, row, strict=True):
             column.append(value)
         facts.origins.append(origin)
@@ -98,35 +99,41 @@ class Chunk:
         facts.outcomes[arrival_minute(arrival), row[1], self._type, "counted", ""] += 1
 
     def repeat(self, tenant: str, arrival: int, conflict: bool) -> None:
-        self._facts.duplicate += 1
-        self._facts.conflicts += conflict
+        self.facts.duplicate += 1
+        self.facts.conflicts += conflict
         reason = "conflict" if conflict else ""
         outcome = (arrival_minute(arrival), tenant, self._type, "duplicate", reason)
-        self._facts.outcomes[outcome] += 1
+        self.facts.outcomes[outcome] += 1
 
     def arrived(self, timestamp: int, size: int, tombstone: bool) -> None:
-        self._facts.arrival = widened(self._facts.arrival, timestamp, timestamp)
-        self._facts.size_bytes += size
+        self.facts.arrival = widened(self.facts.arrival, timestamp, timestamp)
+        self.facts.size_bytes += size
         if tombstone:
-            self._facts.skipped += 1
-            self._facts.outcomes[arrival_minute(timestamp), "", "", "skipped", ""] += 1
+            self.facts.skipped += 1
+            self.facts.outcomes[arrival_minute(timestamp), "", "", "skipped", ""] += 1
 
     def totals(self) -> tuple[Any, ...]:
-        f = self._facts
+        f = self.facts
         numbers = (f.counted, f.duplicate, f.conflicts, f.skipped, f.size_bytes)
         return (*numbers, f.event_time, f.arrival, f.held_bytes)
 
     def outcomes(self) -> Counter[Any]:
-        return self._facts.outcomes
+        return self.facts.outcomes
 
     def minutes(self) -> dict[tuple[int, str], list[int]]:
-        return self._facts.minutes()
+        return self.facts.minutes()
 
     def block(self) -> bytes:
-        return encode("", self._facts.head.columns, self._facts.columns, None)
+        return encode("", self.facts.head.columns, self.facts.columns, None)
+
+    def before(self, seconds: float) -> int:
+        return self.facts.before(seconds)
+
+    def inconsistent(self) -> int:
+        return self.facts.inconsistent()
 
     def column(self, number: int) -> tuple[Any, ...]:
-        column = self._facts.columns[number]
+        column = self.facts.columns[number]
         if isinstance(column, Numbers):
             return (column.items.tobytes(),)
         if isinstance(column, Texts):
@@ -136,10 +143,10 @@ class Chunk:
         return (*keys, column.counts.tobytes(), bytes(column.values), column.sizes.tobytes())
 
     def origins(self) -> bytes:
-        return self._facts.origins.tobytes()
+        return self.facts.origins.tobytes()
 
     def __len__(self) -> int:
-        return self._facts.counted
+        return self.facts.counted
 
 
 class Reader:
@@ -173,6 +180,11 @@ class Reader:
 def pack(records: Sequence[tuple[int, int, Any, bytes | None]]) -> Slice:
     parsed = [_Packed(*record) for record in records]
     return Slice(parsed[0].offset, parsed[-1].offset + 1, parsed)
+
+
+def sent(chunks: Sequence[Chunk]) -> tuple[Any, int, bytes]:
+    columns, data = rows_of([chunk.facts for chunk in chunks])
+    return columns, len(data[0]), encode("", columns, data, None)
 
 
 def has_old_format(data: bytes) -> bool:

@@ -1,0 +1,224 @@
+//! Chunks of one topic as one block, as it is sent: rows of requests that have one key are one row.
+//!
+//! What `pipeline/facts/added_up.py` and `pipeline/clickhouse/native.py` come to, byte for byte.
+
+use crate::block::{self, joined, put, put_head, put_texts, put_u64, Joined, DICTIONARY_VERSION};
+use crate::chunk::Chunk;
+use crate::event::{Kind, Place, DURATION_US};
+use crate::latency::{bucket, Buckets, BUCKETS, MOST_OF_ONE};
+
+/// The columns that a row has which stands for several requests.
+const OF_MANY: [(&str, &str); 2] = [("requests", "UInt64"), ("latency", "Array(UInt16)")];
+
+/// A block, and what it has.
+pub struct Sent {
+    /// Name and ClickHouse type of each column.
+    pub columns: Vec<(&'static str, &'static str)>,
+    /// How many rows it has.
+    pub rows: usize,
+    /// In the Native format, uncompressed.
+    pub body: Vec<u8>,
+}
+
+/// The rows of all of them, one's after the other's; added up, if they are requests and each sum
+/// surely fits its column. The chunks are of one topic.
+pub fn sent(chunks: &[&Chunk]) -> Sent {
+    let Some(first) = chunks.first() else {
+        return Sent { columns: Vec::new(), rows: 0, body: Vec::new() };
+    };
+    let rows = chunks.iter().map(|chunk| chunk.len()).sum();
+    if first.kind == Kind::Request && rows > 0 {
+        if let Some(sent) = added_up(chunks, rows) {
+            return sent;
+        }
+    }
+    let columns = first.kind.columns().iter().map(|(name, kind, _)| (*name, *kind)).collect();
+    Sent { columns, rows, body: block::block(chunks) }
+}
+
+/// Which rows have one key.
+struct Groups {
+    /// A row of each, in the order of the keys.
+    firsts: Vec<u32>,
+    /// How many rows each has.
+    sizes: Vec<u32>,
+    /// The group of each row.
+    of_row: Vec<u32>,
+}
+
+fn added_up(chunks: &[&Chunk], rows: usize) -> Option<Sent> {
+    let kind = chunks[0].kind;
+    let columns = kind.columns();
+    let texts: Vec<Joined<'_>> = columns
+        .iter()
+        .filter_map(|(_, _, place)| match *place {
+            Place::Text(n) => Some(joined(chunks.iter().map(|chunk| &chunk.texts[n]))),
+            _ => None,
+        })
+        .collect();
+    let minutes: Vec<u32> = chunks.iter().flat_map(|chunk| &chunk.minutes).copied().collect();
+    let groups = Groups::of(keys(&minutes, &texts), rows);
+    let most = groups.sizes.iter().max().copied().unwrap_or(0);
+    let is_sum = |place: Place| matches!(place, Place::Byte(_) | Place::Int(_));
+    if columns.iter().any(|(_, kind, place)| {
+        is_sum(*place) && largest(chunks, *place, kind) * i128::from(most) > limit(kind)
+    }) {
+        return None;
+    }
+    let mut named: Vec<(&str, &str)> = Vec::new();
+    let count = groups.firsts.len();
+    let keys = columns.iter().filter(|(_, _, place)| !is_sum(*place));
+    let sums = columns.iter().filter(|(_, _, place)| is_sum(*place));
+    named.extend(keys.map(|(name, kind, _)| (*name, *kind)));
+    named.extend(sums.clone().map(|(name, kind, _)| (*name, summed(kind))));
+    named.extend(OF_MANY);
+    let mut out = Vec::with_capacity(count * 8 * named.len() + rows * 2);
+    let mut names = named.iter();
+    let mut head = |out: &mut Vec<u8>| names.next().iter().for_each(|one| put_head(**one, out));
+    block::put_sizes(named.len(), count, &mut out);
+    head(&mut out);
+    put(&taken(&minutes, &groups.firsts), u32::to_le_bytes, &mut out);
+    for column in &texts {
+        head(&mut out);
+        put_u64(DICTIONARY_VERSION, &mut out);
+        put_texts(column.dictionary(), &taken(&column.codes, &groups.firsts), &mut out);
+    }
+    for (_, _, place) in sums {
+        head(&mut out);
+        put(&groups.summed(chunks, *place), u64::to_le_bytes, &mut out);
+    }
+    head(&mut out);
+    put(&groups.sizes, |size| u64::from(size).to_le_bytes(), &mut out);
+    head(&mut out);
+    groups.put_latency(chunks, &mut out);
+    Some(Sent { columns: named, rows: count, body: out })
+}
+
+fn taken(column: &[u32], rows: &[u32]) -> Vec<u32> {
+    rows.iter().map(|row| column[*row as usize]).collect()
+}
+
+/// The type of a column's sums.
+fn summed(kind: &str) -> &'static str {
+    if kind == "Int64" {
+        "Int64"
+    } else {
+        "UInt64"
+    }
+}
+
+fn limit(kind: &str) -> i128 {
+    if kind == "Int64" {
+        i128::from(i64::MAX)
+    } else {
+        i128::from(u64::MAX)
+    }
+}
+
+/// The largest number of a column, whatever its sign.
+fn largest(chunks: &[&Chunk], place: Place, kind: &str) -> i128 {
+    let mut found = 0i128;
+    for chunk in chunks {
+        let of_chunk = match place {
+            Place::Byte(n) => chunk.bytes[n].iter().max().map(|most| i128::from(*most)),
+            Place::Int(n) if kind == "Int64" => {
+                chunk.ints[n].iter().map(|bits| (*bits as i64).unsigned_abs()).max().map(i128::from)
+            }
+            Place::Int(n) => chunk.ints[n].iter().max().map(|most| i128::from(*most)),
+            _ => None,
+        };
+        found = found.max(of_chunk.unwrap_or(0));
+    }
+    found
+}
+
+/// One number for each row, the same for the same key, and in the keys' order: by minute, then by
+/// the code of each text.
+fn keys(minutes: &[u32], texts: &[Joined<'_>]) -> Vec<u64> {
+    let least = minutes.iter().min().copied().unwrap_or(0);
+    let mut keys: Vec<u64> = minutes.iter().map(|minute| u64::from(minute - least)).collect();
+    let mut largest = keys.iter().max().copied().unwrap_or(0);
+    for column in texts {
+        let names = column.dictionary().len() as u64;
+        if largest.checked_add(1).and_then(|size| size.checked_mul(names)).is_none() {
+            largest = ranked(&mut keys);
+        }
+        for (key, code) in keys.iter_mut().zip(&*column.codes) {
+            *key = *key * names + u64::from(*code);
+        }
+        largest = largest * names + (names - 1);
+    }
+    keys
+}
+
+/// Put in the place of each number its rank among those that differ; returns the largest.
+fn ranked(keys: &mut [u64]) -> u64 {
+    let mut sorted = keys.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    for key in keys {
+        *key = sorted.partition_point(|other| other < key) as u64;
+    }
+    sorted.len() as u64 - 1
+}
+
+impl Groups {
+    fn of(keys: Vec<u64>, rows: usize) -> Groups {
+        let mut sorted: Vec<(u64, u32)> = keys.into_iter().zip(0..).collect();
+        sorted.sort_unstable();
+        let mut groups = Groups { firsts: Vec::new(), sizes: Vec::new(), of_row: vec![0; rows] };
+        for group in sorted.chunk_by(|one, next| one.0 == next.0) {
+            let number = groups.firsts.len() as u32;
+            groups.firsts.push(group[0].1);
+            groups.sizes.push(group.len() as u32);
+            group.iter().for_each(|(_, row)| groups.of_row[*row as usize] = number);
+        }
+        groups
+    }
+
+    /// The sums of a column; of signed ones, the bit patterns.
+    fn summed(&self, chunks: &[&Chunk], place: Place) -> Vec<u64> {
+        let mut sums = vec![0u64; self.firsts.len()];
+        let mut groups = self.of_row.iter();
+        let mut add = |value: u64| {
+            if let Some(group) = groups.next() {
+                let sum = &mut sums[*group as usize];
+                *sum = sum.wrapping_add(value); // which fits, as was seen, but for a sign's bits
+            }
+        };
+        for chunk in chunks {
+            match place {
+                Place::Byte(n) => chunk.bytes[n].iter().for_each(|byte| add(u64::from(*byte))),
+                Place::Int(n) => chunk.ints[n].iter().for_each(|int| add(*int)),
+                _ => {}
+            }
+        }
+        sums
+    }
+
+    /// Each group's buckets; one that is met often is several elements, all but the last full.
+    fn put_latency(&self, chunks: &[&Chunk], out: &mut Vec<u8>) {
+        let buckets = Buckets::get();
+        let durations = chunks.iter().flat_map(|chunk| &chunk.ints[DURATION_US]);
+        let entries = self.of_row.iter().zip(durations);
+        let mut entries: Vec<u64> = entries
+            .map(|(group, us)| u64::from(*group) * BUCKETS + bucket(&buckets, *us))
+            .collect();
+        entries.sort_unstable();
+        let mut elements: Vec<u16> = Vec::with_capacity(entries.len());
+        let mut ends: Vec<u64> = Vec::with_capacity(self.firsts.len());
+        for of_group in entries.chunk_by(|one, next| one / BUCKETS == next / BUCKETS) {
+            for of_bucket in of_group.chunk_by(|one, next| one == next) {
+                let mut left = of_bucket.len() as u64;
+                while left > 0 {
+                    let some = left.min(MOST_OF_ONE);
+                    elements.push((of_bucket[0] % BUCKETS + (some - 1) * BUCKETS) as u16);
+                    left -= some;
+                }
+            }
+            ends.push(elements.len() as u64);
+        }
+        put(&ends, u64::to_le_bytes, out);
+        put(&elements, u16::to_le_bytes, out);
+    }
+}
