@@ -30,6 +30,7 @@ from pipeline.operate.audit import sums
 from tests.support.harness.clickhouse_parts import settings_for
 from tests.support.harness.process import clean_environment
 from tests.support.harness.store import EmbeddedStore, url_at
+from tests.support.harness.waiting import until
 
 KNOWN = files.read(resources.migrations())
 ROLLUPS = ("_1m", "_15m", "_1d", "_1mo")
@@ -296,6 +297,16 @@ class TestTableSettings:
             "SELECT part_storage_type FROM system.parts WHERE active AND table = 'intents' "
             "AND database = currentDatabase()"
         ) == [("Packed",)]
+
+    def test_few_parts_are_merged_too_once_nothing_is_added(self, place: Place) -> None:
+        place.migrate()
+        for n in range(3):
+            TestMaterializedViews().intend(place.store, n)
+        parts = "active AND table = 'intents' AND database = currentDatabase()"
+        counted = f"SELECT count() FROM system.parts WHERE {parts}"
+        assert place.store.query(counted) == [(3,)]
+        place.store.command("ALTER TABLE intents MODIFY SETTING min_age_to_force_merge_seconds = 1")
+        until(lambda: place.store.query(counted) == [(1,)], within=120, what="one part", every=0.5)
 
     def test_a_store_of_before_gets_those_that_its_server_knows(
         self, place: Place, monkeypatch: pytest.MonkeyPatch

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 SETTINGS: Mapping[str, str] = {
     "min_bytes_for_full_part_storage": "10485760",
     "min_parts_to_merge_at_once": "16",
+    "min_age_to_force_merge_seconds": "86400",
+    "min_age_to_force_merge_on_partition_only": "1",
     "auto_statistics_types": "''",
 }
 """As ``MODIFY SETTING`` has them. Parts below 10 MiB are one file instead of thirteen; small ones
-wait until there are sixteen to merge; nothing is kept for planners that no view has need of."""
+wait until there are sixteen to merge, or until nothing was added to their month for a day: what is
+over is one part, for views pay for each; nothing is kept for planners that no view has need of."""
 
 
 def statements(store: Store, cluster: str = "") -> list[str]:
