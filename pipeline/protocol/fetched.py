@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pipeline.errors import Halted
 from pipeline.facts import Log, Raw, Record
 from pipeline.protocol.chunks import Source
 
@@ -21,6 +22,8 @@ class Fetched(NamedTuple):
     log: Log
     """aiokafka's records, in log order; none where there were control records only. Raw batches
     for a reader that opens them itself."""
+    damage: Halted | None = None
+    """Why nothing can come behind it: the next batch of the log is damaged."""
 
 
 def cut(fetched: Fetched, most_bytes: int) -> Iterator[Fetched]:

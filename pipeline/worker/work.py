@@ -140,6 +140,10 @@ class Work:
 
         What goes wrong ends the worker: Faust would log it and go on behind the batch.
         """
+        if batch.damage is not None:
+            if batch.source in self.partitions:
+                self._fail(batch.damage)  # what came before it is in the open chunk, and counted
+            return
         try:
             await agent(batch)
         except Discontinuity as error:

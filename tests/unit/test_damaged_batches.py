@@ -46,8 +46,8 @@ def test_the_partition_and_the_offset_are_named() -> None:
     assert [next(records).offset for _ in range(4)] == [100, 101, 102, 103]
     with pytest.raises(CorruptRecordException) as caught:
         next(records)
-    said = damaged(fetcher, caught.value)
-    assert isinstance(said, Halted)
+    found, said = damaged(fetcher, caught.value)
+    assert (found, type(said)) == (TP, Halted)
     assert str(said).startswith("usage.requests[3]: the batch of records at offset 104 fails its")
     assert "kafka-delete-records.sh" in str(said)
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.clickhouse.client import MAX_ROWS
+from pipeline.errors import Halted
 from pipeline.facts.interface import Facts, Head, Log, parsed
 from pipeline.facts.python_facts import PythonFacts, own
 from pipeline.protocol.chunks import Lease, Plan, Source
@@ -111,6 +112,19 @@ def batch(start: int, *sizes: int) -> Fetched:
         SimpleNamespace(offset=start + n, value=bytes(size)) for n, size in enumerate(sizes)
     ]
     return Fetched(SOURCE, 0, start, start + len(sizes), records)
+
+
+def test_a_damaged_batch_ends_the_worker_behind_what_came_before_it() -> None:
+    failures: list[BaseException] = []
+    working, damage = work(failures), Halted("damaged")
+    asyncio.run(working.run(Fetched(SOURCE, 0, 2, 2, [], damage), partial(fold, working)))
+    assert failures == [], "it is another's by now"
+    partition = Partition(SOURCE, "incarnation", Batches(), Plan(0))
+    working.partitions[SOURCE] = partition
+    for one in (batch(0, 1, 1), Fetched(SOURCE, 0, 2, 2, [], damage)):
+        asyncio.run(working.run(one, partial(fold, working)))
+    assert failures == [damage]
+    assert working.partitions[SOURCE].position == 2
 
 
 def test_a_worker_that_stops_takes_up_nothing_more() -> None:

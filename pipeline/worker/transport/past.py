@@ -104,7 +104,7 @@ class Past:
         except OffsetOutOfRangeError as error:
             return await self._behind_loss(list(error.args[0]))
         except CorruptRecordException as error:
-            raise damaged(fetcher, error) from None  # asking again gets the same
+            raise damaged(fetcher, error).halted from None  # asking again gets the same
         await asyncio.sleep(0)  # what is at hand comes without a wait: others want the loop too
         assignment = self._consumer._subscription.subscription.assignment
         batches = []

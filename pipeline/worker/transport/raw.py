@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
@@ -157,24 +157,32 @@ class _Slices:
         return self._fetch.next_fetch_offset
 
 
-def damaged(fetcher: Any, error: Exception) -> Halted:
+class Damaged(NamedTuple):
+    """A batch that is damaged: the partition, where it is known, and what to say of it."""
+
+    tp: TopicPartition | None
+    halted: Halted
+
+
+def damaged(fetcher: Any, error: Exception) -> Damaged:
     """What to say of a batch whose checksum is wrong: Kafka's copy of it is not what was sent.
 
     It is none of the log's records, so that passing over it would be a decision that no replay
     repeats. aiokafka's error names the partition, and what it had unpacked ends at the batch.
     """
-    where, offset = "a partition", "an offset that is not known"
+    found, where, offset = None, "a partition", "an offset that is not known"
     for tp, fetched in fetcher._records.items():
         if str(error).endswith(str(tp)):
-            where = f"{tp.topic}[{tp.partition}]"
+            found, where = tp, f"{tp.topic}[{tp.partition}]"
             offset = f"offset {fetched._partition_records.next_fetch_offset}"
-    return Halted(
+    halted = Halted(
         f"{where}: the batch of records at {offset} fails its checksum, so the broker's copy of it "
         "is damaged, and every start meets it again; nothing of it was counted. Let a replica that "
         "is whole lead the partition, or restore the broker's log. If no copy is whole, delete the "
         "partition's records up to the end of that batch (kafka-delete-records.sh): what is gone "
         "is then written down as lost"
     )
+    return Damaged(found, halted)
 
 
 async def first(awaitable: Awaitable[Any], seconds: float) -> None:

@@ -26,7 +26,7 @@ from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport import commits
 from pipeline.worker.transport.batches import Start
 from pipeline.worker.transport.gates import Gate, Gates
-from pipeline.worker.transport.raw import damaged, first
+from pipeline.worker.transport.raw import Damaged, damaged, first
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -251,7 +251,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         except NoOffsetForPartitionError:
             return {}  # it was set before the partition was opened
         except CorruptRecordException as error:
-            raise damaged(consumer._fetcher, error) from None
+            return self._hand_out_damage(damaged(consumer._fetcher, error))
         return self._hand_out(consumer, drained)
 
     def _has_records(self, fetcher: Any) -> bool:
@@ -272,6 +272,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             handed[TP(*tp)] = Fetched(Source(*tp), gate.epoch, gate.position, end, log)
             gate.position = end
         return handed
+
+    def _hand_out_damage(self, found: Damaged) -> dict[TP, Fetched]:
+        # Behind what was handed out before, which is to be counted. Nothing more is: of other
+        # partitions, aiokafka may have taken records together with the error, and dropped them.
+        gate = self._gates.opened.get(found.tp) if found.tp is not None else None
+        self._gates.shut_all()
+        if found.tp is None or gate is None:
+            raise found.halted
+        at = gate.position
+        batch = Fetched(Source(*found.tp), gate.epoch, at, at, [], found.halted)
+        return {TP(*found.tp): batch}
 
     def _out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
         # Retention has passed our position. aiokafka would go on from the log's first offset
