@@ -48,7 +48,7 @@ def _source(api: Api, who: Caller, metric: str, given: Mapping[str, str]) -> Sou
     first = asked[0]
     # Of several, the views' texts would be longer than ClickHouse reads.
     calls = [view.asked(first)] if len(asked) == 1 else [call(NAME, one) for one in asked]
-    plain = view.asked_plainly(first) if len(asked) == 1 else ""
+    plain = view.asked_plainly(first, metric) if len(asked) == 1 else ""
     return Source(
         NAME,
         _largest_first(metric, calls),

@@ -197,7 +197,8 @@ def values(metrics: tuple[str, ...], as_of: str | None, tenant: str, output: str
         }
         chosen = ", ".join(map(quoted, metrics or known)) or "''"
         ordered = "ORDER BY metric_id, value DESC NULLS LAST, tenant"
-        found = asking.rows(store, view, given, f"WHERE metric_id IN ({chosen}) {ordered}")
+        only = metrics[0] if len(metrics) == 1 else ""
+        found = asking.rows(store, view, given, f"WHERE metric_id IN ({chosen}) {ordered}", only)
         fresh = store.query("SELECT type, newest_event, newest_arrival FROM as_of")
     parameters = {name: rows.plain(value) for name, value in given.items()}
     print_answer(Answer(view, parameters, list(found), list(fresh)), output)

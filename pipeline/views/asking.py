@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def rows(
-    store: Store, view: View, values: Mapping[str, Value], ending: str = ""
+    store: Store, view: View, values: Mapping[str, Value], ending: str = "", metric: str = ""
 ) -> list[tuple[Any, ...]]:
-    """The view's rows; ``ending`` is what follows in the query, as its WHERE.
+    """The view's rows.
+
+    ``ending``: what follows in the query, as its WHERE; ``metric``: the only one that it leaves.
 
     Raises:
         StoreRefused: the view does not answer that.
     """
-    plain = view.asked_plainly(values)
+    plain = view.asked_plainly(values, metric)
     if plain:
         try:
             return store.query(f"SELECT * FROM {plain} {ending}")  # noqa: S608 - quoted

@@ -53,9 +53,12 @@ class View:
         """What stands behind FROM, with a value for each parameter."""
         return opened(self.select, values) if self.select else call(self.name, values)
 
-    def asked_plainly(self, values: Mapping[str, Value]) -> str:
-        """What stands behind FROM in the plain case; '' where the view has none."""
-        return opened(self.plain, values) if self.plain else ""
+    def asked_plainly(self, values: Mapping[str, Value], metric: str = "") -> str:
+        """What stands behind FROM in the plain case; '' where the view has none.
+
+        ``metric``: the one whose rows are wanted, where the view itself has those of all.
+        """
+        return opened(self.plain, {"metric": metric, **values}) if self.plain else ""
 
     def as_json(self) -> dict[str, Any]:
         """The view as JSON for programs."""

@@ -259,6 +259,7 @@ def test_metrics_are_answered_whatever_kinds_are_in_force(api: Served) -> None:
     view = api.api.views.by_name()["metric_values"]
     assert view.plain
     assert len(view.plain) < 0.6 * len(view.select)
+    assert view.asked_plainly({"as_of": AS_OF, "tenant": ""}, "calls").count("'calls'") > 1
     requests = {"name": "Requests", "interval_days": 7, "source": "requests"}
     define(Store.connect(api.settings), "requests", requests)
     after = [api.get(path, at, who=who).json["rows"] for path in paths]
