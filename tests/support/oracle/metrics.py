@@ -166,7 +166,8 @@ def changed(now: Any, before: Any) -> tuple[float | None, str]:
         return None, "none"
     if before == 0:
         return None, "new" if now != 0 else "none"
-    return float(total((now, -before))) / abs(float(before)) * 100, "ok"
+    # A minus sign would round to the 28 digits of Decimal's context.
+    return float(total((now, before.copy_negate()))) / abs(float(before)) * 100, "ok"
 
 
 def things(world: World, one: Definition) -> Iterator[Thing]:
