@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import weakref
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
@@ -182,6 +184,17 @@ def test_what_was_begun_to_be_parsed_stays_parsed() -> None:
     next(unpacking)
     RawFetches(STAND_IN, [TOPIC]).leave_raw(held)
     assert held._records[TP]._partition_records is unpacking
+
+
+def test_what_was_fetched_is_let_go_without_a_look_for_cycles() -> None:
+    held = fetcher(batch(0, event(1), event(2)), 0)
+    unpacking = weakref.ref(held._records[TP]._partition_records)
+    gc.disable()
+    try:
+        RawFetches(STAND_IN, [TOPIC]).leave_raw(held)
+        assert unpacking() is None
+    finally:
+        gc.enable()
 
 
 def test_a_batch_that_the_library_gives_back_is_read_as_everybody_reads_it() -> None:

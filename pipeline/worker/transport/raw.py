@@ -135,6 +135,8 @@ class _Slices:
             unpacking._check_crcs,
             unpacking._isolation_level == READ_COMMITTED,
         )
+        # It has a generator that has it, and would keep the fetch until somebody looks for cycles.
+        unpacking._records_iterator = None
 
     def __iter__(self) -> _Slices:
         return self
