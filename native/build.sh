@@ -24,7 +24,7 @@ fi
 if [ "${2-}" = dist ]; then
     # Other bytes on every machine, were it told where this one keeps the sources.
     ./lock.sh && cargo fetch --quiet --locked
-    remapped="--remap-path-prefix=$PWD=native"
+    remapped=
     for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
         remapped="$remapped --remap-path-prefix=$crates=crates"
     done
