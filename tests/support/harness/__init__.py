@@ -2,7 +2,8 @@
 
 waiting        await a condition instead of sleeping
 process        one child process: output kept, killed, paused, always ended
-kafka_jars     Apache Kafka from Maven, once, into a cache
+kafka_jars     Apache Kafka, and ZooKeeper, from Maven, once, into a cache
+zookeeper_server  one ZooKeeper on a free port
 kafka_broker   one Kafka broker (KRaft) on a free port, which can be killed and restarted
 store          the embedded store, which can be killed, copied and put back
 proxy          a TCP proxy that can refuse, hang and cut

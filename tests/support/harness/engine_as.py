@@ -27,7 +27,7 @@ _USERS = """<clickhouse><users>{users}</users>
 <profiles><default>{profile}</default><owner/></profiles>
 <quotas><default>{quota}</default></quotas></clickhouse>"""
 _CONFIG = """<clickhouse><user_directories><users_xml><path>{path}</path></users_xml>
-</user_directories></clickhouse>"""
+</user_directories>{more}</clickhouse>"""
 
 Answer = list[list[Any]] | str
 """Rows, or what the engine said instead."""
@@ -64,8 +64,9 @@ def engine_as(
     grants: Sequence[str] = EVERYTHING,
     profile: str = "",
     quota: str = "",
+    config: str = "",
 ) -> Iterator[Somebody]:
-    """Ask the engine of a stopped store as a user with those grants, for the block.
+    """Ask the engine of a stopped store, or of a new one, as a user with those grants.
 
     Args:
         store: the store's folder.
@@ -74,11 +75,12 @@ def engine_as(
         grants: statements.
         profile: settings and constraints, as elements of ``users.xml``.
         quota: likewise.
+        config: elements of ``config.xml``.
     """
     folder.mkdir(parents=True)
     users = _user("default", "", "default", grants) + _user("owner", "x", "owner", EVERYTHING)
     (folder / "u.xml").write_text(_USERS.format(users=users, profile=profile, quota=quota))
-    (folder / "c.xml").write_text(_CONFIG.format(path=folder / "u.xml"))
+    (folder / "c.xml").write_text(_CONFIG.format(path=folder / "u.xml", more=config))
     (empty := folder / "empty").mkdir()
     process = subprocess.Popen(
         [sys.executable, __file__, f"{store / 'engine'}?config-file={folder / 'c.xml'}"],
@@ -93,6 +95,8 @@ def engine_as(
             yield Somebody(process)
         finally:
             assert process.stdin is not None
+            if config:  # with replicas, which it never starts, it would not end
+                process.kill()
             process.stdin.close()
             process.wait(60)
 

@@ -1,4 +1,4 @@
-"""Apache Kafka's jars from Maven, once, into a git-ignored cache in the checkout."""
+"""Apache Kafka's jars from Maven, and ZooKeeper's, once, into a git-ignored cache here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import subprocess
 from pathlib import Path
 
 VERSION = "4.1.1"
+ZOOKEEPER_VERSION = "3.9.3"
 _ROOT = Path(__file__).parents[3]
-_POM = Path(__file__).parent / "kafka" / "pom.xml"
-_CACHE = _ROOT / ".cache" / f"kafka-{VERSION}"
 _GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
@@ -31,21 +30,32 @@ def require(tool: str) -> str:
 
 def kafka_jars() -> Path:
     """Return the folder of the broker's jars; fetched by Maven when it is not there yet."""
+    return _jars("kafka", VERSION)
+
+
+def zookeeper_jars() -> Path:
+    """Return the folder of ZooKeeper's jars likewise."""
+    return _jars("zookeeper", ZOOKEEPER_VERSION)
+
+
+def _jars(what: str, version: str) -> Path:
+    pom = Path(__file__).parent / what / "pom.xml"
+    cache = _ROOT / ".cache" / f"{what}-{version}"
     require("java")
-    if (_CACHE / "complete").exists():
-        return _CACHE
-    partial = _CACHE.with_name(f"{_CACHE.name}.{os.getpid()}")
+    if (cache / "complete").exists():
+        return cache
+    partial = cache.with_name(f"{cache.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    command = [require("mvn"), "-q", "-B", "-f", str(_POM), _GOAL, f"-DoutputDirectory={partial}"]
+    command = [require("mvn"), "-q", "-B", "-f", str(pom), _GOAL, f"-DoutputDirectory={partial}"]
     done = subprocess.run(command, cwd=partial, capture_output=True, text=True, check=False)
     if done.returncode:
         shutil.rmtree(partial)
-        raise MissingTool(f"Maven could not fetch Apache Kafka {VERSION}:\n{done.stdout[-2000:]}")
+        raise MissingTool(f"Maven could not fetch {what} {version}:\n{done.stdout[-2000:]}")
     (partial / "complete").touch()
-    shutil.rmtree(_CACHE, ignore_errors=True)
-    partial.rename(_CACHE)
-    return _CACHE
+    shutil.rmtree(cache, ignore_errors=True)
+    partial.rename(cache)
+    return cache
 
 
 if __name__ == "__main__":
