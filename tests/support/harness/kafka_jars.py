@@ -39,8 +39,12 @@ def zookeeper_jars() -> Path:
 
 
 def _jars(what: str, version: str) -> Path:
-    pom = Path(__file__).parent / what / "pom.xml"
-    cache = _ROOT / ".cache" / f"{what}-{version}"
+    return fetched(Path(__file__).parent / what / "pom.xml", f"{what}-{version}")
+
+
+def fetched(pom: Path, name: str) -> Path:
+    """Return the folder of the jars that a pom names, called so in the cache; fetched when new."""
+    cache = _ROOT / ".cache" / name
     require("java")
     if (cache / "complete").exists():
         return cache
@@ -51,7 +55,7 @@ def _jars(what: str, version: str) -> Path:
     done = subprocess.run(command, cwd=partial, capture_output=True, text=True, check=False)
     if done.returncode:
         shutil.rmtree(partial)
-        raise MissingTool(f"Maven could not fetch {what} {version}:\n{done.stdout[-2000:]}")
+        raise MissingTool(f"Maven could not fetch {name}:\n{done.stdout[-2000:]}")
     (partial / "complete").touch()
     shutil.rmtree(cache, ignore_errors=True)
     partial.rename(cache)
