@@ -17,7 +17,7 @@ cd "$(dirname "$0")"
 if [ "${2-}" = check ]; then
     ./lock.sh
     cargo fmt --check
-    cargo clippy --quiet --locked --all-targets
+    cargo clippy --quiet --locked --all-targets -- -D warnings
     cargo test --quiet --locked
     exit
 fi

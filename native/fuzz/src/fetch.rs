@@ -1,0 +1,7 @@
+#![no_main]
+
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
+    targets::fetch(octets);
+});
