@@ -15,6 +15,7 @@ from release import locked, sbom
 
 ROOT = Path(__file__).parents[1]
 SBOM, LOCK, CHECKSUMS = "sbom.cdx.json", "requirements.lock", "SHA256SUMS"
+_OURS = ("usage_pipeline*.whl", "usage_pipeline-*.tar.gz", SBOM, LOCK, CHECKSUMS, ".gitignore")
 
 
 class Unbuildable(Exception):
@@ -43,15 +44,14 @@ def epoch() -> int:
 
 
 def build(folder: Path) -> list[Path]:
-    """Build into a folder, which is emptied; return what is there, the checksums last.
+    """Build into a folder, in place of an earlier release; return its files, the checksums last.
 
     Without cargo, the compiled reader's wheel is missing.
 
     Raises:
         Unbuildable: what is missing here, or has failed.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    empty(folder)
     target = folder.resolve()
     moment = epoch()
     environment = os.environ | {"SOURCE_DATE_EPOCH": str(moment), "CI": "1"}
@@ -65,6 +65,24 @@ def build(folder: Path) -> list[Path]:
     built = sorted(folder.iterdir())
     (folder / CHECKSUMS).write_text("".join(_checksums(built)), encoding="utf-8")
     return [*built, folder / CHECKSUMS]
+
+
+def empty(folder: Path) -> None:
+    """Make the folder, without the files of an earlier release.
+
+    Raises:
+        Unbuildable: there is something else in it; nothing was deleted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    there = set(folder.iterdir())
+    ours = {path for pattern in _OURS for path in folder.glob(pattern)}
+    if others := sorted(path.name for path in there - ours):
+        raise Unbuildable(
+            f"{folder} has {others[0]}, which is no release's file: expected an empty folder, or "
+            "an earlier release's; name another one"
+        )
+    for path in ours:
+        path.unlink()
 
 
 def pinned() -> Iterator[locked.Pinned]:

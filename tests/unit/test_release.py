@@ -89,3 +89,15 @@ def test_the_page_s_tools_are_not_in_the_page() -> None:
 
 def test_no_registry_is_named(document: str) -> None:
     assert not re.findall(r"pypi\.org|crates\.io|npmjs|https?://(?!cyclonedx\.org)", document)
+
+
+def test_a_folder_is_emptied_of_releases_only(tmp_path: Path) -> None:
+    earlier = ("usage_pipeline-0.0.1.tar.gz", "usage_pipeline_native-0.0.1-cp.whl", build.CHECKSUMS)
+    for name in (*earlier, "letters"):
+        (tmp_path / name).touch()
+    with pytest.raises(build.Unbuildable, match="has letters, which is no release's file"):
+        build.empty(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+    (tmp_path / "letters").unlink()
+    build.empty(tmp_path)
+    assert not list(tmp_path.iterdir())
