@@ -22,7 +22,7 @@ WORKER = (5.71, 6.23, 6.75)
 """CPU of a worker, microseconds per event, at those."""
 STORE = (7.33, 12.59, 16.86)
 """CPU of the store, microseconds per event in chunks of some 34,000 events, at those."""
-LIVE = (5_000, 77.3)
+LIVE = (5_000, 37.3)
 """Events/s that one worker counts live, and the store's microseconds for each (*The store*)."""
 WORKER_MIB = 302
 """A worker's memory with a backlog, a million ids remembered in all."""
