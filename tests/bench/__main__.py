@@ -21,6 +21,7 @@ from tests.bench import (
     metrics,
     page,
     rebuild,
+    rivals,
     scaling,
     scrape,
     store,
@@ -32,6 +33,7 @@ from tests.bench.bed import FULL, QUICK, Bed
 
 BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "cpu": throughput.cpu,
+    "rivals": rivals.rivals,
     "partitions": throughput.partitions,
     "catch-up": scaling.catch_up,
     "rebuild": rebuild.rebuild,

@@ -16,9 +16,12 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from tests.bench.bed import Bed
-from tests.bench.workload import Loaded
+from tests.bench.measure import Spread
+from tests.bench.throughput import said_cpu, worker
+from tests.bench.workload import WORKLOADS, Loaded
 from tests.support.harness.kafka_jars import fetched, require
 from tests.support.harness.process import Process, clean_environment
+from tests.support.harness.readers import SETTINGS
 
 _SOURCES = Path(__file__).with_name("java")
 _POM = _SOURCES / "pom.xml"
@@ -54,6 +57,39 @@ def named(rival: Rival) -> str:
         for one in ET.parse(_POM).iterfind("m:dependencies/m:dependency", own)
     }
     return rival.name.format(versions[rival.artifact])
+
+
+def rivals(bed: Bed) -> list[str]:
+    """The worker by each reader, and all of them, in turn, on one workload."""
+    loaded = bed.loaded(WORKLOADS[1])
+    found: dict[str, list[float]] = {}
+    for number in range(bed.scale.runs):
+        for reader in reversed(SETTINGS):
+            name = f"worker, everything on, {reader} reader"
+            found.setdefault(name, []).append(worker(bed, loaded, reader).worker_us)
+        for rival in RIVALS:
+            warm = round(loaded.events * WARM)
+            process = start(bed, rival, loaded, f"{rival.main}-{number}", warm)
+            found.setdefault(named(rival), []).append(said_cpu(process, loaded.events - warm))
+        print(found, flush=True)
+    bed.forget(loaded)
+    least = Spread.of(next(iter(found.values()))).median
+    return [
+        (
+            f"{loaded.events:,} events as above, {loaded.rows_per_event:.2f} rows per event, "
+            f"{bed.scale.runs} runs in turn. The worker with everything on; the others only add up "
+            "requests and tokens by tenant and minute, their JSON read by Jackson, without "
+            "validation, money, duplicates, a ledger or a store, and without the first quarter, in "
+            "which Java compiles. CPU µs per event, all threads."
+        ),
+        "",
+        "| | best / median | ÷ worker |",
+        "| --- | --- | --- |",
+        *(
+            f"| {name} | {Spread.of(taken).text()} | {Spread.of(taken).median / least:.1f} |"
+            for name, taken in found.items()
+        ),
+    ]
 
 
 def start(bed: Bed, rival: Rival, loaded: Loaded, name: str, warm: int) -> Process:

@@ -9,12 +9,9 @@ from typing import NamedTuple
 
 from tests.bench.bed import Bed, Clock, script
 from tests.bench.measure import Spread, peak_mib
-from tests.bench.rivals import RIVALS, WARM, Rival, named, start
 from tests.bench.workload import WORKLOADS, Loaded
 from tests.support.harness.process import Process
 from tests.support.harness.readers import SETTINGS
-
-OF_RIVALS = WORKLOADS[1]
 
 
 class Counted(NamedTuple):
@@ -39,8 +36,6 @@ class Measured:
     """With the Python reader, where there is another."""
     bare_us: list[float] = field(default_factory=list)
     faust_us: list[float] = field(default_factory=list)
-    rivals_us: dict[Rival, list[float]] = field(default_factory=dict)
-    """Of what is measured on one of the workloads only, since rows are nothing to it."""
 
 
 def worker(bed: Bed, loaded: Loaded, reader: str = SETTINGS[-1]) -> Counted:
@@ -79,7 +74,7 @@ def said_cpu(process: Process, events: int) -> float:
 
 
 def cpu(bed: Bed) -> list[str]:
-    """The worker by each reader, and what else there is, in turn, on each workload."""
+    """The worker by each reader, bare aiokafka and documented Faust, in turn, on each workload."""
     found = []
     for kind in WORKLOADS:
         measured = Measured(bed.loaded(kind))
@@ -92,51 +87,10 @@ def cpu(bed: Bed) -> list[str]:
             name = f"documented-{loaded.prefix}{number}"
             events = bed.scale.faust_events
             measured.faust_us.append(contender(bed, loaded, "documented", events, name))
-            if kind is OF_RIVALS:
-                _measure_rivals(bed, measured, number)
             print(f"{kind.name}: {measured.counted[-1]}", flush=True)
         found.append(measured)
         bed.forget(measured.loaded)
-    return [
-        *_cpu_table(bed, found),
-        "",
-        *_rivals_table(next(one for one in found if one.rivals_us)),
-    ]
-
-
-def _measure_rivals(bed: Bed, measured: Measured, number: int) -> None:
-    loaded = measured.loaded
-    for rival in RIVALS:
-        warm = round(loaded.events * WARM)
-        process = start(bed, rival, loaded, f"{rival.main}-{loaded.prefix}{number}", warm)
-        taken = said_cpu(process, loaded.events - warm)
-        measured.rivals_us.setdefault(rival, []).append(taken)
-        print(f"{rival.main}: {taken:.2f}", flush=True)
-
-
-def _rivals_table(one: Measured) -> list[str]:
-    """What Java takes, which only adds up, beside the worker on the same topic."""
-    worker_us = [counted.worker_us for counted in one.counted]
-    python_us = [counted.worker_us for counted in one.python]
-    found = {f"worker, everything on, {SETTINGS[-1]} reader": worker_us}
-    found |= {"worker, everything on, Python reader": python_us} if python_us else {}
-    found |= {named(rival): taken for rival, taken in one.rivals_us.items()}
-    least = Spread.of(worker_us).median
-    return [
-        (
-            f"In the same run, on the topic of {one.loaded.rows_per_event:.2f} rows per event, "
-            "what only adds up requests and tokens by tenant and minute, its JSON read by Jackson, "
-            "without validation, money, duplicates, a ledger or a store; its first quarter, in "
-            "which Java compiles, is left out."
-        ),
-        "",
-        "| | CPU µs per event, best / median | ÷ worker |",
-        "| --- | --- | --- |",
-        *(
-            f"| {name} | {Spread.of(taken).text()} | {Spread.of(taken).median / least:.1f} |"
-            for name, taken in found.items()
-        ),
-    ]
+    return _cpu_table(bed, found)
 
 
 def _cpu_table(bed: Bed, found: Sequence[Measured]) -> list[str]:
