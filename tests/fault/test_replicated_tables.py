@@ -20,7 +20,7 @@ from tests.support.harness.engine_as import Somebody, engine_as
 from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.zookeeper_server import zookeeper
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 CONFIG = """
 <zookeeper><node><host>127.0.0.1</host><port>{port}</port></node></zookeeper>
