@@ -83,6 +83,17 @@ def test_one_that_was_built_for_another_contract_is_not_used(
         readers("compiled")
 
 
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(("owner", "name"), [(stand_in, "pack"), (stand_in.Chunk, "block")])
+def test_one_of_another_release_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    monkeypatch.delattr(owner, name)
+    assert f"is of another release: it has no {name}" in readers("auto").sentence.replace(
+        "no Chunk.", "no "
+    )
+
+
 def test_what_only_the_reference_reads_it_reads_in_any_case() -> None:
     for topic in ("usage.entities", "usage.metric-definitions"):
         assert topic not in COMPILED.raw_topics

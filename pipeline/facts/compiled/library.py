@@ -148,6 +148,9 @@ class Library(Protocol):
         """Say whether some batch is of record format 0 or 1, which it does not read."""
 
 
+_CLASSES = (NativeFetch, NativeChunk, NativeReader)
+
+
 class Found(NamedTuple):
     """What was found of the library."""
 
@@ -172,4 +175,19 @@ def find(contract: str) -> Found:
             f"{MODULE} {library.__version__} counts by contract {library.CONTRACT}, "
             f"and this release by {contract}",
         )
+    missing = [*_missing(library, Library), *(n for c in _CLASSES for n in _missing_of(library, c))]
+    if missing:
+        return Found(
+            None, f"{MODULE} {library.__version__} is of another release: it has no {missing[0]}"
+        )
     return Found(library, "")
+
+
+def _missing_of(library: Library, one: type) -> list[str]:
+    name = one.__name__.removeprefix("Native")
+    return [f"{name}.{missing}" for missing in _missing(getattr(library, name), one)]
+
+
+def _missing(found: object, protocol: type) -> list[str]:
+    names = {*vars(protocol), *protocol.__annotations__}
+    return sorted(n for n in names - set(dir(found)) if not n.startswith("_"))
