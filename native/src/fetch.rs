@@ -114,8 +114,7 @@ impl Fetch {
         let (start, mut records, mut bytes) = (self.next, 0, 0);
         let mut batches = Vec::new();
         while let Some(head) = octets.get(self.at..).and_then(Head::read) {
-            let checked = self.checked(head, &octets[self.at..]);
-            let head = match checked {
+            let head = match self.checked(head, &octets[self.at..]) {
                 Ok(head) => head,
                 Err(_) if !batches.is_empty() => break,
                 Err(damaged) => return Err(damaged),
@@ -138,8 +137,8 @@ impl Fetch {
         Ok((!slice.batches.is_empty()).then_some(slice))
     }
 
-    fn checked(&mut self, head: Result<Head, Wrong>, rest: &[u8]) -> Result<Head, Damaged> {
-        let checked = match head {
+    fn checked(&self, head: Result<Head, Wrong>, rest: &[u8]) -> Result<Head, Damaged> {
+        match head {
             Err(Wrong::Size) => Err(Damaged::Size),
             Err(Wrong::Format) => Err(Damaged::Format),
             Ok(head) if self.check_crcs && !head.is_whole(rest) => Err(Damaged::Checksum),
@@ -147,12 +146,7 @@ impl Fetch {
                 Err(Damaged::Marker)
             }
             Ok(head) => Ok(head),
-        };
-        if checked.is_err() {
-            let base_offset = rest.first_chunk().map_or(self.next, |at| i64::from_be_bytes(*at));
-            self.next = base_offset;
         }
-        checked
     }
 
     /// Whether a batch is a marker, or of an aborted transaction; the transactions go on by it.

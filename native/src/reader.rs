@@ -55,6 +55,8 @@ struct Progress {
     head: Head,
     /// The next record of the batch that is unpacked.
     frame: usize,
+    /// Offsets before this one were there already: a damaged record may name one again.
+    next: i64,
 }
 
 /// An event that was read, and is yet to be looked up.
@@ -131,7 +133,7 @@ impl Reader {
         self.frames.clear();
         self.progress = slice.batches.first().map(|(_, head)| {
             let head = *head;
-            Progress { slice: slice.clone(), start, end, batch: 0, head, frame: 0 }
+            Progress { slice: slice.clone(), start, end, batch: 0, head, frame: 0, next: start }
         });
     }
 
@@ -177,11 +179,14 @@ impl Reader {
             if head.base_offset >= progress.end {
                 return Opened::Nothing;
             }
+            if progress.batch > 0 {
+                progress.next = progress.start.max(progress.head.next_offset());
+            }
             progress.batch += 1;
+            progress.head = head;
             if head.next_offset() <= progress.start {
                 continue;
             }
-            progress.head = head;
             let packed = &batch[HEAD..];
             let unpacked = self.unpacker.unpack(head.codec(), packed, &mut self.buffer);
             let is_fit = unpacked.is_ok()
@@ -211,14 +216,10 @@ impl Reader {
         while let Some(frame) = frames.get(progress.frame) {
             progress.frame += 1;
             let offset = progress.head.base_offset.wrapping_add(frame.offset_delta);
-            if offset < progress.start {
+            if offset < progress.next || offset >= progress.end {
                 continue;
             }
-            if offset >= progress.end {
-                progress.frame = frames.len();
-                progress.batch = progress.slice.batches.len();
-                break;
-            }
+            progress.next = offset + 1;
             let timestamp = progress.head.timestamp(frame.timestamp_delta);
             self.records += 1;
             if let Some(chunk) = chunk.as_deref_mut() {

@@ -145,6 +145,13 @@ fn positions_lie_anywhere() {
     }
 }
 
+/// As it is where a record is damaged that was signed again.
+#[test]
+fn an_offset_that_was_there_is_passed_over() {
+    let slices = slices(&mut fetch([batch([5, 6, 5, 7]), batch([8])].concat(), 5, &[]));
+    assert_eq!(offsets(&slices, 5, i64::MAX), [5, 6, 7, 8]);
+}
+
 #[test]
 fn an_emptied_batch_moves_the_position() {
     let mut empty = batch([4]);
@@ -231,7 +238,8 @@ fn read(kind: Kind, reader: &mut Reader, records: &[Record]) -> (Chunk, Vec<i64>
 fn a_batch_is_what_its_events_are() {
     for kind in Kind::ALL {
         let events: Vec<String> = (0..100).map(|n| event(kind, &format!("i{}", n % 90))).collect();
-        let alone: Vec<Record> = events.iter().map(|one| record(1, one.as_str())).collect();
+        let alone: Vec<Record> =
+            (1..).zip(&events).map(|(at, one)| record(at, one.as_str())).collect();
         let together = record(1, format!(" [{}\n]", events.join(" ,\t")));
         let (alone, odd) = read(kind, &mut reader(kind, 1000), &alone);
         assert_eq!((alone.len(), alone.duplicate, odd.len()), (90, 10, 0));

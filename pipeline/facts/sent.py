@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pipeline.facts.added_up import Named, added_up
 from pipeline.facts.columns import Arrays, Column, joined
 from pipeline.facts.compiled.facts import CompiledFacts
+from pipeline.facts.compiled.library import bugs_as_errors
 from pipeline.facts.interface import Facts
 
 
@@ -33,7 +34,8 @@ def sent(facts: Sequence[Facts]) -> Block | Rows:
     """
     compiled = [one for one in facts if isinstance(one, CompiledFacts)]
     if len(compiled) == len(facts):
-        columns, rows, body = compiled[0].library.sent([one.chunk for one in compiled])
+        with bugs_as_errors():
+            columns, rows, body = compiled[0].library.sent([one.chunk for one in compiled])
         return Block(tuple(columns), rows, body)
     return rows_of(facts)
 

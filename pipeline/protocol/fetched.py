@@ -58,9 +58,9 @@ def since(log: Log, offset: int) -> Log:
 
 
 def records_of(log: Log) -> int:
-    """Return how many records it has; of raw batches at most, as they say themselves."""
+    """Return how many records it has; of raw batches at most, for there may be holes."""
     if isinstance(log, Raw):
-        return sum(one.records for one in log.slices)
+        return min(sum(one.records for one in log.slices), log.end - log.start)
     return len(log)
 
 

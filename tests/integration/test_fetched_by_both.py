@@ -177,7 +177,7 @@ def test_what_compaction_leaves(kafka: KafkaBroker, codec: str) -> None:
 def test_batches_that_are_damaged(kafka: KafkaBroker, codec: str) -> None:
     """On the disk, which ends the reading at its beginning; or before they were sent, unnoticed."""
     plain = Producer(
-        {"bootstrap.servers": kafka.servers, "compression.type": codec, "linger.ms": 20}
+        {"bootstrap.servers": kafka.servers, "compression.type": codec, "linger.ms": 5000}
     )
     traffic, now = Traffic(9), time.time()
 

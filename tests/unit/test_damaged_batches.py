@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -15,7 +17,7 @@ from pipeline.errors import Halted
 from pipeline.facts.readers import Readers
 from pipeline.kafka.lenient import LenientRecords
 from pipeline.worker.transport.raw import RawFetches, damaged
-from tests.support.harness.readers import KINDS
+from tests.support.harness.readers import COMPILED, KINDS
 
 TP = TopicPartition("usage.requests", 3)
 
@@ -74,3 +76,59 @@ def test_what_is_whole_before_the_damage_is_handed_on_and_then_it_is_met(kind: R
     for position in (104, 105):
         with pytest.raises(CorruptRecordException):
             next(iter(records(bytes(worse + batch(107, 1)), position)))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("base_offset", [0, 1 << 50])
+def test_what_the_head_of_a_damaged_batch_says_moves_nobody(
+    kind: Readers, base_offset: int
+) -> None:
+    worse = batch(base_offset, 3)
+    worse[-1] ^= 1
+    raw = RawFetches(kind.library, [TP.topic])
+    fetcher = fetched(bytes(batch(100, 4) + worse))
+    raw.leave_raw(fetcher)
+    records = fetcher._records[TP]._partition_records
+    assert list(records)
+    assert records.next_fetch_offset == 104
+
+
+def test_a_batch_that_is_none_is_of_a_partition_too() -> None:
+    fetcher = fetched(bytes(40))
+    RawFetches().leave_raw(fetcher)
+    with pytest.raises(CorruptRecordException) as caught:
+        next(iter(fetcher._records[TP]._partition_records))
+    assert damaged(fetcher, caught.value).tp == TP
+
+
+def test_damage_that_is_met_behind_other_partitions_records_is_told_at_once() -> None:
+    """aiokafka has taken theirs, and drops them: who went on would pass over them."""
+    things = [TopicPartition("usage.entities", partition) for partition in range(2)]
+    worse = batch(100, 3)
+    worse[-1] ^= 1
+    held = Held({TP: batch(100, 3), things[0]: batch(100, 5), things[1]: worse})
+    raw = RawFetches(COMPILED.library, [TP.topic])
+    with pytest.raises(CorruptRecordException):
+        asyncio.run(raw.drain(held, {TP, *things}, 4096))
+
+
+class Held(Fetcher):  # type: ignore[misc]  # aiokafka has no types
+    """A fetcher with what several partitions were fetched, at 100 each, and no connection."""
+
+    def __init__(self, octets: Mapping[TopicPartition, bytearray]) -> None:
+        state = SimpleNamespace(paused=False, position=100, consumed_to=lambda _: None)
+        assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+        self._subscriptions = SimpleNamespace(
+            reassignment_in_progress=False, is_assigned=lambda _: True
+        )
+        self._wait_consume_future = None
+        self._records = {}
+        for tp, these in octets.items():
+            records = LenientRecords(bytes(these))
+            unpacked = PartitionRecords(tp, records, [], 100, None, None, True, READ_COMMITTED)
+            self._records[tp] = FetchResult(
+                tp, assignment=assignment, partition_records=unpacked, backoff=0
+            )
+
+    def __del__(self) -> None:
+        """Have nothing to close."""

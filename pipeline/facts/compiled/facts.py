@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.facts.columns import Column, Maps, Numbers, Texts, column
-from pipeline.facts.compiled.library import Library, Totals
+from pipeline.facts.compiled.library import Library, Totals, bugs_as_errors
 from pipeline.facts.event_type import EventType
 from pipeline.facts.interface import Bounds, Facts, Minutes, Outcome, Rejection, rejected_as
 
@@ -28,6 +28,7 @@ class CompiledFacts:
         self._totals = _NOTHING
         self._columns: list[Column] | None = None
 
+    @bugs_as_errors()
     def refresh(self) -> None:
         """Take over the numbers after something was read."""
         self._totals = Totals(*self.chunk.totals())
@@ -39,6 +40,7 @@ class CompiledFacts:
         self.rejections.append(rejection)
 
     @property
+    @bugs_as_errors()
     def columns(self) -> Sequence[Column]:
         """See ``Facts``."""
         if self._columns is None:
@@ -54,18 +56,22 @@ class CompiledFacts:
         return array("q", self.chunk.origins())
 
     @property
+    @bugs_as_errors()
     def outcomes(self) -> Counter[Outcome]:
         """See ``Facts``."""
         return Counter(self.chunk.outcomes()) + self._rejected
 
+    @bugs_as_errors()
     def before(self, seconds: float) -> int:
         """See ``Facts``."""
         return self.chunk.before(seconds)
 
+    @bugs_as_errors()
     def inconsistent(self) -> int:
         """See ``Facts``."""
         return self.chunk.inconsistent()
 
+    @bugs_as_errors()
     def minutes(self) -> Minutes:
         """See ``Facts``."""
         return self.chunk.minutes()

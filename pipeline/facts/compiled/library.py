@@ -6,7 +6,8 @@ It is built from ``native/`` and is a distribution of its own, `usage-pipeline-n
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, cast
 
 from pipeline.facts.interface import Bounds, Outcome, Sums
@@ -148,6 +149,20 @@ class Library(Protocol):
         """Say whether some batch is of record format 0 or 1, which it does not read."""
 
 
+@contextmanager
+def bugs_as_errors() -> Iterator[None]:
+    """Raise RuntimeError where the library panics, for what it raises then is no Exception."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RuntimeError(
+            "the compiled reader has met a bug of its own and can go on with nothing; "
+            "USAGE_READER=python counts the same without it"
+        ) from error
+
+
 _CLASSES = (NativeFetch, NativeChunk, NativeReader)
 
 
@@ -185,7 +200,7 @@ def find(contract: str) -> Found:
 
 def _missing_of(library: Library, one: type) -> list[str]:
     name = one.__name__.removeprefix("Native")
-    return [f"{name}.{missing}" for missing in _missing(getattr(library, name), one)]
+    return [f"{name}.{missing}" for missing in _missing(getattr(library, name, None), one)]
 
 
 def _missing(found: object, protocol: type) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.facts.compiled.facts import CompiledFacts, own
-from pipeline.facts.compiled.library import Headers, Library, NativeChunk
+from pipeline.facts.compiled.library import Headers, Library, NativeChunk, bugs_as_errors
 from pipeline.facts.event_type import EventType
 from pipeline.facts.exact.decide import Counted, Decider
 from pipeline.facts.interface import Facts, Log, Raw, Record, Slice, origin
@@ -75,8 +75,10 @@ class CompiledReader:
     def _odd(self, log: Log, chunk: NativeChunk | None) -> Iterator[_Odd]:
         """Read on, and yield what the reference must decide, which may do so before it goes on."""
         raw = log if isinstance(log, Raw) else self._packed(log)
+        start = raw.start
         for one in raw.slices:
-            self._native.begin(one, raw.start, raw.end)
+            self._native.begin(one, start, raw.end)
+            start = one.end
             while (found := self._step(chunk)) is not None:
                 if isinstance(found, bytes):
                     yield from self._of_batch(found, raw, chunk)
@@ -84,21 +86,16 @@ class CompiledReader:
                     offset, timestamp, headers, value = found
                     yield _Odd(offset, timestamp, _texts(headers), value)
 
+    @bugs_as_errors()
     def _step(self, chunk: NativeChunk | None) -> tuple[int, int, Headers, bytes] | bytes | None:
-        try:
-            return self._native.step(chunk)
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":  # which is no Exception
-                raise
-            raise RuntimeError(
-                "the compiled reader has met a bug of its own and can go on with nothing; "
-                "USAGE_READER=python counts the same without it"
-            ) from error
+        return self._native.step(chunk)
 
     def _of_batch(self, batch: bytes, raw: Raw, chunk: NativeChunk | None) -> Iterator[_Odd]:
+        at = raw.start
         for record in self._unreadable(batch):
-            if not raw.start <= record.offset < raw.end:
-                continue
+            if not at <= record.offset < raw.end:
+                continue  # outside the range, or an offset that was there already
+            at = record.offset + 1
             value: bytes | None = record.value
             if chunk is not None:
                 chunk.arrived(record.timestamp, len(value or b""), value is None)

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.errors import (
+    CorruptRecordException,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 from pipeline.errors import Halted
 from pipeline.facts import Log, Raw
@@ -29,6 +34,12 @@ SLICE_RECORDS, SLICE_BYTES = 8192, 1 << 20
 """What a slice has at most, unless it is one batch: compressed bytes, of some 4 MiB of values."""
 SLICES = 4
 """Slices that are handed on at once: some 15 ms of reading."""
+
+_NOTHING_TAKEN = (OffsetOutOfRangeError, RecordTooLargeError, TopicAuthorizationFailedError)
+"""Errors that aiokafka raises in place of records, before it takes any in the same call.
+
+Those that it meets in records come after others, of other partitions, whose positions have moved.
+"""
 
 read_leniently()
 
@@ -74,7 +85,7 @@ class RawFetches:
                 continue  # to a fetcher, none would mean all
             try:
                 drained |= await fetcher.fetched_records(some, timeout=0, max_records=most)
-            except KafkaError:
+            except _NOTHING_TAKEN:
                 if not drained:
                     raise  # else the next fetch meets it again; what was taken must be handed on
         return drained
@@ -112,9 +123,10 @@ class _UpToDamage:
     def _unpacked(self) -> Iterator[Any]:
         try:
             yield from self._unpacking._records_iterator
-        except CorruptRecordException:
+        except CorruptRecordException as error:
             if self.next_fetch_offset == self._start:
-                raise
+                # Of bytes that are no batch at all, aiokafka does not say whose they are.
+                raise CorruptRecordException(f"{error} - {self._unpacking._tp}") from None
 
     @property
     def next_fetch_offset(self) -> int:
