@@ -17,9 +17,13 @@ def migrate(runs_are_over: bool) -> None:
     from pipeline.clickhouse.schema.migrate import migrate as apply
     from pipeline.kafka.topics import is_embedded
 
+    passed_over = set()
+
     def is_gone(incarnation: str) -> bool:
         # A run that was killed leaves a chunk open; its log was in memory, so it stays open.
-        return runs_are_over and is_embedded(incarnation)
+        if is_over := runs_are_over and is_embedded(incarnation):
+            passed_over.add(incarnation)
+        return is_over
 
     settings = load()
     with opened_store(settings, is_checked=False) as store:
@@ -30,6 +34,11 @@ def migrate(runs_are_over: bool) -> None:
     for what, names in (("made anew", done.remade), ("dropped", done.dropped)):
         if names:
             click.echo(f"{len(names)} views {what}: {', '.join(names)}")
+    if passed_over:
+        click.echo(
+            f"chunks of {len(passed_over)} runs that were killed stay open, for their logs are "
+            "gone: what of them is in the tables cannot be told (docs/audit.md)"
+        )
     if not any(done):
         click.echo("nothing to apply")
     if zones.wrong:

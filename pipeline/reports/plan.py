@@ -15,7 +15,7 @@ from pipeline.access.decision import TENANT, Refusal, audience, decide, role_in
 from pipeline.access.roles import ALL, Caller, Role
 from pipeline.errors import UsageError
 from pipeline.views import formats, parameters, projection
-from pipeline.views.call import Value, literal
+from pipeline.views.call import Value, call, literal
 from pipeline.views.catalogue import Column, View, find, meant
 from pipeline.views.formats import CSV, JSON, PARQUET, XLSX, Format
 from pipeline.views.projection import Shape, Source
@@ -278,9 +278,10 @@ def _values(view: View, given: Mapping[str, str], values: Values) -> dict[str, V
 
 
 def _source(view: View, values: Mapping[str, Value], organization: str) -> Source:
-    source = projection.of_view(view, values)
+    # By its name: a job may have thousands of them, and an upgrade may come before they are asked.
+    asked = call(view.name, values)
     if not organization:
-        return source
-    sql = f"(SELECT {literal(organization)} AS {ORGANIZATION}, * FROM {view.asked(values)})"  # noqa: S608 - quoted
+        return Source(view.name, asked, view.columns, values)
+    sql = f"(SELECT {literal(organization)} AS {ORGANIZATION}, * FROM {asked})"  # noqa: S608 - quoted
     columns = (Column(ORGANIZATION, "String", ""), *view.columns)
     return Source(view.name, sql, columns, values)

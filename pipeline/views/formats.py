@@ -17,6 +17,8 @@ EXACT: Mapping[str, Any] = {
     "output_format_decimal_trailing_zeros": 1,
     "format_csv_null_representation": "",
     "output_format_parquet_compression_method": "zstd",
+    # What a query reads twice, as the definitions of metrics, it reads as of one moment.
+    "enable_shared_storage_snapshot_in_query": 1,
 }
 """ClickHouse's settings under which every format is exact."""
 

@@ -75,7 +75,7 @@ def asked(api: Client, path: str, who: str, version: str = "HTTP/1.1", *more: st
 def running(tables: Store) -> int:
     [(found,)] = tables.query(
         "SELECT count() FROM system.processes WHERE current_database = currentDatabase() "
-        "AND (query LIKE '%`large`(%' OR query LIKE '%`slow`(%') AND query NOT LIKE '%processes%'"
+        "AND (query LIKE '%name-%' OR query LIKE '%sleepEachRow%') AND query NOT LIKE '%processes%'"
     )
     return int(found)
 

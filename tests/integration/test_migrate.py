@@ -280,7 +280,7 @@ class TestTableSettings:
         return {
             name: [
                 setting
-                for setting, to in table_settings.SETTINGS.items()
+                for setting, to in table_settings.wanted_of(name).items()
                 if f"{setting} = {to}" not in engine
             ]
             for name, engine in engines
@@ -291,6 +291,10 @@ class TestTableSettings:
         found = self.without(place)
         assert {"requests_1m", "chunks", "entities", "migrations", "more"} <= set(found)
         assert not any(found.values()), found
+        forced = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND "
+        forced += "engine_full LIKE '%force_merge%' AND name IN {names:Array(String)}"
+        for names, due in ((retention.MINUTE_TABLES, 0), (("requests_15m", "intents"), 2)):
+            assert place.store.query(forced, {"names": list(names)}) == [(due,)]
         assert table_settings.statements(place.store) == []
         TestMaterializedViews().intend(place.store, 0)
         assert place.store.query(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.quoting import identifier
+from pipeline.clickhouse.schema.retention import MINUTE_TABLES
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -22,6 +23,7 @@ SETTINGS: Mapping[str, str] = {
     "min_age_to_force_merge_on_partition_only": "1",
     "auto_statistics_types": "''",
 }
+FORCED = ("min_age_to_force_merge_seconds", "min_age_to_force_merge_on_partition_only")
 """As ``MODIFY SETTING`` has them. Parts below 10 MiB are one file instead of thirteen; small ones
 wait until there are sixteen to merge, or until nothing was added to their month for a day: what is
 over is one part, for views pay for each; nothing is kept for planners that no view has need of."""
@@ -32,15 +34,25 @@ def statements(store: Store, cluster: str = "") -> list[str]:
 
     A setting that the server does not know is left out: it costs speed, never a number.
     """
-    wanted = {name: SETTINGS[name] for name in SETTINGS if name in _known(store)}
+    known = _known(store)
     on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
     alters = []
     for table, engine in tables(store).items():
+        wanted = {name: to for name, to in wanted_of(table).items() if name in known}
         differing = {name: to for name, to in wanted.items() if _current(engine, name) != to}
         if differing:
             settings = ", ".join(f"{name} = {to}" for name, to in differing.items())
             alters.append(f"ALTER TABLE {identifier(table)}{on_cluster} MODIFY SETTING {settings}")
     return alters
+
+
+def wanted_of(table: str) -> dict[str, str]:
+    """What a table is set to.
+
+    Rows of minutes expire day by day, soon after their month: were it one part, all that is left of
+    it would be written anew each time.
+    """
+    return {n: to for n, to in SETTINGS.items() if n not in FORCED or table not in MINUTE_TABLES}
 
 
 def tables(store: Store) -> dict[str, str]:
