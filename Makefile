@@ -23,7 +23,9 @@ help: ## list the targets
 run: $(VENV)/run.stamp $(NATIVE) ## start everything on this machine and watch it count (Ctrl-C ends it)
 	@$(BIN)/usage run
 
-native: $(NATIVE) ## build the compiled reader, where cargo is; `make run` and `make test` do
+native: $(VENV)/run.stamp ## build the compiled reader, where cargo is; `make run` and `make test` do, once
+	@native/build.sh $(BIN)
+	@touch $(NATIVE)
 
 dist: $(VENV)/dev.stamp ## sdist, wheels (the compiled reader's where cargo is), SBOM and checksums, in dist/
 	@$(BIN)/python -m release dist

@@ -174,7 +174,8 @@ def test_start_at_a_store_that_hangs(scene: Scene) -> None:
     with Proxy(scene.store.port) as proxy:
         proxy.set(Mode.HANG)
         worker = Watched(scene, USAGE_CLICKHOUSE=scene.store_url(proxy.port))
-        time.sleep(3)  # it connects, which nothing shows from outside
+        until(lambda: worker.handles(signal.SIGTERM), within=60, what="the worker's handler")
+        time.sleep(2)  # it connects, which nothing shows from outside
         assert end(worker, signal.SIGTERM, IN_ORDER_SECONDS) == 0, worker.process.tail()
         scene.workers.remove(worker.process)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -134,7 +135,9 @@ def test_a_metric_of_ones_own_is_visible_for_all_customers(browser: Browser, api
         shown.settle()
         parts = shown.panel("customer-metric-breakdown").locator("ol.bars li")
         expect(parts).to_have_count(1)
-        expect(parts.first).to_have_text(f"200{tried:,}")
+        # The thirty days end now: one of their events may have left them since the dry run.
+        left = "|".join(f"{tried - gone:,}" for gone in range(4))
+        expect(parts.first).to_have_text(re.compile(f"^200({left})$"))
         assert shown.barriers() == []
 
 
