@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,6 +87,17 @@ def test_parquet_is_one_query() -> None:
     (part,) = resolved(format="parquet").parts
     assert len(part.queries) == 1
     assert part.queries[0].count("UNION ALL") == 1
+
+
+@pytest.mark.parametrize("name", ["usage_by_team", "telemetry_summary"])
+def test_views_are_asked_by_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Fifty texts of views in one query are longer than ClickHouse reads."""
+    monkeypatch.setitem(KNOWN, name, replace(KNOWN[name], select="SELECT * FROM a_long_text"))
+    for wanted in ({"format": "parquet"}, {"organizations": ["acme"]}):
+        (part,) = resolved(views=[name], **wanted).parts
+        for query in part.queries:
+            assert f"`{name}`(" in query
+            assert "a_long_text" not in query
 
 
 def test_of_many_organizations_only_parquet_is_refused() -> None:
