@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pipeline.views.catalogue import View
 
 _ZONE = re.compile(r"Cannot load time zone (\S+)")
-_PARAMETER = re.compile(r"query parameter '(\w+)'")
 
 
 def _complete_views(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -197,14 +196,12 @@ def _ask(store: Store, view: View, values: Mapping[str, Value]) -> list[tuple[An
 
 
 def _refused(view: View, error: StoreRefused) -> str:
-    """The view's own sentence where it refused; else the store's, by the option it is about."""
+    """The view's own sentence where it refused; else the store's."""
     from pipeline.clickhouse.faults import THROWN
-    from pipeline.views.parameters import option
 
     zone = _ZONE.search(error.reason)
     if zone and "tz" in {one.name for one in view.parameters}:
         return f"--tz {zone[1]!r} is no time zone that ClickHouse knows (code {error.code})"
     if error.code == THROWN:
         return f"{view.name} does not answer that: {error.reason}"
-    named = _PARAMETER.sub(lambda match: option(match[1]), error.reason)
-    return f"{view.name} does not answer that: {named} (code {error.code} of ClickHouse)"
+    return f"{view.name} does not answer that: {error.reason} (code {error.code} of ClickHouse)"

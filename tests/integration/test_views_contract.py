@@ -169,7 +169,7 @@ def test_a_zone_that_only_the_store_does_not_know_is_named(
     )
 
 
-def test_a_refusal_of_the_store_is_one_sentence_by_the_option(
+def test_a_refusal_of_the_store_is_one_sentence(
     settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parameters, "_value", lambda _name, text: text)
@@ -177,7 +177,7 @@ def test_a_refusal_of_the_store_is_one_sentence_by_the_option(
         asked(settings, capsys, "top_customers", "json", k="many")
     assert refused.value.message.startswith("top_customers does not answer that: ")
     assert refused.value.message.endswith(" of ClickHouse)")
-    assert "--k" in refused.value.message
+    assert "'many'" in refused.value.message
     assert "SELECT" not in refused.value.message
 
 
