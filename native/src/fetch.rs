@@ -41,6 +41,8 @@ pub struct Slice {
     pub start: i64,
     /// The position behind it, whatever the log has there.
     pub end: i64,
+    /// Packed of records that somebody has parsed, and looked at their offsets.
+    pub is_packed: bool,
 }
 
 impl Slice {
@@ -48,7 +50,8 @@ impl Slice {
     pub fn of_batch(octets: Octets, start: i64) -> Self {
         let head = Head::read((*octets).as_ref()).and_then(Result::ok);
         let end = head.map_or(start, |head| head.next_offset());
-        Slice { octets, batches: head.into_iter().map(|head| (0, head)).collect(), start, end }
+        let batches = head.into_iter().map(|head| (0, head)).collect();
+        Slice { octets, batches, start, end, is_packed: true }
     }
 
     /// The bytes of a batch.
@@ -133,7 +136,8 @@ impl Fetch {
             self.at += head.size;
             self.next = head.next_offset();
         }
-        let slice = Slice { octets: self.octets.clone(), batches, start, end: self.next };
+        let octets = self.octets.clone();
+        let slice = Slice { octets, batches, start, end: self.next, is_packed: false };
         Ok((!slice.batches.is_empty()).then_some(slice))
     }
 

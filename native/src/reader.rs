@@ -219,7 +219,7 @@ impl Reader {
             if offset < progress.next || offset >= progress.end {
                 continue;
             }
-            progress.next = offset + 1;
+            progress.next = offset + i64::from(!progress.slice.is_packed);
             let timestamp = progress.head.timestamp(frame.timestamp_delta);
             self.records += 1;
             if let Some(chunk) = chunk.as_deref_mut() {
