@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.clickhouse.client import Store
@@ -206,10 +206,13 @@ def gaps(
     log: Log,
     incarnations: Mapping[str, str],
     committed: Mapping[tuple[str, int], int | None],
+    ends: Callable[[str, int], int],
 ) -> Iterator[str]:
     """Yield a line for each gap, overlap, and committed offset that is not the ledger's end.
 
-    Every incarnation must be tiled from 0; the present one's end must cover the log.
+    Every incarnation must be tiled from 0; the present one's end must cover the log, and lie no
+    further than ``ends(topic, partition)``, the log's end asked last: the marker of a transaction
+    may be written after the log was read.
     """
     for (topic, partition), part in sorted(log.items()):
         ends = {}
@@ -222,10 +225,13 @@ def gaps(
             ends[incarnation] = at
         end = ends.get(incarnations[topic], 0)
         offset = committed[topic, partition]
-        if part.records and not (offset == end and part.due <= end <= part.last):
+        if not part.records:
+            continue
+        last = part.last if end <= part.last else ends(topic, partition)
+        if not (offset == end and part.due <= end <= last):
             yield (
                 f"{topic}[{partition}]: the ledger ends at {end}, the committed offset is "
-                f"{offset}, the last record is {part.due - 1}, the log ends at {part.last}"
+                f"{offset}, the last record is {part.due - 1}, the log ends at {last}"
             )
 
 

@@ -261,7 +261,13 @@ class Scene:
         with self.connect() as store:
             lines = [
                 *compare.differences(store, expected, self.sources),
-                *compare.gaps(store, settled, self.incarnations(), self.committed()),
+                *compare.gaps(
+                    store,
+                    settled,
+                    self.incarnations(),
+                    self.committed(),
+                    lambda topic, partition: self.kafka.bounds(topic)[partition][1],
+                ),
                 *compare.dead_letter_differences(self.kafka, dead, expected),
             ]
         assert not lines, "\n".join(["not as the log says:", *lines, self.tails()])
