@@ -16,15 +16,15 @@ from pipeline.process.terminal import Cells, size
 
 MICROSECONDS = 1_000_000
 
-ROWS = (0.04, 0.22, 1.0)
+ROWS = (0.02, 0.22, 1.0)
 """Rows per event at which both costs were measured (*CPU per event*)."""
-WORKER = (5.71, 6.23, 6.75)
-"""CPU of a worker, microseconds per event, at those."""
-STORE = (7.33, 12.59, 16.86)
-"""CPU of the store, microseconds per event in chunks of some 34,000 events, at those."""
-LIVE = (5_000, 37.3)
+WORKER = (2.19, 2.19, 1.98)
+"""CPU of a worker with the compiled reader, microseconds per event, at those."""
+STORE = (2.25, 8.03, 14.83)
+"""CPU of the store, microseconds per event in chunks of some 37,000 events, at those."""
+LIVE = (5_000, 21.3)
 """Events/s that one worker counts live, and the store's microseconds for each (*The store*)."""
-WORKER_MIB = 302
+WORKER_MIB = 518
 """A worker's memory with a backlog, a million ids remembered in all."""
 ID_BYTES = 27
 """What an id may take while its table grows (``docs/decisions/duplicates.md``)."""
