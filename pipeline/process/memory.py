@@ -9,7 +9,10 @@ glibc's allocator takes large arrays from the kernel, and gives them back when t
 each one that is freed makes "large" larger, up to 32 MiB, and from then on they lie in the heap
 amid small things that stay: windows of ids come and go with partitions, and leave holes. What small
 things leave free between others it keeps until it is told to give it back: after minutes of faults
-that was a fifth of what was resident.
+that was a fifth of what was resident. And it gives each thread a heap of its own, up to eight for a
+core, of which each keeps what it had at its fullest: threads of inserts encode one block each now
+and then, so a backlog's peak is a quarter to a third lower with two heaps for all (400 to 460 MiB
+became 310 to 350, at no cost in CPU that could be told).
 
 A collection of everything, which the collector so tuned would hardly ever come to, is made once a
 minute beside that: what aiokafka had fetched and not handed out when partitions were taken away is
@@ -25,7 +28,8 @@ YOUNG = 200_000
 of all batches that wait to be folded, so that these come and go without one."""
 LARGE_BYTES = 1 << 20
 GIVE_BACK_SECONDS = 60.0
-_M_MMAP_THRESHOLD = -3
+HEAPS = 2
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """Of ``malloc.h``, where it has ``mallopt``: glibc."""
 
 
@@ -37,6 +41,7 @@ def tune() -> None:
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, LARGE_BYTES)
+        set_option(_M_ARENA_MAX, HEAPS)
 
 
 async def give_back_forever() -> None:
