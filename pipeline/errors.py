@@ -45,9 +45,16 @@ class StoreError(UsageError):
 
 
 class StoreUnavailable(StoreError):
-    """ClickHouse could not be reached, or not do it now; the same request may succeed later."""
+    """ClickHouse could not be reached, or not do it now; the same request may succeed later.
+
+    ``is_of_request``: its time or quota was over, which another server would not be quicker with.
+    """
 
     exit_code = 75
+
+    def __init__(self, message: str, *, is_of_request: bool = False) -> None:
+        super().__init__(message)
+        self.is_of_request = is_of_request
 
 
 class StoreRefused(StoreError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pipeline.cli.opened import opened_store
-from pipeline.settings import load
+from pipeline.settings import Settings, load
 
 
 @click.command()
@@ -26,6 +26,8 @@ def migrate(runs_are_over: bool) -> None:
         return is_over
 
     settings = load()
+    if settings.clickhouse_cluster:
+        _show_cluster(settings)
     with opened_store(settings, is_checked=False) as store:
         done = apply(store, settings, then=tenant_views.statements, is_gone=is_gone)
         zones = engine_zones.compare(store)
@@ -43,3 +45,12 @@ def migrate(runs_are_over: bool) -> None:
         click.echo("nothing to apply")
     if zones.wrong:
         click.echo(zones.sentence, err=True)
+
+
+def _show_cluster(settings: Settings) -> None:
+    """Say which servers there are; refuse what does not fit, before anything is changed."""
+    from pipeline.clickhouse.schema import layout
+
+    for number, replicas in enumerate(layout.require(settings), 1):
+        servers = ", ".join(f"{one.where} (replica {one.replica})" for one in replicas)
+        click.echo(f"shard {number}, {replicas[0].shard!r} to its servers: {servers}")

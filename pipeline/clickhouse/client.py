@@ -7,9 +7,9 @@ explains: the same rows under the same token, sent any number of times by anybod
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import Error
@@ -17,14 +17,19 @@ from clickhouse_connect.driver.httpclient import HttpClient
 from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import HTTPError
 
+from pipeline.clickhouse import cluster
 from pipeline.clickhouse.faults import translate
 from pipeline.clickhouse.native import Columns, Data, compressed, encode
+from pipeline.clickhouse.servers import Server, Servers
 from pipeline.errors import StoreRefused, StoreUnavailable
 from pipeline.settings.kinds import is_loopback
 
 if TYPE_CHECKING:
     from pipeline.facts.sent import Block
     from pipeline.settings import Settings
+    from pipeline.settings.kinds import Address
+
+T = TypeVar("T")
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
@@ -66,6 +71,15 @@ NOT_DEDUPLICATED = {"insert_deduplicate": 0, "deduplicate_insert": "disable"}
 """Without a token every insert counts, even one equal to the last."""
 
 
+class Place(NamedTuple):
+    """Some servers of a cluster, and one of its databases."""
+
+    addresses: tuple[Address, ...]
+    database: str
+    verify: Callable[[HttpClient, str], None] | None = None
+    """Is given each client that is opened, and its address; raises what keeps us from using it."""
+
+
 class Prepared(NamedTuple):
     """One block of rows, encoded."""
 
@@ -77,52 +91,64 @@ class Prepared(NamedTuple):
 class Store:
     """One ClickHouse database, reached by HTTP. Thread safe: no session, a pool of connections.
 
-    Every method raises only `StoreUnavailable` (trying again may help) and `StoreRefused`.
+    Of a cluster it is reached at any of the servers that were given: where one is away, the next is
+    asked. Every method raises only `StoreUnavailable` (trying again may help) and `StoreRefused`.
     """
 
-    def __init__(self, client: HttpClient, database: str, compression: str | None) -> None:
-        self._client = client
+    def __init__(
+        self,
+        servers: Servers[HttpClient],
+        database: str,
+        compression: str | None,
+        *,
+        is_clustered: bool = False,
+    ) -> None:
+        self._servers = servers
         self._compression = compression
+        self._asked: Mapping[str, Any] = cluster.QUERIES if is_clustered else {}
+        self._inserted: Mapping[str, Any] = cluster.ACKNOWLEDGED if is_clustered else {}
+        self._under_token: Mapping[str, Any] = cluster.IN_PARALLEL if is_clustered else {}
+        self._changed: Mapping[str, Any] = cluster.CHANGES if is_clustered else {}
         self.database = database
-        self.where = client.url
+        self._version = servers.current().client.server_version or ""
 
-    @classmethod
-    def connect(cls, settings: Settings) -> Store:
-        """Open a client for ``settings.clickhouse`` and ask the server who it is.
-
-        The database need not exist yet.
-        """
-        # The driver also logs what it raises.
-        logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
-        url = settings.clickhouse
-        compression = None if is_loopback(url.host) else "lz4"
-        where = f"{url.scheme}://{url.host}:{url.port}"
-        with _translated(where):
-            client = clickhouse_connect.get_client(
-                interface=url.scheme,
-                host=url.host,
-                port=url.port,
-                username=url.user or "default",
-                password=url.password.reveal(),
-                # Sent along before the database exists, its name would be refused: set below.
-                database="__default__",
-                compress=compression or False,
-                connect_timeout=CONNECT_SECONDS,
-                send_receive_timeout=READ_SECONDS,
-                client_name="usage-pipeline",
-                autogenerate_session_id=False,
-                tz_mode="aware",
-                pool_mgr=_pool(settings),
-            )
-        client = cast("HttpClient", client)
-        client.http_retries = 0
-        client.database = url.database
-        return cls(client, url.database, compression)
+    @property
+    def where(self) -> str:
+        """The address that is asked next."""
+        return self._servers.where
 
     @property
     def version(self) -> str:
         """The server's version as it was when we connected, ``26.9.2.1``."""
-        return self._client.server_version or ""
+        return self._version
+
+    @classmethod
+    def connect(cls, settings: Settings, place: Place | None = None) -> Self:
+        """Open a client for ``settings.clickhouse`` and ask the server who it is.
+
+        The database need not exist yet. ``place``: some servers and another database of a cluster;
+        otherwise all of them, in their order, for each has the tables of all shards.
+        """
+        # The driver also logs what it raises.
+        logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+        url = settings.clickhouse
+        addresses, database, verify = place or Place(url.addresses, url.database)
+        by_text = {url.at(address): address for address in addresses}
+
+        def opened(where: str) -> HttpClient:
+            client = _opened(settings, where, by_text[where], database)
+            if verify is not None:
+                with _translated(where):
+                    verify(client, where)
+            return client
+
+        servers = Servers(tuple(by_text), opened)
+        compression = _compression(addresses)
+        is_clustered = bool(settings.clickhouse_cluster)
+        return servers.ask(
+            lambda _: cls(servers, database, compression, is_clustered=is_clustered),
+            may_ask_again=True,
+        )
 
     def insert(self, table: str, columns: Columns, data: Data, *, token: str | None = None) -> None:
         """Insert all rows as one block; under a token, at most once, in every target of its views.
@@ -158,17 +184,21 @@ class Store:
 
     def send(self, prepared: Prepared, *, token: str | None = None) -> None:
         """Insert a block; under a token, at most once, in every target of the table's views."""
-        with self._talking():
-            self._client.raw_insert(
+        of_cluster = self._inserted if token is None else {**self._inserted, **self._under_token}
+        settings = {**insert_settings(token), **of_cluster}
+        self._ask(
+            lambda client: client.raw_insert(
                 f"`{prepared.table}`",
                 column_names=prepared.columns,
                 # The driver sends bytes again by itself when the connection breaks, never a
                 # memoryview: who calls decides, and knows whether there is a token.
                 insert_block=cast("bytes", memoryview(prepared.body)),
-                settings=insert_settings(token),
+                settings=settings,
                 fmt="Native",
                 compression=self._compression,
-            )
+            ),
+            may_ask_again=token is not None,
+        )
 
     def query(
         self,
@@ -183,12 +213,16 @@ class Store:
         ``consistent`` sees every insert that was acknowledged, on any replica.
         """
         options = {
+            **self._asked,
             **(settings or {}),
             **({"select_sequential_consistency": 1} if consistent else {}),
         }
-        with self._talking():
-            result = self._client.query(sql, parameters=_bound(parameters), settings=options)
+
+        def rows(client: HttpClient) -> list[tuple[Any, ...]]:
+            result = client.query(sql, parameters=_bound(parameters), settings=options)
             return [tuple(row) for row in result.result_rows]
+
+        return self._ask(rows, may_ask_again=True)
 
     def command(
         self,
@@ -199,29 +233,66 @@ class Store:
         in_database: bool = True,
     ) -> None:
         """Run a statement without a result; ``in_database=False`` before the database exists."""
-        with self._talking():
-            self._client.command(
+        self._ask(
+            lambda client: client.command(
                 sql,
                 parameters=_bound(parameters),
-                settings=dict(settings or {}),
+                settings={**self._changed, **(settings or {})},
                 use_database=in_database,
-            )
+            ),
+            may_ask_again=False,
+        )
 
-    @contextmanager
-    def _talking(self) -> Iterator[None]:
-        try:
-            with _translated(self.where):
-                yield
-        except StoreUnavailable:
-            # Idle connections may be as dead as the one that failed, and each would tell only by
-            # its silence; those in use are not touched.
-            self._client.close_connections()
-            raise
+    def _ask(self, call: Callable[[HttpClient], T], *, may_ask_again: bool) -> T:
+        def asked(server: Server[HttpClient]) -> T:
+            try:
+                with _translated(server.where):
+                    return call(server.client)
+            except StoreUnavailable:
+                # Idle connections may be as dead as the one that failed, and each would tell only
+                # by its silence; those in use are not touched.
+                server.client.close_connections()
+                raise
+
+        return self._servers.ask(asked, may_ask_again=may_ask_again)
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close_connections()
-        self._client.close()
+        self._servers.close(_close)
+
+
+def _close(client: HttpClient) -> None:
+    client.close_connections()
+    client.close()
+
+
+def _opened(settings: Settings, where: str, address: Address, database: str) -> HttpClient:
+    url = settings.clickhouse
+    with _translated(where):
+        client = clickhouse_connect.get_client(
+            interface=url.scheme,
+            host=address.host,
+            port=address.port,
+            username=url.user or "default",
+            password=url.password.reveal(),
+            # Sent along before the database exists, its name would be refused: set below.
+            database="__default__",
+            compress=_compression([address]) or False,
+            connect_timeout=CONNECT_SECONDS,
+            send_receive_timeout=READ_SECONDS,
+            client_name="usage-pipeline",
+            autogenerate_session_id=False,
+            tz_mode="aware",
+            pool_mgr=_pool(settings),
+        )
+    client = cast("HttpClient", client)
+    client.http_retries = 0
+    client.database = database
+    return client
+
+
+def _compression(addresses: Sequence[Address]) -> str | None:
+    return None if all(is_loopback(address.host) for address in addresses) else "lz4"
 
 
 def _is_for_one_block(table: str, rows: int) -> bool:

@@ -41,6 +41,14 @@ TRANSIENT = {
 }
 """Codes that another attempt may not meet again. Every other code is a refusal."""
 
+OF_REQUEST = {
+    159: "TIMEOUT_EXCEEDED",
+    160: "TOO_SLOW",
+    201: "QUOTA_EXCEEDED",
+    394: "QUERY_WAS_CANCELLED",
+}
+"""Those among them that another server would answer alike."""
+
 _CODE = re.compile(r"^Code: (\d+)\.")
 THROWN = 395
 """The code of what `throwIf` says, in a view: its arguments are wrong."""
@@ -90,7 +98,7 @@ def translate(error: Exception, where: str) -> StoreError:
         reason, name = _line(error), _NAME.search(str(error))
         text = f"ClickHouse at {where}: {reason} (code {code}{f', {name[1]}' if name else ''})"
         if code in TRANSIENT:
-            return StoreUnavailable(text)
+            return StoreUnavailable(text, is_of_request=code in OF_REQUEST)
         kind = ValueRefused if code in ABOUT_VALUES else StoreRefused
         return kind(text, code, reason)
     status = _STATUS.search(str(error))
@@ -108,7 +116,9 @@ def answered(status: int, body: str, where: str) -> StoreError:
         text = f"ClickHouse at {where} answers with the HTTP status {status}: {reason}"
         return StoreUnavailable(text) if status >= 500 else StoreRefused(text)
     text = f"ClickHouse at {where}: {reason} (code {code}{f', {name[1]}' if name else ''})"
-    return StoreUnavailable(text) if code in TRANSIENT else StoreRefused(text, code, reason)
+    if code in TRANSIENT:
+        return StoreUnavailable(text, is_of_request=code in OF_REQUEST)
+    return StoreRefused(text, code, reason)
 
 
 def _line(error: Exception) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ import aiohttp
 import msgspec
 
 from pipeline.clickhouse.client import CONNECT_SECONDS, READ_SECONDS
+from pipeline.clickhouse.cluster import QUERIES
 from pipeline.clickhouse.faults import answered
+from pipeline.clickhouse.servers import Servers
 from pipeline.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -64,17 +66,29 @@ class Answer:
 class Reader:
     """Asks one ClickHouse database; any number of questions at once, in one event loop."""
 
-    def __init__(self, session: aiohttp.ClientSession, where: str, database: str) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        addresses: Sequence[str],
+        database: str,
+        asked: Mapping[str, Any],
+    ) -> None:
         self._session = session
+        self._servers = Servers(addresses, lambda _: session)
         self._database = database
-        self.where = where
+        self._asked = asked
+        """Settings of every question."""
+
+    @property
+    def where(self) -> str:
+        """The address that is asked next."""
+        return self._servers.where
 
     @classmethod
     @asynccontextmanager
     async def connected(cls, settings: Settings) -> AsyncIterator[Reader]:
         """A reader for the block, in the loop that runs it; its queries end with the block."""
         url = settings.clickhouse
-        host = f"[{url.host}]" if ":" in url.host else url.host
         ca = settings.clickhouse_ca
         tls = ssl.create_default_context(cafile=str(ca)) if ca else True
         async with aiohttp.ClientSession(
@@ -88,7 +102,8 @@ class Reader:
             ),
             trust_env=False,
         ) as session:
-            yield cls(session, f"{url.scheme}://{host}:{url.port}", url.database)
+            asked = QUERIES if settings.clickhouse_cluster else {}
+            yield cls(session, tuple(map(url.at, url.addresses)), url.database, asked)
 
     @asynccontextmanager
     async def stream(
@@ -96,7 +111,8 @@ class Reader:
     ) -> AsyncIterator[Answer]:
         """Ask, and give the answer in a format of ClickHouse's as it comes.
 
-        Leaving the block before the answer's end ends the query.
+        Where a server of a cluster is away, or cannot answer now, the next is asked. Leaving the
+        block before the answer's end ends the query.
 
         Raises:
             StoreUnavailable, StoreRefused: before the first byte; later ones come from `Answer`.
@@ -105,25 +121,46 @@ class Reader:
             "database": self._database,
             "default_format": form,
             **_SETTINGS,
+            **self._asked,
             **(settings or {}),
         }
         named = {name: str(value) for name, value in parameters.items()}
+        async with self._answered(sql, named) as (response, where):
+            yield Answer(response, where)
+
+    @asynccontextmanager
+    async def _answered(
+        self, sql: str, named: Mapping[str, str]
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, str]]:
+        for left in reversed(range(len(self._servers))):
+            where = self.where
+            try:
+                response = await self._asked_at(where, sql, named)
+            except StoreUnavailable as error:
+                if self._servers.is_last(where, error, left):
+                    raise
+                continue
+            try:
+                yield response, where
+            finally:
+                _let_go(response)
+            return
+
+    async def _asked_at(
+        self, where: str, sql: str, named: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
         try:
-            response = await self._session.post(self.where, params=named, data=sql.encode())
+            response = await self._session.post(where, params=named, data=sql.encode())
         except _FAULTS as error:
             raise StoreUnavailable(
-                f"ClickHouse at {self.where} (USAGE_CLICKHOUSE) does not answer: {_said(error)}"
+                f"ClickHouse at {where} (USAGE_CLICKHOUSE) does not answer: {_said(error)}"
             ) from error
+        if response.status == 200:
+            return response
         try:
-            if response.status != 200:
-                raise answered(response.status, await _text(response), self.where)
-            yield Answer(response, self.where)
+            raise answered(response.status, await _text(response), where)
         finally:
-            # Of an answer read to its end, the connection is kept; else it is closed.
-            if response.content.at_eof():
-                response.release()
-            else:
-                response.close()
+            _let_go(response)
 
     async def rows(
         self, sql: str, settings: Mapping[str, Any] | None = None
@@ -131,6 +168,14 @@ class Reader:
         """Ask what has a small answer; values as JSON has them."""
         async with self.stream(sql, "JSONEachRow", settings) as answer:
             return await read_lines(answer)
+
+
+def _let_go(response: aiohttp.ClientResponse) -> None:
+    """Keep the connection of an answer that was read to its end; close any other."""
+    if response.content.at_eof():
+        response.release()
+    else:
+        response.close()
 
 
 async def read_lines(answer: Answer) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.schema.retention import EVENTS_TABLE
+from pipeline.clickhouse.shards import Shards
 from pipeline.facts.heads import PRODUCT_EVENTS
 from pipeline.facts.rollups import PRODUCT_EVENTS as ROLLUP
 from pipeline.facts.rules import before_events_were_kept, rules_of
@@ -83,14 +84,16 @@ def backfill(settings: Settings, store: Store, *, any_rules: bool = False) -> It
 class _Work:
     def __init__(self, settings: Settings, store: Store, any_rules: bool) -> None:
         self._store = store
+        self._shards = Shards.connect(settings, store)
         self._folder = Folder(settings)
         self._older = before_events_were_kept(rules_of(settings)).digest()
         self._any_rules = any_rules
         self.filled = Filled()
 
     def close(self) -> None:
-        """Close the connection to Kafka."""
+        """Close the connections to Kafka and to the shards."""
         self._folder.close()
+        self._shards.close()
 
     def rows(self, topic: str) -> Mapping[Log, list[Row]]:
         """The chunks that are not kept, by log, in order."""
@@ -135,8 +138,9 @@ class _Work:
         columns = [(name, by_name[name][0]) for name in COLUMNS]
         data = [by_name[name][1] for name in COLUMNS]
         token = Range(row.log.source, row.log.incarnation, row.a, row.b).token
-        self._store.insert(EVENTS_TABLE, columns, data, token=token)
+        shard = self._shards.of(row.log.source.partition)
+        shard.insert(EVENTS_TABLE, columns, data, token=token)
         done = (*row.log, row.a, row.b, facts.counted)
-        self._store.insert("product_events_filled", FILLED, [[value] for value in done])
+        shard.insert("product_events_filled", FILLED, [[value] for value in done])
         self.filled.chunks += 1
         self.filled.events += facts.counted

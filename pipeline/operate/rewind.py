@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.clickhouse.shards import Shards
 from pipeline.errors import BrokerError, Halted
 from pipeline.kafka import group as outside
 from pipeline.kafka import topics
@@ -61,7 +62,7 @@ def _find(
 ) -> dict[Source, Found]:
     bounds = outside.bounds(settings, names)
     committed = outside.committed(settings, bounds)
-    ledger, logs = LedgerReader(store), list(bounds)
+    ledger, logs = LedgerReader(Shards([store])), list(bounds)
     covered = ledger.covered(logs, ledger.intents(logs, incarnations), incarnations)
     return {
         source: found_of(known, committed.get(source), *bounds[source])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +27,7 @@ from pipeline.protocol.sealed import Announced, Group
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Prepared, Store
+    from pipeline.clickhouse.shards import Shards
 
 Columns = tuple[tuple[str, str], ...]
 
@@ -92,6 +93,8 @@ class Insert(NamedTuple):
     step: str
     block: Prepared | None
     token: str
+    store: Store
+    """The shard of the group's partitions."""
 
 
 class Covered(NamedTuple):
@@ -114,10 +117,14 @@ def found_of(covered: Covered, committed: Offset | None, first: int, last: int) 
 
 
 class LedgerReader:
-    """Reads how far each source is counted."""
+    """Reads how far each source is counted, at the shard that has it."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    def shard(self, source: Source) -> int:
+        """The number of the shard that has a source's rows: a group is of one."""
+        return self._shards.number(source.partition)
 
     def covered(
         self,
@@ -136,7 +143,7 @@ class LedgerReader:
 
     def _end(self, source: Source, incarnation: str) -> int | None:
         # The newest row by key: the table is read backwards, whatever its size.
-        rows = self._store.query(
+        rows = self._shards.of(source.partition).query(
             "SELECT to_offset FROM chunks WHERE topic = {topic:String} "
             "AND partition = {partition:UInt32} AND incarnation = {incarnation:String} "
             "ORDER BY topic DESC, partition DESC, incarnation DESC, from_offset DESC LIMIT 1",
@@ -149,38 +156,49 @@ class LedgerReader:
         self, sources: Sequence[Source], incarnations: dict[str, str]
     ) -> dict[Source, Intent]:
         """Read, consistently, the newest intent of all logs of the sources' topics."""
-        topics = sorted({source.topic for source in sources})
-        rows = self._store.query(
-            "SELECT topic, partition, incarnation, max(from_offset) AS a, "
-            "argMax(to_offset, from_offset) AS b, argMax(rules, from_offset) AS rules, "
-            "argMax(members, from_offset) AS members "
-            "FROM intents WHERE topic IN {topics:Array(String)} "
-            "GROUP BY topic, partition, incarnation",
-            {"topics": topics},
-            consistent=True,
-        )
         return {
-            Source(topic, partition): intent_of(a, b, rules, _members(members))
-            for topic, partition, incarnation, a, b, rules, members in rows
-            if incarnations.get(topic) == incarnation
+            source: intent
+            for store, some in self._shards.parted(sources, _partition)
+            for source, intent in _newest_intents(store, some, incarnations)
         }
+
+
+def _newest_intents(
+    store: Store, sources: Sequence[Source], incarnations: Mapping[str, str]
+) -> Iterator[tuple[Source, Intent]]:
+    rows = store.query(
+        "SELECT topic, partition, incarnation, max(from_offset) AS a, "
+        "argMax(to_offset, from_offset) AS b, argMax(rules, from_offset) AS rules, "
+        "argMax(members, from_offset) AS members "
+        "FROM intents WHERE topic IN {topics:Array(String)} "
+        "GROUP BY topic, partition, incarnation",
+        {"topics": sorted({source.topic for source in sources})},
+        consistent=True,
+    )
+    for topic, partition, incarnation, a, b, rules, members in rows:
+        if incarnations.get(topic) == incarnation:
+            yield Source(topic, partition), intent_of(a, b, rules, _members(members))
 
 
 class Ledger(LedgerReader):
     """Reads and writes the protocol's tables for one worker."""
 
-    def __init__(self, store: Store, worker: str, rules: str) -> None:
-        super().__init__(store)
+    def __init__(self, shards: Shards, worker: str, rules: str) -> None:
+        super().__init__(shards)
         self._worker = worker
         self._rules = rules
 
     def record_intents(self, announced: Iterable[Announced]) -> None:
-        """Step 4: one insert for all chunks sealed together; idempotent by key."""
-        rows = [
-            (*_key(r), announced_rules(self._rules, members), _names(members), self._worker)
-            for r, members in announced
-        ]
-        self._store.insert("intents", INTENTS, _columns(rows))
+        """Step 4: one insert in each shard for all chunks sealed together; idempotent by key.
+
+        A group is of one shard, so its rows are there as a whole or not at all.
+        """
+        for store, some in self._shards.parted(announced, lambda one: _partition(one.range.source)):
+            rows = [
+                (*_key(r), announced_rules(self._rules, members), _names(members), self._worker)
+                for r, members in some
+            ]
+            store.insert("intents", INTENTS, _columns(rows))
 
     def prepare(self, group: Group) -> list[Insert]:
         """Encode every block of the group for step 5, before anything of it is inserted.
@@ -191,44 +209,32 @@ class Ledger(LedgerReader):
         facts = [chunk.facts for chunk in group.chunks]
         live = _together(map(live_rows, group.chunks))
         outcomes = _together(map(outcome_rows, group.chunks))
-        prepare, token = self._store.prepare, group.token
+        store, token = self._shards.of(group.members[0].partition), group.token
         return [
-            Insert(LIVE_STEP, prepare("live_1m", LIVE, live), token),
-            Insert(FACTS_STEP, self._prepared(facts[0].head.table, sent(facts)), token),
-            Insert(OUTCOMES_STEP, prepare("outcomes_1m", OUTCOMES, outcomes), token),
+            Insert(LIVE_STEP, store.prepare("live_1m", LIVE, live), token, store),
+            Insert(FACTS_STEP, _prepared(store, facts[0].head.table, sent(facts)), token, store),
+            Insert(OUTCOMES_STEP, store.prepare("outcomes_1m", OUTCOMES, outcomes), token, store),
         ]
 
-    def _prepared(self, table: str, rows: Block | Rows) -> Prepared | None:
-        if isinstance(rows, Block):
-            return self._store.prepare_block(table, rows)
-        return self._store.prepare(table, *rows)
-
     def insert(self, insert: Insert) -> None:
-        """Step 5: one block, under the group's token."""
+        """Step 5: one block, under the group's token, to the shard of its partitions."""
         if insert.block is not None:
-            self._store.send(insert.block, token=insert.token)
+            insert.store.send(insert.block, token=insert.token)
 
     def live(self, sources: Sequence[Source], since_seconds: int) -> dict[Source, Minutes]:
         """Read the sources' sums by minute and tenant, from a minute (epoch seconds) on."""
         found: dict[Source, Minutes] = {source: {} for source in sources}
-        rows = self._store.query(
-            "SELECT topic, partition, toUnixTimestamp(minute) AS at, tenant, "  # noqa: S608
-            + ", ".join(f"sum({measure})" for measure in MEASURES)
-            + " FROM live_1m WHERE topic IN {topics:Array(String)} "
-            "AND minute >= toDateTime({since:UInt32}, 'UTC') "
-            "GROUP BY topic, partition, at, tenant",
-            {"topics": sorted({s.topic for s in sources}), "since": since_seconds},
-            consistent=True,
-        )
-        for topic, partition, at, tenant, *sums in rows:
-            source = Source(topic, partition)
-            if source in found:
-                found[source][at, tenant] = sums
+        for store, some in self._shards.parted(sources, _partition):
+            for topic, partition, at, tenant, *sums in _minutes(store, some, since_seconds):
+                source = Source(topic, partition)
+                if source in found:
+                    found[source][at, tenant] = sums
         return found
 
     def record_chunks(self, chunks: Iterable[Chunk]) -> None:
-        """Step 6: the ledger rows, one insert for all that got here; idempotent by key."""
-        self._store.insert("chunks", CHUNKS, _columns([self._row(chunk) for chunk in chunks]))
+        """Step 6: the ledger rows, one insert in each shard for all; idempotent by key."""
+        for store, some in self._shards.parted(chunks, lambda one: _partition(one.range.source)):
+            store.insert("chunks", CHUNKS, _columns([self._row(chunk) for chunk in some]))
 
     def record_lost(self, ranges: Sequence[Range]) -> None:
         """Write down ranges that retention deleted before they were counted.
@@ -236,31 +242,40 @@ class Ledger(LedgerReader):
         For good: a worker that held such a range as part of a group, paused, may come and record it
         as counted, though some of its tables have the group without it (`LOSS_STAYS`).
         """
-        rows = [
-            (
-                *_key(r),
-                "lost",
-                0,
-                0,
-                0,
-                0,
-                0,
-                r.b - r.a,
-                *_times(None),
-                *_times(None),
-                self._rules,
-                self._worker,
-                LOSS_STAYS,
-            )
-            for r in ranges
-        ]
-        self._store.insert("chunks", LOST, _columns(rows))
+        for store, some in self._shards.parted(ranges, lambda one: _partition(one.source)):
+            store.insert("chunks", LOST, _columns([self._lost_row(r) for r in some]))
+
+    def _lost_row(self, r: Range) -> tuple[Any, ...]:
+        counts, times = (0, 0, 0, 0, 0, r.b - r.a), (*_times(None), *_times(None))
+        return (*_key(r), "lost", *counts, *times, self._rules, self._worker, LOSS_STAYS)
 
     def _row(self, chunk: Chunk) -> tuple[Any, ...]:
         facts = chunk.facts
         counts = (facts.received, facts.counted, facts.duplicate, facts.rejected, facts.skipped, 0)
         times = (*_times(facts.event_time), *_times(facts.arrival))
         return (*_key(chunk.range), "chunk", *counts, *times, self._rules, self._worker)
+
+
+def _minutes(store: Store, sources: Sequence[Source], since_seconds: int) -> list[tuple[Any, ...]]:
+    return store.query(
+        "SELECT topic, partition, toUnixTimestamp(minute) AS at, tenant, "  # noqa: S608
+        + ", ".join(f"sum({measure})" for measure in MEASURES)
+        + " FROM live_1m WHERE topic IN {topics:Array(String)} "
+        "AND minute >= toDateTime({since:UInt32}, 'UTC') "
+        "GROUP BY topic, partition, at, tenant",
+        {"topics": sorted({s.topic for s in sources}), "since": since_seconds},
+        consistent=True,
+    )
+
+
+def _prepared(store: Store, table: str, rows: Block | Rows) -> Prepared | None:
+    if isinstance(rows, Block):
+        return store.prepare_block(table, rows)
+    return store.prepare(table, *rows)
+
+
+def _partition(source: Source) -> int:
+    return source.partition
 
 
 def live_rows(chunk: Chunk) -> list[list[Any]]:

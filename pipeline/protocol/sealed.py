@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from pipeline.protocol.chunks import Member, Members, Range, Source
@@ -63,9 +63,17 @@ def member_of(range_: Range) -> Member:
     return Member(range_.source.partition, range_.a, range_.b)
 
 
-def sealed_together(chunks: Sequence[Chunk]) -> list[Group]:
-    """Put chunks that are sealed at the same time into groups of a bounded size."""
-    return [Group.of(some) for some in _parts(sorted(chunks, key=lambda c: c.range.source))]
+def sealed_together(
+    chunks: Sequence[Chunk], shard_of: Callable[[Source], int] = lambda _: 0
+) -> list[Group]:
+    """Put chunks that are sealed at the same time into groups of a bounded size, each of a shard.
+
+    One block goes to one shard, where it is found again by its token.
+    """
+    by_shard: dict[int, list[Chunk]] = {}
+    for chunk in sorted(chunks, key=lambda c: c.range.source):
+        by_shard.setdefault(shard_of(chunk.range.source), []).append(chunk)
+    return [Group.of(part) for _, some in sorted(by_shard.items()) for part in _parts(some)]
 
 
 def _parts(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:

@@ -130,6 +130,11 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     yield from _of_kafka(settings)
     if settings.clickhouse_ca and not settings.clickhouse.secure:
         yield "USAGE_CLICKHOUSE_CA is set, but USAGE_CLICKHOUSE begins with http://; allowed: https://"
+    if len(settings.clickhouse.addresses) > 1 and not settings.clickhouse_cluster:
+        yield (
+            "USAGE_CLICKHOUSE names several servers, but USAGE_CLICKHOUSE_CLUSTER no cluster: what "
+            "is inserted at one of them would not be at the others; set both, or one address"
+        )
     if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
         yield "USAGE_OIDC_ISSUER and USAGE_OIDC_AUDIENCE go together; one of them is not set"
     if settings.chunk_events > settings.buffer_events:

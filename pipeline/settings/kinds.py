@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Generic, Literal, NamedTuple, TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit
 
 T = TypeVar("T")
 
@@ -22,6 +22,7 @@ _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOOK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 _HIGHEST_PORT = 65535
+_NEXT_ADDRESS = re.compile(r"\s*([,;])\s*(?=https?://)")
 
 
 @dataclass(frozen=True)
@@ -61,25 +62,57 @@ class Secret:
         return "***" if self._value else ""
 
 
+class Address(NamedTuple):
+    """A host and its port; as text, an IPv6 address is in brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
 @dataclass(frozen=True)
 class StoreUrl:
     """Where ClickHouse is and as whom; its text hides the password."""
 
     scheme: Literal["http", "https"]
-    host: str
-    port: int
+    shards: tuple[tuple[Address, ...], ...]
+    """The replicas of each shard, in the order in which they are asked; one server: one of one."""
     user: str
     password: Secret
     database: str
+
+    @property
+    def host(self) -> str:
+        """The first address's host."""
+        return self.shards[0][0].host
+
+    @property
+    def port(self) -> int:
+        """The first address's port."""
+        return self.shards[0][0].port
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """All of them, shard by shard."""
+        return tuple(address for replicas in self.shards for address in replicas)
 
     @property
     def secure(self) -> bool:
         """Whether the connection is encrypted."""
         return self.scheme == "https"
 
+    def at(self, address: Address) -> str:
+        """An address as a URL, of nothing secret."""
+        return f"{self.scheme}://{address}"
+
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{self.user}:***@{host}:{self.port}/{self.database}"
+        """All addresses, as the setting has them; whom they are asked as is in the first alone."""
+        listed = ";".join(",".join(map(self.at, replicas)) for replicas in self.shards)
+        first = f"{self.scheme}://{self.user}:***@{self.shards[0][0]}/{self.database}"
+        return listed.replace(self.at(self.shards[0][0]), first, 1)
 
 
 def text(allowed: str = "any text") -> Kind[str]:
@@ -265,31 +298,60 @@ def folder() -> Kind[Path]:
 
 
 def store_url() -> Kind[StoreUrl]:
-    """``http(s)://user:password@host:port/database``; user ``default``, port 8123 or 8443."""
+    """``http(s)://user:password@host:port/database``; user ``default``, port 8123 or 8443.
+
+    Further addresses follow behind ``,`` (a replica of the same shard) or ``;`` (the next shard).
+    """
     return Kind(
         _read_store_url,
         "http(s)://user:password@host:port/database, the name percent-encoded where "
-        "it has reserved characters",
+        "it has reserved characters; of a cluster, followed by ,http(s)://host:port for each "
+        "further replica of the shard, and by ;http(s)://host:port for the next shard",
         secret=True,
     )
 
 
 def _read_store_url(value: str) -> StoreUrl:
+    parts = _NEXT_ADDRESS.split(value)
+    first = _read_one_url(parts[0])
+    shards = [[first]]
+    for mark, text in zip(parts[1::2], parts[2::2], strict=True):
+        if mark == ";":
+            shards.append([])
+        shards[-1].append(_read_one_url(text, first))
+    addresses = [_address(url) for replicas in shards for url in replicas]
+    if len(set(addresses)) < len(addresses):
+        raise ValueError(value)
+    return StoreUrl(
+        scheme="https" if first.scheme == "https" else "http",
+        shards=tuple(tuple(map(_address, replicas)) for replicas in shards),
+        user=unquote(first.username or "default"),
+        password=Secret(unquote(first.password or "")),
+        database=first.path.removeprefix("/"),
+    )
+
+
+def _read_one_url(value: str, first: SplitResult | None = None) -> SplitResult:
+    """One address; a later one repeats what the first one says of user and database, or nothing."""
     url = urlsplit(value)
-    database = url.path.removeprefix("/")
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
         raise ValueError(value)
-    if not _DATABASE.fullmatch(database) or url.port == 0:
+    if url.port == 0:
         raise ValueError(value)
-    secure = url.scheme == "https"
-    return StoreUrl(
-        scheme="https" if secure else "http",
-        host=url.hostname,
-        port=url.port or (8443 if secure else 8123),
-        user=unquote(url.username or "default"),
-        password=Secret(unquote(url.password or "")),
-        database=database,
-    )
+    if first is None:
+        if not _DATABASE.fullmatch(url.path.removeprefix("/")):
+            raise ValueError(value)
+        return url
+    whom = url.username, url.password
+    if url.scheme != first.scheme or url.path not in {"", "/", first.path}:
+        raise ValueError(value)
+    if whom not in {(None, None), (first.username, first.password)}:
+        raise ValueError(value)
+    return url
+
+
+def _address(url: SplitResult) -> Address:
+    return Address(url.hostname or "", url.port or (8443 if url.scheme == "https" else 8123))
 
 
 def _key_error_is_value_error(read: Callable[[str], T]) -> Callable[[str], T]:

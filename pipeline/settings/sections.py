@@ -94,7 +94,13 @@ class StoreSettings:
     clickhouse: StoreUrl = _setting(
         "http://default:@127.0.0.1:8123/usage",
         kinds.store_url(),
-        "Where ClickHouse is, and as whom.",
+        "Where ClickHouse is, and as whom; of a cluster, all its servers ([scaling](scaling.md)).",
+    )
+    clickhouse_cluster: str = _setting(
+        "",
+        kinds.name("a cluster's name in ClickHouse's `remote_servers`, or empty", 100, empty=True),
+        "The cluster whose tables are replicated and sharded; empty: one server. It is chosen "
+        "before the first `usage migrate` ([scaling](scaling.md)).",
     )
     clickhouse_ca: Path | None = _setting(
         "", kinds.file(), "Certificates (PEM) that sign the server's; empty: the system's."

@@ -106,7 +106,8 @@ class Flusher:
         Raises `AssignmentOver` when they are another's by now, `Halted` when the store refuses
         what a retry cannot heal. Until it returns, the chunks' fate is unknown.
         """
-        return await self.flush_groups(sealed_together(chunks), lease, committer)
+        groups = sealed_together(chunks, self._ledger.shard)
+        return await self.flush_groups(groups, lease, committer)
 
     async def flush_groups(
         self,

@@ -22,6 +22,7 @@ from pipeline import facts
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import engine_zones, old_latency, views
 from pipeline.clickhouse.schema.migrate import check
+from pipeline.clickhouse.shards import Shards
 from pipeline.errors import UsageError
 from pipeline.facts.readers import readers
 from pipeline.facts.rules import rules_of
@@ -109,19 +110,19 @@ class Process:
 
     async def _work_until_ended(self) -> None:
         try:
-            store = await asyncio.to_thread(self._store)
-            await self._serve(store)
+            shards = await asyncio.to_thread(self._shards)
+            await self._serve(shards)
         except UsageError as error:
             self._failure = self._failure or error
 
-    async def _serve(self, store: Store) -> None:
+    async def _serve(self, shards: Shards) -> None:
         settings = self._settings
         self._readers = readers(settings.reader)
         topics_read = [settings.topic(topic) for topic in self._readers.raw_topics]
         self._raw = RawFetches(self._readers.library, topics_read)
         async with _Producer(settings) as producer:
             app = UsageApp(settings, self._fail, self._raw)
-            app.work = self._work(app, store, producer)
+            app.work = self._work(app, shards, producer)
             needed = [*app.register_agents(), settings.topic(topics.DEAD_LETTER.name)]
             await asyncio.to_thread(topics.incarnations, settings, needed)  # they must exist
             await asyncio.to_thread(group_watch.refuse_new_protocol, settings)
@@ -131,7 +132,7 @@ class Process:
             app.work.standing.unassigned_at = asyncio.get_running_loop().time()
             flushing = asyncio.create_task(self._to_its_end(app.work.flush_forever()))
             starting = asyncio.create_task(self._to_its_end(app.start()))
-            watch = self._ledger_watch(store, app.work)
+            watch = self._ledger_watch(shards, app.work)
             watching = asyncio.create_task(self._to_its_end(watch.run_forever()))
             group = GroupWatch(settings, self._registry)
             watching_group = asyncio.create_task(self._to_its_end(group.run_forever()))
@@ -148,14 +149,14 @@ class Process:
             await _finish(app.stop(), APP_STOP_SECONDS)
             await asyncio.to_thread(server.stop)
 
-    def _work(self, app: UsageApp, store: Store, producer: AIOKafkaProducer) -> Work:
+    def _work(self, app: UsageApp, shards: Shards, producer: AIOKafkaProducer) -> Work:
         settings = self._settings
         rules = rules_of(settings)
         digest = rules.digest()
-        ledger = Ledger(store, f"{platform.node()}:{os.getpid()}", digest)
+        ledger = Ledger(shards, f"{platform.node()}:{os.getpid()}", digest)
         dead_letters = DeadLetters(producer, settings.topic(topics.DEAD_LETTER.name))
         instruments = Instruments(self._registry)
-        self._set_aside = set_aside = SetAside(settings, store, ledger, instruments)
+        self._set_aside = set_aside = SetAside(settings, shards.stores[0], ledger, instruments)
         hook = hook_of(settings)
         flusher = Flusher(ledger, dead_letters, digest, set_aside, instruments, hook)
         rebuild = Rebuild(settings, rules.duplicate_window, instruments, self._raw)
@@ -204,15 +205,15 @@ class Process:
         kind = self._readers.kind
         return Server(settings.web_port, self._registry, state, settings.buffer_events, loop, kind)
 
-    def _ledger_watch(self, store: Store, work: Work) -> LedgerWatch:
+    def _ledger_watch(self, shards: Shards, work: Work) -> LedgerWatch:
         def held() -> dict[Source, str]:
             return {source: one.incarnation for source, one in work.partitions.items()}
 
-        watch = LedgerWatch(store, held)
+        watch = LedgerWatch(shards, held)
         self._registry.register(watch)
         return watch
 
-    def _store(self) -> Store:
+    def _shards(self) -> Shards:
         store = Store.connect(self._settings)
         check(store)
         zones = engine_zones.compare(store)
@@ -227,7 +228,7 @@ class Process:
                 len(outdated),
                 ", ".join(outdated),
             )
-        return store
+        return Shards.connect(self._settings, store)
 
     async def _to_its_end(self, part: Coroutine[Any, Any, object]) -> None:
         try:

@@ -52,7 +52,10 @@ class World:
         self._send_errors = list(send_errors)
 
     def prepare(self, group: Group) -> list[Insert]:
-        return [Insert(step, None, group.token) for step in INSERTS]
+        return [Insert(step, None, group.token, cast("Any", None)) for step in INSERTS]
+
+    def shard(self, source: Source) -> int:
+        return 0
 
     def insert(self, insert: Insert) -> None:
         self.__getattr__(insert.step)(insert)

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clickhouse.schema import resources
-from pipeline.clickhouse.schema.files import Migration, fill_in, read, split
+from pipeline.clickhouse.schema.files import (
+    EVERYWHERE,
+    Migration,
+    fill_in,
+    read,
+    split,
+    table_of,
+)
 from pipeline.errors import MigrationError
 
 PIECES = st.sampled_from(
@@ -58,10 +65,37 @@ def test_for_one_server() -> None:
 
 def test_for_a_cluster() -> None:
     assert fill_in(TABLE, "main") == (
-        "CREATE TABLE t ON CLUSTER 'main' (x UInt8) ENGINE = ReplicatedReplacingMergeTree(x) "
+        "CREATE TABLE t ON CLUSTER 'main' (x UInt8) ENGINE = ReplicatedReplacingMergeTree("
+        "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}', x) "
         "SETTINGS replicated_deduplication_window = 1000000, "
         "replicated_deduplication_window_seconds = 2592000"
     )
+
+
+def test_a_table_that_every_server_has_is_one_for_all_shards() -> None:
+    made = "CREATE TABLE IF NOT EXISTS _keys{cluster} (x UInt8) ENGINE = {engine:MergeTree}"
+    assert fill_in(made, "main").endswith(
+        "ReplicatedMergeTree('/clickhouse/tables/everywhere/{database}/{table}', "
+        "'{shard}-{replica}')"
+    )
+
+
+def test_the_tables_of_every_server_are_among_those_that_are_made() -> None:
+    made = {
+        table_of(statement)
+        for migration in read(resources.migrations())
+        for statement in migration.statements()
+        if statement.startswith("CREATE TABLE")
+    }
+    assert EVERYWHERE - {"migrations"} < made
+    # What a chunk, or a backfill, inserts is of a partition, and at its shard.
+    assert {"chunks", "intents", "requests_15m", "product_events_filled"} <= made - EVERYWHERE
+
+
+def test_every_statement_of_a_migration_tells_its_table() -> None:
+    for migration in read(resources.migrations()):
+        for statement in migration.statements():
+            assert table_of(statement), statement[:80]
 
 
 def test_every_statement_of_ours_can_go_to_a_cluster_and_may_run_twice() -> None:
@@ -69,7 +103,7 @@ def test_every_statement_of_ours_can_go_to_a_cluster_and_may_run_twice() -> None
         emptied = set()  # what is filled after it was emptied may be filled twice
         for statement in migration.statements("main"):
             first, _, third = statement.split()[:3]
-            if first == "INSERT":  # by hand on each shard, when a cluster has rows already
+            if first == "INSERT":  # at each shard
                 assert third in emptied
                 continue
             assert "ON CLUSTER 'main'" in statement

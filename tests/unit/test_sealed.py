@@ -34,3 +34,9 @@ def test_a_chunk_by_itself_is_announced_and_named_as_before_groups() -> None:
     [group] = sealed_together([chunk(3)])
     assert announced([group]) == [(group.ranges[0], ())]
     assert group.token == group.ranges[0].token
+
+
+def test_a_group_is_of_one_shard() -> None:
+    groups = sealed_together([chunk(p) for p in range(5)], lambda source: source.partition % 2)
+    assert [[r.source.partition for r in group.ranges] for group in groups] == [[0, 2, 4], [1, 3]]
+    assert len({group.token for group in groups}) == 2

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from pipeline.clickhouse.shards import Shards
 from pipeline.errors import Halted, ValueRefused
 from pipeline.facts import REQUESTS, Facts, Rules, reader
 from pipeline.facts.interface import offset_and_place
@@ -189,7 +190,7 @@ def test_what_is_refused_without_an_event_halts() -> None:
 
 async def _rest(facts: Facts) -> Chunk:
     store = cast("Any", NoStore())
-    ledger = Ledger(store, "me", "rules")
+    ledger = Ledger(Shards([store]), "me", "rules")
     setting = SetAside(load({}), store, ledger, Instruments(CollectorRegistry()))
     why = ValueRefused("ClickHouse at …: too large", reason="too large")
 

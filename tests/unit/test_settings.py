@@ -28,6 +28,7 @@ WRONG = {
     "USAGE_SESSION_TIMEOUT_SECONDS": ["0", "x", "1801"],
     "USAGE_REBALANCE_TIMEOUT_SECONDS": ["0", "3601"],
     "USAGE_CLICKHOUSE_CA": ["/nonexistent.pem"],
+    "USAGE_CLICKHOUSE_CLUSTER": ["a b", "a" * 101, "it's"],
     "USAGE_KEEP_MINUTE_ROWS": ["-1", "36501"],
     "USAGE_KEEP_QUARTER_HOUR_ROWS": ["-1", "1.0"],
     "USAGE_KEEP_PRODUCT_EVENTS_DAYS": ["-1", "36501"],
@@ -75,6 +76,12 @@ WRONG_URLS = [
     "http://u:hunter2@/usage",
     "http://u:hunter2@host/usage?x=1",
     "http://u:hunter2@host/us-age",
+    "http://u:hunter2@host/usage,host-2",
+    "http://u:hunter2@host/usage;",
+    "http://u:hunter2@host/usage,https://host-2",
+    "http://u:hunter2@host/usage,http://u:other@host-2",
+    "http://u:hunter2@host/usage;http://host-2/other",
+    "http://u:hunter2@host/usage;http://host:8123",
 ]
 CASES = [(name, value) for name, values in WRONG.items() for value in values]
 
@@ -84,6 +91,18 @@ def refused(**environ: str) -> str:
         load(environ)
     assert caught.value.exit_code == 78
     return caught.value.message
+
+
+def test_a_clusters_servers_are_read_shard_by_shard() -> None:
+    url = "https://me:a,b;c@a1/usage,https://a2:9443 ; https://[::1]/usage,https://me:a,b;c@b2/"
+    environ = {"USAGE_CLICKHOUSE": url, "USAGE_CLICKHOUSE_CLUSTER": "main"}
+    store = load(environ).clickhouse
+    assert store.shards == ((("a1", 8443), ("a2", 9443)), (("::1", 8443), ("b2", 8443)))
+    assert (store.host, store.user, store.database) == ("a1", "me", "usage")
+    assert store.password.reveal() == "a,b;c"
+    shown = "https://me:***@a1:8443/usage,https://a2:9443;https://[::1]:8443,https://b2:8443"
+    assert str(store) == shown
+    assert load(environ | {"USAGE_CLICKHOUSE": shown}).clickhouse.shards == store.shards
 
 
 def test_the_wrong_values_cover_every_setting() -> None:
@@ -211,6 +230,10 @@ def test_secrets_are_never_shown(caplog: pytest.LogCaptureFixture) -> None:
         ({"USAGE_KAFKA_CA": __file__}, "USAGE_KAFKA_CA is set, but USAGE_KAFKA_SECURITY"),
         ({"USAGE_KAFKA_SECURITY": "ssl", "USAGE_KAFKA_CERT": __file__}, "go together"),
         ({"USAGE_CLICKHOUSE_CA": __file__}, "USAGE_CLICKHOUSE_CA is set, but"),
+        (
+            {"USAGE_CLICKHOUSE": "http://a/usage,http://b"},
+            "several servers, but USAGE_CLICKHOUSE_CLUSTER no cluster",
+        ),
         ({"USAGE_BUFFER_EVENTS": "10"}, "USAGE_CHUNK_EVENTS is 100000, more than"),
         ({"USAGE_BUFFER_BYTES": "1048576"}, "USAGE_CHUNK_BYTES is 67108864, more than"),
     ],

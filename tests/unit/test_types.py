@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from pipeline.clickhouse.client import Prepared, Store
 from pipeline.clickhouse.schema import retention
+from pipeline.clickhouse.shards import Shards
 from pipeline.facts import Rules, heads, reader
 from pipeline.facts.bulk.columns import Values
 from pipeline.facts.event_type import EventType, LiveSums
@@ -120,9 +121,10 @@ def visit(id_: str, page: Any = "home", **attributes: str) -> bytes:
 class NoServer(Store):
     """A store that only encodes."""
 
+    where = "nowhere"
+
     def __init__(self) -> None:
         self._compression = None
-        self.where = "nowhere"
 
 
 @pytest.fixture
@@ -162,7 +164,7 @@ def rows(block: Prepared | None) -> list[tuple[Any, ...]]:
 @pytest.mark.usefixtures("_known")
 def test_a_type_is_counted_by_its_entry_alone() -> None:
     chunk = folded()
-    live, facts, outcomes = Ledger(NoServer(), "me", "r").prepare(Group.of([chunk]))
+    live, facts, outcomes = Ledger(Shards([NoServer()]), "me", "r").prepare(Group.of([chunk]))
     assert rows(facts.block) == [
         (MINUTE, "t", "home", 7),
         (MINUTE, "t", "home", 7),

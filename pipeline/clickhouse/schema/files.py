@@ -17,6 +17,19 @@ from pipeline.errors import MigrationError
 WINDOW = 1_000_000
 """Tokens that each table remembers, counted per table partition; ClickHouse's default is none."""
 
+WINDOW_DAYS = 30
+"""How long replicated tables remember them: a block that somebody held back longer counts again."""
+
+EVERYWHERE = frozenset(
+    ["migrations", "_zone_offsets", "_zone_versions", "_access", "_keys", "_key_uses"]
+)
+"""Tables of a cluster that each server has whole, for their rows are of no partition."""
+
+PATH = "/clickhouse/tables/{shard}/{database}/{table}"
+PATH_EVERYWHERE = "/clickhouse/tables/everywhere/{database}/{table}"
+"""Where ZooKeeper or Keeper has a replicated table: of no UUID, so that a server which is added
+later makes another replica of the table, and not a table of its own."""
+
 SUPERSEDED = "superseded.txt"
 
 _MANY_DAYS = 18_000
@@ -31,7 +44,11 @@ _PIECE = re.compile(
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_ENGINE = re.compile(r"\{engine:(\w+)(\([^{}]*\))?\}")
+_ENGINE = re.compile(r"\{engine:(\w+)(?:\(([^{}]*)\))?\}")
+_TABLE = re.compile(
+    r"(?:CREATE TABLE|ALTER TABLE|TRUNCATE TABLE|INSERT INTO|CREATE MATERIALIZED VIEW|DROP VIEW)"
+    r"(?: IF (?:NOT )?EXISTS)? `?(\w+)",
+)
 KEEP_MINUTE_ROWS, KEEP_PRODUCT_EVENTS = "{keep_minute_rows}", "{keep_product_events}"
 KEPT_FROM = "{kept_from}"
 """From when on the minutes of a whole quarter hour are there: the first quarter hour after that."""
@@ -134,7 +151,6 @@ def fill_in(
 
     ``keep_minute_rows`` and ``keep_product_events`` are in days; 0 is for good.
     """
-    replicated = "Replicated" if cluster else ""
     values = {
         "{cluster}": f" ON CLUSTER '{cluster}'" if cluster else "",
         "{window}": _window(cluster),
@@ -146,10 +162,27 @@ def fill_in(
     def value(match: re.Match[str]) -> str:
         engine = _ENGINE.fullmatch(match[0])
         if engine:
-            return f"{replicated}{engine[1]}{engine[2] or ''}"
+            return _engine(engine[1], engine[2], statement if cluster else "")
         return values[match[0]]
 
     return _PLACEHOLDER.sub(value, statement)
+
+
+def table_of(statement: str) -> str:
+    """The table or materialized view that a statement of a migration is about; else nothing."""
+    found = _TABLE.match(statement.strip())
+    return found[1] if found else ""
+
+
+def _engine(name: str, arguments: str | None, replicated_by: str) -> str:
+    """A table's engine; ``replicated_by``: the statement that makes it on a cluster."""
+    if not replicated_by:
+        return f"{name}({arguments})" if arguments is not None else name
+    path, replica = PATH, "{replica}"
+    if table_of(replicated_by) in EVERYWHERE:
+        path, replica = PATH_EVERYWHERE, "{shard}-{replica}"
+    more = f", {arguments}" if arguments else ""
+    return f"Replicated{name}('{path}', '{replica}'{more})"
 
 
 def _kept_from(days: int) -> str:
@@ -166,10 +199,9 @@ def _kept_from(days: int) -> str:
 def _window(cluster: str) -> str:
     if not cluster:
         return f"non_replicated_deduplication_window = {WINDOW}"
-    seconds = 30 * 86_400
     return (
         f"replicated_deduplication_window = {WINDOW}, "
-        f"replicated_deduplication_window_seconds = {seconds}"
+        f"replicated_deduplication_window_seconds = {WINDOW_DAYS * 86_400}"
     )
 
 

@@ -1,11 +1,12 @@
 """`usage migrate`: makes the database and its tables what this release needs.
 
-1. the server is new enough; the database exists;
+1. the server is new enough; the database exists; a cluster is as the settings say (:mod:`.layout`);
 2. the lease is ours (:mod:`.lock`): one migrator at a time;
 3. what was applied is what this release knows: unchanged, and nothing newer;
 4. each missing migration, statement by statement; none at all while a chunk is open, if one of
    them touches materialized views;
 5. the TTLs are those of the settings; how parts lie on the disk is as in :mod:`.table_settings`;
+   On a cluster, the tables that stand for those of all shards follow (:mod:`.distributed`);
 6. the zones are those of the installed tzdata;
 7. the views are those of this release, for the zones that the server has: what differs is made anew
    (:mod:`.views`, :mod:`.engine_zones`);
@@ -18,13 +19,16 @@ and a migration is written down after its last one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import (
+    distributed,
     engine_zones,
     files,
+    layout,
     lock,
     old_latency,
     resources,
@@ -112,7 +116,6 @@ def migrate(
     *,
     migrations: Sequence[Migration] | None = None,
     views: Sequence[View] | None = None,
-    cluster: str = "",
     lease_seconds: float = LEASE_SECONDS,
     then: Made | None = None,
     is_gone: IsGone = lambda _: False,
@@ -128,13 +131,14 @@ def migrate(
     """
     release = _release(migrations, views)
     check_server(store)
-    store.command(f"CREATE DATABASE IF NOT EXISTS `{store.database}`", in_database=False)
-    while True:
-        try:
-            with lock.exclusive(store, lease_seconds, WAIT_SECONDS) as held:
-                return _apply(store, settings, release, cluster, held, then, is_gone)
-        except lock.Lost:
-            continue  # another one took over: wait for it, and see what is left to do
+    with _whole(store, settings) as whole:
+        whole.make_databases()
+        while True:
+            try:
+                with lock.exclusive(whole.shards[0], lease_seconds, WAIT_SECONDS) as held:
+                    return _apply(whole, settings, release, held, then, is_gone)
+            except lock.Lost:
+                continue  # another one took over: wait for it, and see what is left to do
 
 
 def check(store: Store, *, migrations: Sequence[Migration] | None = None) -> None:
@@ -172,31 +176,83 @@ def _release(migrations: Sequence[Migration] | None, shown: Sequence[View] | Non
     )
 
 
+class _Whole(NamedTuple):
+    """All that is migrated together: one server, or a cluster."""
+
+    front: Store
+    """The database of the views, and of what they read."""
+    shards: Sequence[Store]
+    """The first server of each shard, in the database of its own tables; of one server, front."""
+    cluster: str
+
+    def make_databases(self) -> None:
+        for name in dict.fromkeys((self.front.database, self.shards[0].database)):
+            everywhere = files.fill_in("{cluster}", self.cluster)
+            statement = f"CREATE DATABASE IF NOT EXISTS `{name}`{everywhere}"
+            self.shards[0].command(statement, in_database=False)
+
+    def run_migration(self, migration: Migration, held: lock.MigratorLock) -> None:
+        """Each statement where its table is; rows are inserted at each shard."""
+        for statement in migration.statements(self.cluster):
+            held.renew()
+            if files.table_of(statement) in files.EVERYWHERE:
+                self.front.command(statement)
+            elif statement.startswith("INSERT"):
+                for shard in self.shards:
+                    shard.command(statement)
+            else:
+                self.shards[0].command(statement)
+
+    def spread(self, held: lock.MigratorLock) -> None:
+        """Let the tables of a cluster's front be those of its shards."""
+        if self.cluster:
+            made = distributed.statements(self.front, self.shards[0], self.cluster)
+            _run(self.front, made, held)
+
+
+@contextmanager
+def _whole(store: Store, settings: Settings) -> Iterator[_Whole]:
+    """What is migrated, for the block; of a cluster, if the settings fit it."""
+    cluster = settings.clickhouse_cluster
+    if not cluster:
+        yield _Whole(store, [store], "")
+        return
+    layout.require(settings)
+    with layout.opened(settings) as shards:
+        layout.require_same_shards(shards)
+        yield _Whole(store, shards, cluster)
+
+
 def _apply(
-    store: Store,
+    whole: _Whole,
     settings: Settings,
     release: Release,
-    cluster: str,
     held: lock.MigratorLock,
     then: Made | None,
     is_gone: IsGone,
 ) -> Migrated:
+    store, own, cluster = whole.front, whole.shards[0], whole.cluster
     held.renew()
     store.command(files.fill_in(_MIGRATIONS, cluster))
     done = _compare(store, release.migrations)
     missing = release.migrations[len(done) :]
     changing = [migration for migration in missing if migration.touches_views]
     if done and changing:  # before anything: the old release must still know the store
+        whole.spread(held)
         _refuse_while_open(store, changing[0], is_gone)
     for migration in missing:
         if done and migration.touches_views:
             _refuse_while_open(store, migration, is_gone)
-        _run(store, migration.statements(cluster), held)
+        whole.run_migration(migration, held)
         held.renew()
         _record(store, migration)
-    _run(store, old_latency.statements(store, missing, cluster), held)
-    _run(store, table_settings.statements(store, cluster), held)
-    _run(store, retention.statements(store, settings, cluster), held)
+    _run(own, old_latency.statements(own, missing, cluster), held)
+    for one in dict.fromkeys((own, store)):
+        _run(one, table_settings.statements(one, cluster), held)
+    _run(own, retention.statements(own, settings, cluster), held)
+    if cluster:
+        layout.write_down(whole.shards, cluster)
+        whole.spread(held)
     if any(migration.name == "zones" for migration in release.migrations):
         zones.load(store, held.renew)
     shown = release.views

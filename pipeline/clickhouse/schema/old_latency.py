@@ -23,14 +23,15 @@ _NONE = "this store has none"
 def statements(store: Store, applied: Sequence[Migration], cluster: str) -> Iterator[str]:
     """What is to be done right after these migrations: write down that there are no such rows.
 
-    Of a cluster this server knows its own rows only, so nothing is said.
+    A cluster has none: the first release that makes one has this migration.
     """
-    if cluster or MIGRATION not in {one.name for one in applied}:
+    if MIGRATION not in {one.name for one in applied}:
         return
+    everywhere = f" ON CLUSTER '{cluster}'" if cluster else ""
     if not any(store.query(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES):  # noqa: S608
         said = f"Histogram of durations, of requests of before rows had latency; {_NONE}"
         for table in TABLES:
-            yield f"ALTER TABLE {table} MODIFY COMMENT '{said}'"
+            yield f"ALTER TABLE {table}{everywhere} MODIFY COMMENT '{said}'"
 
 
 def may_be_there(store: Store) -> bool:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.clickhouse.cluster import QUERIES
 from pipeline.clickhouse.schema import files, parts, resources, zone_shifts
 from pipeline.clickhouse.schema.zone_shifts import Shifts
 from pipeline.errors import MigrationError
@@ -106,6 +107,9 @@ class View:
         said = f"\nmade of {mark.digest}, minutes kept {mark.days} days"
         said += f", product events {mark.events_days}" if mark.events_days else ""
         text = f"{self.text[:-1]}{said}'"
+        if cluster:
+            before = f"{self.select}\nSETTINGS "
+            text = text.replace(before, f"{before}{_of_a_cluster()}, ", 1)
         return files.fill_in(text, cluster, keep_minute_rows, keep_product_events)
 
 
@@ -123,6 +127,12 @@ class Changes(NamedTuple):
             yield view.statement(cluster, keep_minute_rows, keep_product_events)
         for name in self.dropped:
             yield files.fill_in(f"DROP VIEW IF EXISTS {name}{{cluster}}", cluster)
+
+
+def _of_a_cluster() -> str:
+    """The settings of a view over the tables of all shards, on top of `SETTINGS`."""
+    values = ((name, f"'{v}'" if isinstance(v, str) else v) for name, v in QUERIES.items())
+    return ", ".join(f"{name} = {value}" for name, value in values)
 
 
 @lru_cache(maxsize=4)

@@ -20,6 +20,7 @@ from pipeline.worker.telemetry import metrics
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
+    from pipeline.clickhouse.shards import Shards
     from pipeline.protocol.chunks import Source
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,8 @@ def look(store: Store, source: Source, incarnation: str) -> Look:
 class LedgerWatch(Collector):
     """Looks at the partitions that are held, and shows what was seen last."""
 
-    def __init__(self, store: Store, held: Callable[[], Mapping[Source, str]]) -> None:
-        self._store = store
+    def __init__(self, shards: Shards, held: Callable[[], Mapping[Source, str]]) -> None:
+        self._shards = shards
         self._held = held
         """Gives the partitions that the worker reads, and their topics' incarnations."""
         self._looks: dict[Source, Look] = {}
@@ -98,7 +99,8 @@ class LedgerWatch(Collector):
 
     def _all(self, held: Mapping[Source, str]) -> dict[Source, Look]:
         return {
-            source: look(self._store, source, incarnation) for source, incarnation in held.items()
+            source: look(self._shards.of(source.partition), source, incarnation)
+            for source, incarnation in held.items()
         }
 
     def describe(self) -> Iterator[GaugeMetricFamily]:

@@ -215,15 +215,15 @@ def gaps(
     may be written after the log was read.
     """
     for (topic, partition), part in sorted(log.items()):
-        ends = {}
+        reached = {}
         for incarnation, rows in spans(store, topic, partition).items():
             at = 0
             for a, b, _ in rows:
                 if a != at or b <= a:
                     yield f"{topic}[{partition}] ({incarnation}): [{a}, {b}) follows {at}"
                 at = b
-            ends[incarnation] = at
-        end = ends.get(incarnations[topic], 0)
+            reached[incarnation] = at
+        end = reached.get(incarnations[topic], 0)
         offset = committed[topic, partition]
         if not part.records:
             continue

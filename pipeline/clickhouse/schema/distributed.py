@@ -1,0 +1,50 @@
+"""The tables of a cluster that stand for the same table of all shards.
+
+They have the names that views and readers ask, and each server's own tables are in a database
+beside theirs, under the same names. None can be inserted into: a row goes to its shard, not to
+whichever a server chooses (`pipeline.clickhouse.shards`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipeline.clickhouse.quoting import identifier, quoted
+from pipeline.clickhouse.shards import TABLE
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+_COLUMNS = """
+SELECT table, groupArray((name, type, default_kind, default_expression))
+FROM (SELECT * FROM system.columns WHERE database = {database:String} ORDER BY table, position)
+GROUP BY table
+"""
+_OWN = """
+SELECT name, comment FROM system.tables
+WHERE database = {database:String} AND engine LIKE '%MergeTree' AND name != {shard:String}
+ORDER BY name
+"""
+
+
+def statements(front: Store, own: Store, cluster: str) -> Iterator[str]:
+    """What makes those that are missing, or lack a column that the servers' own tables have."""
+    there, wanted = _columns(front), _columns(own)
+    for table, comment in own.query(_OWN, {"database": own.database, "shard": TABLE}):
+        if there.get(table) != wanted[table]:
+            yield statement(table, comment, own.database, cluster)
+
+
+def statement(table: str, comment: str, own_database: str, cluster: str) -> str:
+    """How one of them is made, or made anew: it holds no rows."""
+    whose = ", ".join(map(quoted, (cluster, own_database, table)))
+    return (
+        f"CREATE OR REPLACE TABLE {identifier(table)} ON CLUSTER {quoted(cluster)} "
+        f"AS {identifier(own_database)}.{identifier(table)} "
+        f"ENGINE = Distributed({whose}) COMMENT {quoted(comment)}"
+    )
+
+
+def _columns(store: Store) -> dict[str, object]:
+    return dict(store.query(_COLUMNS, {"database": store.database}))

@@ -1,0 +1,169 @@
+"""How a cluster is laid out: which shard each server is of, as the servers and the settings say.
+
+What decides is the servers' macros: they are the paths of replicated tables, so that servers of
+one ``{shard}`` have the same rows, whatever anybody calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.clickhouse.client import Place, Store
+from pipeline.clickhouse.cluster import local_database
+from pipeline.clickhouse.schema import files
+from pipeline.clickhouse.shards import TABLE, Which
+from pipeline.errors import MigrationError, StoreRefused
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+_MACROS = "SELECT macro, substitution FROM system.macros WHERE macro IN ('shard', 'replica')"
+_CLUSTERS = "SELECT cluster, uniqExact(shard_num) FROM system.clusters GROUP BY cluster"
+_UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
+
+_SHARD = f"""
+CREATE TABLE IF NOT EXISTS {TABLE}{{cluster}}
+(
+    number UInt32 COMMENT 'of the shard that this server is of, from 1',
+    shards UInt32 COMMENT 'how many there are'
+)
+ENGINE = {{engine:ReplacingMergeTree}}
+ORDER BY tuple()
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Which shard this server is of: partitions are at the shard that their number says'
+"""
+
+
+class Server(NamedTuple):
+    """One server, as it describes itself."""
+
+    where: str
+    shard: str
+    """Its macro ``{shard}``; empty where it has none."""
+    replica: str
+    """Its macro ``{replica}``; likewise."""
+    clusters: Mapping[str, int]
+    """The clusters that it knows, and how many shards each has."""
+
+
+Layout = Sequence[Sequence[Server]]
+"""The servers, shard by shard, as the settings have them."""
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[tuple[Store, ...]]:
+    """The first server of each shard, in the database of its own tables, for the block."""
+    url = settings.clickhouse
+    local = local_database(url.database)
+    stores: list[Store] = []
+    try:
+        stores.extend(Store.connect(settings, Place(some[:1], local)) for some in url.shards)
+        yield tuple(stores)
+    finally:
+        for store in stores:
+            store.close()
+
+
+def found(settings: Settings) -> Layout:
+    """Ask every server. Raises `StoreUnavailable` for one that is away: no table would be there."""
+    url = settings.clickhouse
+    return [[_server(settings, Place((a,), url.database)) for a in some] for some in url.shards]
+
+
+def _server(settings: Settings, place: Place) -> Server:
+    store = Store.connect(settings, place)
+    try:
+        macros = dict(store.query(_MACROS))
+        clusters = dict(store.query(_CLUSTERS))
+    finally:
+        store.close()
+    return Server(store.where, macros.get("shard", ""), macros.get("replica", ""), clusters)
+
+
+def problems(cluster: str, layout: Layout) -> Iterator[str]:
+    """What is wrong between the servers and USAGE_CLICKHOUSE, each a sentence."""
+    for server in (server for replicas in layout for server in replicas):
+        if cluster not in server.clusters:
+            known = ", ".join(sorted(server.clusters)) or "none"
+            yield (
+                f"{server.where} knows no cluster {cluster!r} (USAGE_CLICKHOUSE_CLUSTER); it knows "
+                f"{known}: add it to `remote_servers` in its configuration"
+            )
+        elif (shards := server.clusters[cluster]) != len(layout):
+            yield (
+                f"the cluster {cluster} has {shards} shards at {server.where}, but "
+                f"USAGE_CLICKHOUSE names {len(layout)}: name a server of each, with ';' between"
+            )
+        if not server.shard or not server.replica:
+            yield f"{server.where} has no macros `shard` and `replica`: add them to its `macros`"
+    yield from _between(layout)
+
+
+def _between(layout: Layout) -> Iterator[str]:
+    """What the servers of one shard, and of different shards, contradict each other in."""
+    for number, replicas in enumerate(layout, 1):
+        for server in replicas[1:]:
+            if server.shard != replicas[0].shard:
+                yield (
+                    f"{server.where} is of the shard {server.shard!r} and {replicas[0].where} of "
+                    f"{replicas[0].shard!r} (their macros), but USAGE_CLICKHOUSE names both as "
+                    f"replicas of shard {number}: ',' stands between replicas, ';' between shards"
+                )
+            elif server.replica == replicas[0].replica:
+                yield (
+                    f"{server.where} and {replicas[0].where} are both the replica "
+                    f"{server.replica!r} of {server.shard!r}: give each a macro of its own"
+                )
+        for other in layout[number:]:
+            if other[0].shard == replicas[0].shard:
+                yield (
+                    f"{replicas[0].where} and {other[0].where} are both of the shard "
+                    f"{replicas[0].shard!r}, but USAGE_CLICKHOUSE names them as different shards"
+                )
+
+
+def require(settings: Settings) -> Layout:
+    """Ask every server, and refuse what does not fit. Raises `MigrationError`, `StoreError`."""
+    layout = found(settings)
+    wrong = list(problems(settings.clickhouse_cluster, layout))
+    if wrong:
+        raise MigrationError("; ".join(wrong))
+    return layout
+
+
+def require_same_shards(stores: Sequence[Store]) -> None:
+    """Refuse shards in another order, or of another number, than the cluster was made with.
+
+    Raises:
+        MigrationError: they are; the rows and tokens of most partitions would be elsewhere.
+    """
+    for number, store in enumerate(stores, 1):
+        known = _known(store)
+        if known and known != [Which(number, len(stores))]:
+            said = " and ".join(map(str, known))
+            raise MigrationError(
+                f"ClickHouse at {store.where} is {said}, but USAGE_CLICKHOUSE names it as "
+                f"{Which(number, len(stores))}: the number and the order of shards stay what they "
+                "were, for a partition's rows and tokens are at the shard that its number says"
+            )
+
+
+def write_down(stores: Sequence[Store], cluster: str) -> None:
+    """Let each shard know which one it is, for good."""
+    stores[0].command(files.fill_in(_SHARD, cluster))
+    for number, store in enumerate(stores, 1):
+        if not _known(store):
+            columns = (("number", "UInt32"), ("shards", "UInt32"))
+            store.insert(TABLE, columns, ([number], [len(stores)]))
+
+
+def _known(store: Store) -> list[Which]:
+    try:
+        rows = store.query(f"SELECT DISTINCT number, shards FROM {TABLE}")  # noqa: S608 - ours
+    except StoreRefused as error:
+        if error.code in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
+            return []
+        raise
+    return [Which(*row) for row in rows]

@@ -1,0 +1,46 @@
+"""What is wrong between the servers of a cluster and USAGE_CLICKHOUSE, each a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.clickhouse.schema.layout import Layout, Server, problems
+from pipeline.clickhouse.shards import Shards
+from pipeline.protocol.chunks import Source
+
+
+def server(name: str, shard: str, clusters: dict[str, int] | None = None) -> Server:
+    return Server(f"http://{name}:8123", shard, name, {"main": 2} if clusters is None else clusters)
+
+
+GOOD: Layout = [[server("a1", "1"), server("a2", "1")], [server("b1", "2"), server("b2", "2")]]
+
+
+def test_a_cluster_as_the_settings_have_it_is_right() -> None:
+    assert list(problems("main", GOOD)) == []
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        ([[server("a1", "1", {"other": 2})], GOOD[1]], "knows no cluster 'main'"),
+        ([[server("a1", "1", {})], GOOD[1]], "it knows none: add it to `remote_servers`"),
+        (GOOD[:1], "has 2 shards at http://a1:8123, but USAGE_CLICKHOUSE names 1"),
+        ([[server("a1", "")], GOOD[1]], "http://a1:8123 has no macros `shard` and `replica`"),
+        ([[server("a1", "1"), server("b1", "2")], GOOD[1]], "names both as replicas of shard 1"),
+        ([[server("a1", "1")], [server("a2", "1")]], "names them as different shards"),
+        ([[GOOD[0][0], GOOD[0][0]], GOOD[1]], "are both the replica 'a1' of '1'"),
+    ],
+)
+def test_what_contradicts_is_said(layout: Layout, said: str) -> None:
+    assert any(said in sentence for sentence in problems("main", layout))
+
+
+def test_a_partition_is_at_the_shard_that_its_number_says() -> None:
+    shards: Shards = Shards(["one", "two", "three"])  # type: ignore[list-item]  # no store is asked
+    sources = [Source("usage.requests", p) for p in range(7)]
+    parts = [(str(store), [s.partition for s in some]) for store, some in shards.parted(
+        sources, lambda source: source.partition
+    )]  # fmt: skip
+    assert parts == [("one", [0, 3, 6]), ("two", [1, 4]), ("three", [2, 5])]
+    assert [str(shards.of(p)) for p in range(4)] == ["one", "two", "three", "one"]
