@@ -23,4 +23,4 @@ def register(app: UsageApp) -> None:
     @app.reads(TOPIC)
     async def requests(batch: Fetched) -> None:
         async for chunk, piece in app.work.pieces(batch):  # when there is room for it
-            chunk.add(piece)  # decode, drop repeats, one row each
+            await app.work.fold(chunk, piece)  # decode, drop repeats, one row each

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def now() -> float:
@@ -28,3 +31,21 @@ async def cancelled(tasks: Iterable[asyncio.Task[None] | None]) -> None:
         task.cancel()
     if ending:
         await asyncio.wait(ending)
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Wait until it has ended, however often that is cancelled; a cancellation is raised then.
+
+    Raises what it raises, which comes before a cancellation.
+    """
+    task = asyncio.ensure_future(work)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    result = task.result()
+    if cancellation is not None:
+        raise cancellation
+    return result

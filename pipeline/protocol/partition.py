@@ -1,14 +1,32 @@
-"""The open chunk of an assigned partition: steps 1 and 2 of `pipeline.protocol.chunks`. No I/O."""
+"""The open chunk of an assigned partition: steps 1 and 2 of `pipeline.protocol.chunks`. No I/O.
+
+Reading takes time, and is done elsewhere: what reads (`Partition.adding`, `Partition.remembering`)
+is a generator of the calls to make, one after the other, in whatever thread
+(`pipeline.worker.folding`). It decides what to read when it is asked for the next call, and moves
+the partition on when it is asked again, behind that call; a call touches nothing but the reader and
+the columns. While one is under way, and for ever when it fails, the partition is *torn*: nobody
+knows how much its columns hold, so it is neither sealed, nor kept, nor read on.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from pipeline.facts import Facts, Log, Reader
 from pipeline.facts.interface import Minutes, remembered_from
 from pipeline.protocol.chunks import Plan, Range, Source
 from pipeline.protocol.fetched import Fetched, before, records_of, since
+
+T = TypeVar("T")
+
+Read = Callable[[], None]
+"""Takes time, and touches nothing but a reader and the columns that it reads into."""
+
+Reads = Generator[Read, None, T]
+"""Reads to make one after the other, each before the next is asked for; and what they come to."""
 
 
 class Discontinuity(Exception):
@@ -83,6 +101,8 @@ class Partition:
         """The seek after which batches are taken."""
         self._reader = reader
         self.facts = reader.facts()
+        self._is_torn = False
+        """Whether a read is under way, or has failed."""
 
     @property
     def open_minutes(self) -> list[Minutes]:
@@ -133,11 +153,11 @@ class Partition:
         """Return how many of the `window` offsets before the position the reader has never seen."""
         return max(0, self.seen_from - remembered_from(self.position, window))
 
-    def remember(self, fetched: Fetched) -> int:
-        """Show the reader what comes next before the start; return the number of records."""
+    def remembering(self, fetched: Fetched) -> Reads[int]:
+        """Show the reader what comes next before the start; comes to the number of records."""
         end = min(fetched.end, self._remember_to)
         log = before(fetched.log, end)
-        self._reader.remember(log)
+        yield from self._reading(partial(self._reader.remember, log))
         self.seen_to = end
         return records_of(log)
 
@@ -146,15 +166,19 @@ class Partition:
         self.seen_from = self.seen_to = min(offset, self._remember_to)
 
     def continues(self, incarnation: str, plan: Plan) -> bool:
-        """Say whether the open chunk is what the plan would read again: then it may stay."""
+        """Say whether the open chunk is what the plan would read again: then it may stay.
+
+        To be asked between reads: while one is under way, nothing may stay.
+        """
         return (
-            (incarnation, plan.start) == (self.incarnation, self.start)
+            not self._is_torn
+            and (incarnation, plan.start) == (self.incarnation, self.start)
             and plan.replay_to is None
             and self.replay_to is None
             and self.under_way is None
         )
 
-    def add(self, fetched: Fetched) -> None:
+    def adding(self, fetched: Fetched) -> Reads[None]:
         """Fold a batch into the open chunk.
 
         Raises `Discontinuity` when positions are missing between; a batch from before the last
@@ -167,15 +191,16 @@ class Partition:
                 f"{self.source}: a batch begins at {fetched.start}, not at {self.position}"
             )
         if self.replay_to is not None and fetched.end >= self.replay_to:
-            fetched = self._end_replay(fetched, self.replay_to)
-        self._fold(fetched.log, fetched.end)
+            fetched = yield from self._ending_replay(fetched, self.replay_to)
+        yield from self._folding(fetched.log, fetched.end)
 
     def seal(self) -> Chunk | None:
         """Close the open chunk and begin the next, unless there is nothing in it.
 
-        A chunk under way, or a replay that has not reached its end, stays alone.
+        A chunk under way, or a replay that has not reached its end, stays alone; what is torn is
+        never counted.
         """
-        if self.under_way is not None:
+        if self.under_way is not None or self._is_torn:
             return None
         if self.replay_to is not None or self.position == self.start:
             return None
@@ -185,17 +210,26 @@ class Partition:
         """Take note that the chunk under way is counted and committed."""
         self.under_way = None
 
-    def _end_replay(self, fetched: Fetched, end: int) -> Fetched:
-        """Seal the replayed chunk at exactly its end; return what is left of the batch."""
-        self._fold(before(fetched.log, end), end)
+    def _ending_replay(self, fetched: Fetched, end: int) -> Reads[Fetched]:
+        """Seal the replayed chunk at exactly its end; comes to what is left of the batch."""
+        yield from self._folding(before(fetched.log, end), end)
         self.replay_to = None
         self._seal()
         return fetched._replace(start=end, log=since(fetched.log, end))
 
-    def _fold(self, log: Log, end: int) -> None:
+    def _folding(self, log: Log, end: int) -> Reads[None]:
         if records_of(log):
-            self._reader.read(log, self.facts)
+            yield from self._reading(partial(self._reader.read, log, self.facts))
         self.position = end
+
+    def _reading(self, read: Read) -> Reads[None]:
+        if self._is_torn:
+            raise RuntimeError(
+                f"{self.source}: a read has failed or is under way, and no other may"
+            )
+        self._is_torn = True
+        yield read
+        self._is_torn = False
 
     def _seal(self) -> Chunk:
         chunk = Chunk(

@@ -38,6 +38,7 @@ from pipeline.protocol.ledger import Ledger
 from pipeline.protocol.rejected import MAX_BYTES, DeadLetters
 from pipeline.worker.app import UsageApp
 from pipeline.worker.flusher import Flusher
+from pipeline.worker.folding import Folding
 from pipeline.worker.live import Live
 from pipeline.worker.rebuild import Rebuild
 from pipeline.worker.replay import Replayer
@@ -55,7 +56,6 @@ from pipeline.worker.work import Work
 if TYPE_CHECKING:
     from pipeline.protocol.chunks import Source
     from pipeline.settings import Settings
-    from pipeline.worker.telemetry.state import State
     from pipeline.worker.transport import ConsumerThread
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,8 @@ class Process:
         self._set_aside = set_aside = SetAside(settings, shards.stores[0], ledger, instruments)
         hook = hook_of(settings)
         flusher = Flusher(ledger, dead_letters, digest, set_aside, instruments, hook)
-        rebuild = Rebuild(settings, rules.duplicate_window, instruments, self._raw)
+        folding = Folding()
+        rebuild = Rebuild(settings, rules.duplicate_window, instruments, folding, self._raw)
 
         def new_reader(source: Source) -> facts.Reader:
             topic_name = settings.topic_name(source.topic)
@@ -168,7 +169,7 @@ class Process:
         takeover = Takeover(
             ledger,
             flusher,
-            Replayer(settings, flusher, rebuild, new_reader),
+            Replayer(settings, flusher, rebuild, folding, new_reader),
             lambda names: topics.incarnations(settings, names),
             digest,
             settings.override_rules,
@@ -183,6 +184,7 @@ class Process:
             flusher,
             takeover,
             rebuild,
+            folding,
             ledger,
             live,
             instruments,
@@ -198,11 +200,7 @@ class Process:
     def _server(self) -> Server:
         settings = self._settings
         loop = asyncio.get_running_loop()
-
-        def state() -> State:
-            return self._survey.state(loop.time())
-
-        kind = self._readers.kind
+        state, kind = self._survey.state, self._readers.kind
         return Server(settings.web_port, self._registry, state, settings.buffer_events, loop, kind)
 
     def _ledger_watch(self, shards: Shards, work: Work) -> LedgerWatch:

@@ -5,8 +5,8 @@ offsets before it. So whoever takes up a partition reads those again, before any
 and counts nothing meanwhile. All partitions are read at once, by a consumer beside the group
 (`pipeline.worker.transport.Past`); each is opened as soon as its own window is whole.
 
-It runs in the event loop, in slices of some milliseconds, and ends wherever it is cancelled: a
-partition that comes back goes on from there.
+It reads slices of some milliseconds in the thread for that (`pipeline.worker.folding`), and ends
+behind the slice in which it is cancelled: a partition that comes back goes on from there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.protocol.fetched import Fetched
     from pipeline.protocol.partition import Partition
     from pipeline.settings import Settings
+    from pipeline.worker.folding import Folding
     from pipeline.worker.takeover import Taken
     from pipeline.worker.telemetry.instruments import Instruments
 
@@ -42,9 +43,11 @@ class Rebuild:
         settings: Settings,
         window: int,
         instruments: Instruments,
+        folding: Folding,
         raw: RawFetches | None = None,
     ) -> None:
         self._settings = settings
+        self._folding = folding
         self._raw = raw
         self.window = window
         """For how many offsets ids are remembered (W); 0 where duplicates are not looked for."""
@@ -89,19 +92,19 @@ class Rebuild:
             try:
                 while waiting:
                     for batch in await past.read():
-                        records += self.remember(waiting[batch.source], batch)
+                        records += await self.remember(waiting[batch.source], batch)
                     progressed()
                     await self._open_whole(waiting, past, open_)
             finally:
                 self._say_end(now() - began, records, waiting.values())
 
-    def remember(self, partition: Partition, batch: Fetched) -> int:
+    async def remember(self, partition: Partition, batch: Fetched) -> int:
         """Show a partition's reader what comes next before its start; return the records."""
         if batch.start > partition.seen_to:
             a, b = partition.seen_to, min(batch.start, partition.start)
             self._say_cut(partition.source, a, b, partition.replay_to)
             partition.skip_to(b)
-        records = partition.remember(batch)
+        records = await self._folding.run(partition.remembering(batch))
         self._instruments.remembered(records)
         return records
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.protocol.groups import Replay
     from pipeline.settings import Settings
     from pipeline.worker.flusher import Committer, Flusher
+    from pipeline.worker.folding import Folding
     from pipeline.worker.rebuild import Rebuild
 
 log = logging.getLogger(__name__)
@@ -39,11 +40,13 @@ class Replayer:
         settings: Settings,
         flusher: Flusher,
         rebuild: Rebuild,
+        folding: Folding,
         new_reader: Callable[[Source], Reader],
     ) -> None:
         self._settings = settings
         self._flusher = flusher
         self._rebuild = rebuild
+        self._folding = folding
         self._new_reader = new_reader
 
     async def run(
@@ -90,16 +93,16 @@ class Replayer:
             while waiting:
                 for batch in await past.read():
                     partition = waiting[batch.source]
-                    self._take(partition, batch)
+                    await self._take(partition, batch)
                     if partition.under_way is not None:
                         past.finish(batch.source)
                         del waiting[batch.source]
                 progressed()
 
-    def _take(self, partition: Partition, batch: Fetched) -> None:
+    async def _take(self, partition: Partition, batch: Fetched) -> None:
         """Fold what comes next of a partition: ids before its range, then events up to its end."""
         if not partition.is_ready:
-            self._rebuild.remember(partition, batch)
+            await self._rebuild.remember(partition, batch)
         end = partition.replay_to
         if end is None or not partition.is_ready or batch.end <= partition.position:
             return
@@ -108,4 +111,5 @@ class Replayer:
             raise CutMeanwhile(f"{partition.source}: the log begins at {batch.start} by now")
         end = min(batch.end, end)
         piece = before(since(batch.log, start), end)
-        partition.add(batch._replace(start=start, end=end, log=piece))
+        taken = batch._replace(start=start, end=end, log=piece)
+        await self._folding.run(partition.adding(taken))

@@ -1,7 +1,9 @@
 """What a worker does: takes up assigned partitions, folds their batches, flushes their chunks.
 
 Everything here runs in Faust's event loop. Kafka is reached through the consumer's thread
-(`pipeline.worker.transport`), the store through the flusher's threads (`pipeline.worker.flusher`).
+(`pipeline.worker.transport`), the store through the flusher's threads (`pipeline.worker.flusher`),
+and records are read in the thread of `pipeline.worker.folding`: what looks at open chunks, or at
+where partitions stand, does so between two folds.
 """
 
 from __future__ import annotations
@@ -41,8 +43,10 @@ if TYPE_CHECKING:
     from pipeline.facts import Reader
     from pipeline.protocol.fetched import Fetched
     from pipeline.protocol.ledger import Ledger
+    from pipeline.protocol.partition import Reads
     from pipeline.settings import Settings
     from pipeline.worker.flusher import Flusher
+    from pipeline.worker.folding import Folding
     from pipeline.worker.live import Live
     from pipeline.worker.rebuild import Rebuild
     from pipeline.worker.takeover import Taken, Takeover
@@ -72,6 +76,7 @@ class Work:
         flusher: Flusher,
         takeover: Takeover,
         rebuild: Rebuild,
+        folding: Folding,
         ledger: Ledger,
         live: Live,
         instruments: Instruments,
@@ -84,6 +89,8 @@ class Work:
         self._flusher = flusher
         self._takeover = takeover
         self._rebuild = rebuild
+        self.folding = folding
+        """Whose turn it is to look at what partitions hold."""
         self._ledger = ledger
         self._live = live
         self._instruments = instruments
@@ -127,7 +134,7 @@ class Work:
         await self._settle(self._settings.settle_seconds)
         if self._flusher.commit_is_out:
             await self._leave_group("a commit was given up before its answer")
-        self.partitions = {s: p for s, p in self.partitions.items() if p.under_way is None}
+        await self.folding.between(self._drop_under_way)
 
     def on_out_of_range(self, sources: Sequence[Source]) -> None:
         """Take up partitions again whose next records retention has deleted."""
@@ -144,10 +151,11 @@ class Work:
             if batch.source in self.partitions:
                 self._fail(batch.damage)  # what came before it is in the open chunk, and counted
             return
+        partition = self.partitions.get(batch.source)
         try:
             await agent(batch)
         except Discontinuity as error:
-            await self._read_again(batch.source, error)
+            await self._read_again(partition, error)
         except Exception as error:  # noqa: BLE001  # whatever it is
             # What is left of the batch in the open chunk must not be counted on the way out.
             self.partitions.pop(batch.source, None)
@@ -172,10 +180,28 @@ class Work:
             if self._on(partition) is not Do.GO:
                 self._due.set()
 
-    async def _read_again(self, source: Source, why: Discontinuity) -> None:
-        partition = self.partitions[source]
-        log.info("%s; reading it again", why, extra=place(source, partition.position))
-        await self._open([partition])
+    async def fold(self, partition: Partition, piece: Fetched) -> None:
+        """Fold a piece into the partition's open chunk, unless it is another's by now.
+
+        Returns, or is cancelled, when nothing is read into the chunk any more. Raises
+        `Discontinuity`, and what the reader raises.
+        """
+
+        def adding() -> Reads[None]:
+            if self._has(partition):
+                yield from partition.adding(piece)
+
+        await self.folding.run(adding())
+
+    def _has(self, partition: Partition) -> bool:
+        """Say whether it is what this worker has of that partition: it may be taken up again."""
+        return self.partitions.get(partition.source) is partition
+
+    async def _read_again(self, partition: Partition | None, why: Discontinuity) -> None:
+        if partition is not None and self._has(partition):
+            place_ = place(partition.source, partition.position)
+            log.info("%s; reading it again", why, extra=place_)
+            await self._open([partition])
 
     # Tasks -----------------------------------------------------------------------------------
 
@@ -188,7 +214,9 @@ class Work:
             self._due.clear()
             is_due = rounds.is_due(clock(), is_little=self._pressure.is_little(self._held))
             everything = is_due or self._pressure.is_full(self._held)
-            chunks = self._sealed(everything)
+            chunks = await self._sealed(everything)
+            if self.standing.stopping:
+                return  # whoever stops flushes them, and no chunk is flushed twice at once
             if chunks:
                 self._room.set()  # in those that begin now
             if everything:
@@ -205,7 +233,7 @@ class Work:
         deadline = now() + within_seconds
         await self._settle(within_seconds)
         if self._lease is not None:
-            await within(self._flush_once(self._sealed()), max(0.0, deadline - now()))
+            await within(self._flush_all(), max(0.0, deadline - now()))
             await cancelled([self._flushing])
         self._lease = None
         self._flusher.close()
@@ -245,10 +273,7 @@ class Work:
     async def _begin_with(self, lease: Lease, sources: Sequence[Source]) -> Sequence[Source]:
         """Begin to read those that can be; returns those that wait for other workers."""
         taken, waiting = await self._taken(lease, sources)
-        for source in waiting:
-            # What is held of it begins where its open chunk does: it must not be sealed meanwhile.
-            self.partitions.pop(source, None)
-        partitions = [self._partition(t) for t in taken]
+        partitions = await self.folding.between(lambda: self._partitions(taken, waiting))
         await self._restore(p.source for p in partitions)
         self._lease = lease
         self.standing.reading = True
@@ -292,6 +317,12 @@ class Work:
                 said = repr(error)
                 await asyncio.sleep(TAKEOVER_RETRY_SECONDS)
 
+    def _partitions(self, taken: Sequence[Taken], waiting: Sequence[Source]) -> list[Partition]:
+        for source in waiting:
+            # What is held of it begins where its open chunk does: it must not be sealed meanwhile.
+            self.partitions.pop(source, None)
+        return [self._partition(one) for one in taken]
+
     def _partition(self, taken: Taken) -> Partition:
         held = self.partitions.get(taken.source)
         if held is not None and held.continues(taken.incarnation, taken.plan):
@@ -314,22 +345,33 @@ class Work:
             self._live.restored(source, minutes)
 
     async def _open(self, partitions: Iterable[Partition]) -> None:
-        starts = {}
-        for partition in partitions:
-            partition.epoch = next(self._epochs)
-            starts[partition.source] = Start(partition.epoch, partition.position)
+        """Let them be read from where they stand, those that are still ours."""
+        starts = await self.folding.between(lambda: self._starts(partitions))
         if starts and self._lease is not None:
             await self._consumer().open(self._lease, starts)
 
+    def _starts(self, partitions: Iterable[Partition]) -> dict[Source, Start]:
+        starts = {}
+        for partition in filter(self._has, partitions):
+            partition.epoch = next(self._epochs)
+            starts[partition.source] = Start(partition.epoch, partition.position)
+        return starts
+
     # Flushing --------------------------------------------------------------------------------
 
-    def _sealed(self, everything: bool = True) -> list[Chunk]:
+    async def _sealed(self, everything: bool = True) -> list[Chunk]:
+        return await self.folding.between(lambda: self._seal(everything))
+
+    def _seal(self, everything: bool) -> list[Chunk]:
         if self._lease is None:
             return []
         for partition in self.partitions.values():
             if everything or self._pressure.is_large(partition.open):
                 partition.seal()
         return [p.under_way for p in self.partitions.values() if p.under_way is not None]
+
+    async def _flush_all(self) -> None:
+        await self._flush_once(await self._sealed())
 
     async def _flush_once(self, chunks: Sequence[Chunk]) -> None:
         lease = self._lease
@@ -374,6 +416,9 @@ class Work:
 
     def _progressed(self) -> None:
         self.standing.progress_at = now()
+
+    def _drop_under_way(self) -> None:
+        self.partitions = {s: p for s, p in self.partitions.items() if p.under_way is None}
 
     def _abandon(self, chunks: Sequence[Chunk]) -> None:
         self._lease = None

@@ -33,7 +33,7 @@ SOURCE = Source("usage.requests", 3)
 CLIENT_LIBRARY = ("process_", "python_")
 
 
-def state() -> State:
+async def state() -> State:
     return State(
         now=50.0,
         assigned=2,

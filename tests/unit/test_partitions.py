@@ -12,6 +12,7 @@ from pipeline.facts.python_facts import PythonFacts, own
 from pipeline.protocol.chunks import Plan, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.protocol.partition import Discontinuity, Partition
+from tests.support.harness.reads import made
 
 SOURCE = Source("usage.requests", 3)
 
@@ -49,8 +50,8 @@ def batch(start: int, end: int, *holes: int, epoch: int = 1) -> Fetched:
 
 def test_a_chunk_is_the_positions_between_two_seals() -> None:
     p = partition()
-    p.add(batch(0, 5))
-    p.add(batch(5, 9, 7, 8))  # 7 and 8 are control records: no record, but a position
+    made(p.adding(batch(0, 5)))
+    made(p.adding(batch(5, 9, 7, 8)))  # 7 and 8 are control records: no record, but a position
     chunk = p.seal()
     assert chunk is not None
     assert (chunk.range.a, chunk.range.b) == (0, 9)
@@ -59,7 +60,7 @@ def test_a_chunk_is_the_positions_between_two_seals() -> None:
 
 def test_positions_without_records_are_a_chunk_too() -> None:
     p = partition(5)
-    p.add(batch(5, 6, 5))
+    made(p.adding(batch(5, 6, 5)))
     chunk = p.seal()
     assert chunk is not None
     assert (chunk.range.a, chunk.range.b, len(chunk)) == (5, 6, 0)
@@ -71,9 +72,9 @@ def test_nothing_to_seal_where_nothing_was_read() -> None:
 
 def test_two_chunks_are_never_under_way() -> None:
     p = partition()
-    p.add(batch(0, 5))
+    made(p.adding(batch(0, 5)))
     assert p.seal() is not None
-    p.add(batch(5, 9))
+    made(p.adding(batch(5, 9)))
     assert p.seal() is None
     p.committed()
     chunk = p.seal()
@@ -83,24 +84,24 @@ def test_two_chunks_are_never_under_way() -> None:
 
 def test_a_missing_batch_is_noticed_and_nothing_of_the_next_is_taken() -> None:
     p = partition()
-    p.add(batch(0, 5))
+    made(p.adding(batch(0, 5)))
     with pytest.raises(Discontinuity):
-        p.add(batch(9, 12))
+        made(p.adding(batch(9, 12)))
     assert p.position == 5
 
 
 def test_a_batch_from_before_the_last_seek_is_dropped() -> None:
     p = partition(5)
     p.epoch = 2
-    p.add(batch(5, 9, epoch=1))
+    made(p.adding(batch(5, 9, epoch=1)))
     assert p.position == 5
 
 
 def test_a_replay_ends_exactly_where_the_intent_says() -> None:
     p = partition(10, replay_to=15)
-    p.add(batch(10, 13))
+    made(p.adding(batch(10, 13)))
     assert p.seal() is None  # not before its end, whatever the clock says
-    p.add(batch(13, 20))
+    made(p.adding(batch(13, 20)))
     chunk = p.under_way
     assert chunk is not None
     assert (chunk.range.a, chunk.range.b) == (10, 15)
@@ -110,7 +111,7 @@ def test_a_replay_ends_exactly_where_the_intent_says() -> None:
 
 def test_a_replay_may_end_in_a_hole() -> None:
     p = partition(10, replay_to=15)
-    p.add(batch(10, 18, 14, 15, 16))
+    made(p.adding(batch(10, 18, 14, 15, 16)))
     assert p.under_way is not None
     assert list(p.under_way.facts.columns[0]) == [10, 11, 12, 13]
     assert list(p.facts.columns[0]) == [17]
@@ -118,15 +119,15 @@ def test_a_replay_may_end_in_a_hole() -> None:
 
 def test_back_pressure_does_not_count_a_replay_which_it_would_keep_from_ending() -> None:
     p = partition(10, replay_to=15)
-    p.add(batch(10, 13))
+    made(p.adding(batch(10, 13)))
     assert p.held.events == 0
-    p.add(batch(13, 20))
+    made(p.adding(batch(13, 20)))
     assert p.held.events == 10
 
 
 def test_an_open_chunk_stays_only_where_the_plan_begins_with_it() -> None:
     p = partition(10)
-    p.add(batch(10, 13))
+    made(p.adding(batch(10, 13)))
     assert p.continues("incarnation", Plan(10))
     assert not p.continues("another", Plan(10))
     assert not p.continues("incarnation", Plan(13))
@@ -139,9 +140,9 @@ def test_a_partition_that_must_remember_is_ready_when_it_has_seen_all_up_to_its_
     reader = Offsets()
     p = Partition(SOURCE, "incarnation", reader, Plan(10), seen_from=4)
     assert (p.is_ready, p.to_remember) == (False, 6)
-    p.remember(batch(4, 8, 5))
+    made(p.remembering(batch(4, 8, 5)))
     assert (p.is_ready, p.to_remember) == (False, 2)
-    p.remember(batch(8, 12))
+    made(p.remembering(batch(8, 12)))
     assert (p.is_ready, p.to_remember) == (True, 0)
     assert reader.remembered == [4, 6, 7, 8, 9]  # 10 and 11 are to be read
     assert (p.position, p.facts.received) == (10, 0)
@@ -149,7 +150,7 @@ def test_a_partition_that_must_remember_is_ready_when_it_has_seen_all_up_to_its_
 
 def test_what_must_be_remembered_may_end_in_a_hole() -> None:
     p = Partition(SOURCE, "incarnation", Offsets(), Plan(10), seen_from=4)
-    p.remember(batch(4, 10, 8, 9))  # the position counts, not the last record
+    made(p.remembering(batch(4, 10, 8, 9)))  # the position counts, not the last record
     assert p.is_ready
 
 
@@ -159,7 +160,7 @@ def test_a_partition_with_nothing_to_remember_is_ready_at_once() -> None:
 
 def test_what_was_remembered_stays_where_the_partition_comes_back() -> None:
     p = Partition(SOURCE, "incarnation", Offsets(), Plan(10), seen_from=4)
-    p.remember(batch(4, 8))
+    made(p.remembering(batch(4, 8)))
     assert p.continues("incarnation", Plan(10))
     assert p.to_remember == 2
 
@@ -170,10 +171,10 @@ def test_what_was_deleted_before_it_was_remembered_is_missing_until_the_window_h
     assert p.unseen(6) == 0
     p.skip_to(8)
     assert (p.to_remember, p.unseen(6)) == (2, 4)
-    p.remember(batch(8, 10))
-    p.add(batch(10, 13))
+    made(p.remembering(batch(8, 10)))
+    made(p.adding(batch(10, 13)))
     assert p.unseen(6) == 1
-    p.add(batch(13, 15))
+    made(p.adding(batch(13, 15)))
     assert p.unseen(6) == 0
 
 
@@ -181,3 +182,19 @@ def test_skipping_does_not_go_beyond_the_start() -> None:
     p = Partition(SOURCE, "incarnation", Offsets(), Plan(10), seen_from=4)
     p.skip_to(15)
     assert (p.is_ready, p.seen_from) == (True, 10)
+
+
+def test_what_is_half_read_is_neither_sealed_nor_kept_nor_read_on() -> None:
+    p = partition()
+    made(p.adding(batch(0, 5)))
+    reads = p.adding(batch(5, 9))
+    next(reads)()  # and nobody says that it has ended: it is under way, or has failed
+    assert p.seal() is None
+    assert not p.continues("incarnation", Plan(0))
+    with pytest.raises(RuntimeError, match="under way"):
+        made(p.adding(batch(5, 9)))
+    with pytest.raises(StopIteration):
+        next(reads)
+    chunk = p.seal()
+    assert chunk is not None
+    assert (chunk.range.b, list(chunk.facts.columns[0])) == (9, list(range(9)))

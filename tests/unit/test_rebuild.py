@@ -18,6 +18,7 @@ from pipeline.protocol.fetched import Fetched
 from pipeline.protocol.partition import Partition
 from pipeline.settings import load
 from pipeline.worker import rebuild
+from pipeline.worker.folding import Folding
 from pipeline.worker.rebuild import Rebuild
 from pipeline.worker.takeover import Taken
 from pipeline.worker.telemetry.instruments import Instruments
@@ -85,7 +86,7 @@ def past(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(window: int = W) -> Rebuild:
-    return Rebuild(load({}), window, Instruments(CollectorRegistry()))
+    return Rebuild(load({}), window, Instruments(CollectorRegistry()), Folding())
 
 
 def partition(

@@ -27,6 +27,7 @@ from pipeline.settings import load
 from pipeline.worker import set_aside as module
 from pipeline.worker.set_aside import SetAside
 from pipeline.worker.telemetry.instruments import Instruments
+from tests.support.harness.reads import made
 
 SOURCE = Source("usage.requests", 0)
 NOW_MS = 1_790_000_000_000
@@ -52,7 +53,7 @@ class Record:
 def folded(records: Sequence[Any]) -> Chunk:
     partition = Partition(SOURCE, "i", reader("usage.requests", Rules()), Plan(0))
     end = records[-1].offset + 1
-    partition.add(Fetched(SOURCE, 0, 0, end, list(records)))
+    made(partition.adding(Fetched(SOURCE, 0, 0, end, list(records))))
     chunk = partition.seal()
     assert chunk is not None
     return chunk

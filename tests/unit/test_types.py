@@ -40,6 +40,7 @@ from pipeline.settings import load
 from pipeline.worker.app import UsageApp
 from schemas.catalogue import TYPES as CONTRACT
 from schemas.fields import Count, Text
+from tests.support.harness.reads import made
 
 NOW_MS = 1_790_000_000_000
 MINUTE = NOW_MS // 60_000 * 60
@@ -145,7 +146,7 @@ def folded() -> Chunk:
     source = Source(VISITS.topic, 0)
     partition = Partition(source, "i", reader(VISITS.topic, Rules()), Plan(0))
     records = [Record(offset, value) for offset, value in enumerate(values)]
-    partition.add(Fetched(source, 0, 0, len(records), records))
+    made(partition.adding(Fetched(source, 0, 0, len(records), records)))
     chunk = partition.seal()
     assert chunk is not None
     return chunk

@@ -20,6 +20,7 @@ from pipeline.protocol.partition import Chunk, Partition, Size
 from pipeline.settings import load
 from pipeline.worker import pressure
 from pipeline.worker import work as module
+from pipeline.worker.folding import Folding
 from pipeline.worker.pressure import INSERT
 from pipeline.worker.takeover import Taken
 from pipeline.worker.work import Work
@@ -82,6 +83,7 @@ def work(
         flusher=cast("Any", flusher),
         takeover=nothing,
         rebuild=cast("Any", rebuild),
+        folding=Folding(),
         ledger=nothing,
         live=anything(
             advance=_nothing, keep=_nothing, counted=_nothing, is_restored=lambda _: True
@@ -104,7 +106,7 @@ async def _at_once() -> None:
 async def fold(working: Work, taken: Fetched) -> None:
     """Do as the agents do."""
     async for chunk, piece in working.pieces(taken):
-        chunk.add(piece)
+        await working.fold(chunk, piece)
 
 
 def batch(start: int, *sizes: int) -> Fetched:
@@ -211,14 +213,14 @@ def test_what_is_held_of_a_partition_that_waits_for_its_group_is_not_counted() -
         working = work([], rebuild=_Opened())
         for source in (SOURCE, other):
             working.partitions[source] = Partition(source, "incarnation", Batches(), Plan(0))
-        working.partitions[SOURCE].add(batch(0, 1))
+        await fold(working, batch(0, 1))
 
         async def take(*_: object) -> tuple[list[Taken], list[Source]]:
             return [Taken(other, "incarnation", Plan(0), 0)], [SOURCE]
 
         working._takeover = cast("Any", SimpleNamespace(take=take))
         assert await working._begin_with(Lease(1, "me"), [SOURCE, other]) == [SOURCE]
-        return working._sealed()
+        return await working._sealed()
 
     assert asyncio.run(sealed()) == []
 

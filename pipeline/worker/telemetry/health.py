@@ -28,7 +28,7 @@ class Health:
     why: str
 
 
-BLOCKED = Health(False, "blocked", "the event loop does not answer: restart the worker")
+BLOCKED = Health(False, "blocked", "the event loop, or what it reads, hangs: restart the worker")
 
 
 def alive(state: State | None) -> Health:

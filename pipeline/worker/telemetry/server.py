@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -48,7 +48,7 @@ class Server:
         self,
         port: int,
         registry: CollectorRegistry,
-        state: Callable[[], State],
+        state: Callable[[], Coroutine[Any, Any, State]],
         buffer_limit: int,
         loop: asyncio.AbstractEventLoop,
         reader: str = "python",
@@ -95,10 +95,7 @@ class Server:
         return _json(HTTPStatus.NOT_FOUND, what, start)
 
     def _state(self) -> State | None:
-        async def take() -> State:
-            return self._of_loop()
-
-        waiting = asyncio.run_coroutine_threadsafe(take(), self._loop)
+        waiting = asyncio.run_coroutine_threadsafe(self._of_loop(), self._loop)
         try:
             return waiting.result(ANSWER_SECONDS)
         except TimeoutError:

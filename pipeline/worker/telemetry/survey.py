@@ -1,4 +1,4 @@
-"""Takes a worker's `State` when it is asked for, in the event loop."""
+"""Takes a worker's `State` when it is asked for, in the event loop, between two folds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from pipeline.process.waits import now
 from pipeline.worker.telemetry.state import Lag, State
 
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ class Survey:
         self._window = duplicate_window
         self._join_seconds = join_seconds
 
-    def state(self, now: float) -> State:
-        """Return how things stand at `now`, of the loop's clock."""
+    async def state(self) -> State:
+        """Return how things stand now."""
+        return await self._work.folding.between(self._state)
+
+    def _state(self) -> State:
         partitions, standing = self._work.partitions, self._work.standing
         lag = self._lag(partitions)
         held = [p for p in partitions.values() if self._live.is_restored(p.source)]
@@ -45,7 +49,7 @@ class Survey:
             time.time(), [minutes for p in held for minutes in p.open_minutes]
         )
         return State(
-            now=now,
+            now=now(),
             assigned=standing.assigned if standing.assigned_at is not None else 0,
             taken_up=sum(p.is_ready for p in partitions.values()) if standing.reading else 0,
             lag=lag,
