@@ -24,8 +24,7 @@ run: $(VENV)/run.stamp $(NATIVE) ## start everything on this machine and watch i
 	@$(BIN)/usage run
 
 native: $(VENV)/run.stamp ## build the compiled reader, where cargo is; `make run` and `make test` do, once
-	@native/build.sh $(BIN)
-	@touch $(NATIVE)
+	@native/build.sh $(BIN) && touch $(NATIVE) || [ $$? -eq 75 ]
 
 dist: $(VENV)/dev.stamp ## sdist, wheels (the compiled reader's where cargo is), SBOM and checksums, in dist/
 	@$(BIN)/python -m release dist
@@ -104,8 +103,7 @@ $(VENV)/run.stamp: $(BIN)/python requirements.lock pyproject.toml
 	@touch $@
 
 $(NATIVE): $(VENV)/run.stamp native/build.sh native/lock.sh native/crates.txt native/Cargo.toml native/pyproject.toml $(wildcard native/src/*.rs)
-	@native/build.sh $(BIN)
-	@touch $@
+	@native/build.sh $(BIN) && touch $@ || [ $$? -eq 75 ]
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock

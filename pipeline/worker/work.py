@@ -440,7 +440,7 @@ class Work:
 
     async def _flushed(self, sources: Sequence[Source]) -> None:
         """Return when nothing of these partitions is held any more."""
-        while any(self._holds(source) for source in sources):
+        while await self.folding.between(lambda: any(map(self._holds, sources))):
             if self._lease is None:
                 raise AssignmentOver("revoked")
             self._want_flush()
