@@ -100,8 +100,10 @@ async def _body(
 async def _rows(block: AsyncExitStack, api: Api, user: str, source: Source, shape: Shape) -> Answer:
     """The source's rows, asked for plainly if that will do; the block's end ends their query."""
     form = shape.format.clickhouse
-    if source.plain:
-        plain = projection.select(replace(source, sql=source.plain), shape)
+    for instead in (await _by_day(api, source), source.plain):
+        if not instead:
+            continue
+        plain = projection.select(replace(source, sql=instead), shape)
         try:
             return await block.enter_async_context(query(api, user, plain, form, source))
         except Problem as refused:
@@ -109,6 +111,17 @@ async def _rows(block: AsyncExitStack, api: Api, user: str, source: Source, shap
                 raise
     sql = projection.select(source, shape)
     return await block.enter_async_context(query(api, user, sql, form, source))
+
+
+async def _by_day(api: Api, source: Source) -> str:
+    """What stands behind FROM where days that were added up before spare enough; else ''."""
+    if source.by_day is None:
+        return ""
+    try:
+        [kept] = await api.reader.rows(source.by_day.which)
+    except StoreRefused:  # what is wrong with it is said of the question itself
+        return ""
+    return source.by_day.asked(str(kept["made"]), int(kept["spared"]))
 
 
 def _signed(api: Api, user: str, whose: str, source: Source, shape: Shape, offset: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -49,12 +50,14 @@ def _source(api: Api, who: Caller, metric: str, given: Mapping[str, str]) -> Sou
     # Of several, the views' texts would be longer than ClickHouse reads.
     calls = [view.asked(first)] if len(asked) == 1 else [call(NAME, one) for one in asked]
     plain = view.asked_plainly(first, metric) if len(asked) == 1 else ""
+    by_day = view.asked_by_day(first, metric) if len(asked) == 1 else None
     return Source(
         NAME,
         _largest_first(metric, calls),
         view.columns,
         {**first, TENANT: given.get(TENANT, "")},
         _largest_first(metric, [plain]) if plain else "",
+        by_day and replace(by_day, around=lambda rows: _largest_first(metric, [rows])),
     )
 
 

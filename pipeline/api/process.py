@@ -32,6 +32,7 @@ from pipeline.api.freshness import Freshness
 from pipeline.api.instruments import Instruments
 from pipeline.api.limits import Limits
 from pipeline.api.log import Log
+from pipeline.api.metric_days import Days
 from pipeline.api.owner import OWNER, keep_key
 from pipeline.api.sessions import Sessions
 from pipeline.clickhouse.client import Store
@@ -134,7 +135,10 @@ async def running(
             release=program_version(),
         )
         loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(views.refresh()), loop.create_task(reports.runner.run())]
+        days = Days(store, settings.keep_product_events_days, api.clock)
+        tasks = [
+            loop.create_task(one) for one in (views.refresh(), reports.runner.run(), days.run())
+        ]
         runner = web.AppRunner(
             application(api, sessions, more),
             # A reader that leaves cancels its handler, and so its query.
@@ -146,6 +150,7 @@ async def running(
         try:
             yield api, await _listen(runner, settings)
         finally:
+            days.end()
             await runner.cleanup()
             await asyncio.to_thread(sending.close)
             for task in tasks:

@@ -341,3 +341,21 @@ def backfill(any_rules: bool) -> None:
     click.echo(done)
     for why, chunks in filled.passed_over.items():
         click.echo(f"{chunks:,} chunks stay as they are: {why}")
+
+
+@metric.command()
+def days() -> None:
+    """Add up the days of metrics in force, which lists of many of them are answered from.
+
+    An API process does so by itself, where there are a million product events and for weeks in
+    which nothing comes any more. Safe at any time, and beside others.
+    """
+    from datetime import UTC, datetime
+
+    from pipeline.meters import days as adding
+
+    settings = load()
+    with opened_store(settings) as store:
+        found = adding.weeks(store, datetime.now(UTC), settings.keep_product_events_days)
+        done = sum(one.weeks * one.metrics for one in adding.fill(store, found))
+    click.echo(f"{done:,} weeks of metrics are added up, of {len(found)} weeks that there are")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StoreRefused
@@ -24,11 +24,20 @@ def rows(
     Raises:
         StoreRefused: the view does not answer that.
     """
-    plain = view.asked_plainly(values, metric)
-    if plain:
+    for plain in _plainly(store, view, values, metric):
         try:
             return store.query(f"SELECT * FROM {plain} {ending}")  # noqa: S608 - quoted
         except StoreRefused as refused:
             if not not_plain(refused.reason):
                 raise
     return store.query(f"SELECT * FROM {view.asked(values)} {ending}")  # noqa: S608 - quoted
+
+
+def _plainly(store: Store, view: View, values: Mapping[str, Value], metric: str) -> Iterator[str]:
+    """What gives the same in less time, or refuses: the quickest first."""
+    by_day = view.asked_by_day(values, metric)
+    if by_day and (asked := by_day.asked(*store.query(by_day.which)[0])):
+        yield asked
+    plain = view.asked_plainly(values, metric)
+    if plain:
+        yield plain

@@ -7,7 +7,7 @@ numbers that it answers, a sentence, and the units of its columns.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
 
 _ZONE = "Pacific/Apia"  # hardly anybody's own: where it shows in a type, it came from `tz`
-_PLAIN = "_plain"
-"""Ends the name of a view's plain case, which begins with an underscore."""
+_PLAIN, _DAYS = "_plain", "_days"
+"""End the names of a view's plain case, and of that from days; both begin with an underscore."""
+_KEPT = "_metric_days_kept"
+"""Says which days may be taken."""
 _SAMPLES: Mapping[str, Any] = {"tz": _ZONE, "grain": "day"}
 
 
@@ -30,6 +32,32 @@ class Column(NamedTuple):
     name: str
     type: str
     unit: str
+
+
+WORTH = 150_000
+"""Events that are spared, from which on the longer text pays."""
+
+
+@dataclass(frozen=True)
+class ByDay:
+    """A question that days may answer which were added up before, if they hold."""
+
+    which: str
+    """Asks for those that do: a query, whose one row is taken by `asked`."""
+    select: str = field(repr=False)
+    values: Mapping[str, Value]
+    around: Callable[[str], str] = field(default=str, repr=False)
+    """Makes what stands behind FROM of the view's rows, where more than those is asked."""
+
+    def asked(self, made: str, spared: int) -> str:
+        """What stands behind FROM, with the days that hold; '' where that does not pay.
+
+        It gives what the plain case gives, or refuses (`not_plain`).
+        """
+        if not made or spared < WORTH:
+            return ""
+        given = {**self.values, "made": made}
+        return self.around(opened(self.select, given))
 
 
 @dataclass(frozen=True)
@@ -48,6 +76,8 @@ class View:
     """As the database has it; empty where it was not read from one."""
     plain: str = field(default="", repr=False)
     """A shorter one, of the plain case alone: it gives the same, or refuses (`not_plain`)."""
+    days: tuple[str, str] = field(default=("", ""), repr=False)
+    """One that asks which days were added up before, and the plain case from those and events."""
 
     def asked(self, values: Mapping[str, Value]) -> str:
         """What stands behind FROM, with a value for each parameter."""
@@ -59,6 +89,14 @@ class View:
         ``metric``: the one whose rows are wanted, where the view itself has those of all.
         """
         return opened(self.plain, {"metric": metric, **values}) if self.plain else ""
+
+    def asked_by_day(self, values: Mapping[str, Value], metric: str = "") -> ByDay | None:
+        """The plain case from days that were added up before; None where the view has none."""
+        which, select = self.days
+        if not which or not select:
+            return None
+        given = {"metric": metric, **values}
+        return ByDay(f"SELECT * FROM {opened(which, given)}", select, given)  # noqa: S608 - quoted
 
     def as_json(self) -> dict[str, Any]:
         """The view as JSON for programs."""
@@ -75,12 +113,18 @@ def names(store: Store) -> dict[str, View]:
     """All views by name, their columns not described."""
     rows = store.query(
         "SELECT name, as_select FROM system.tables WHERE database = {database:String} "
-        "AND engine = 'View' AND startsWith(name, '_') AND endsWith(name, {plain:String})",
-        {"database": store.database, "plain": _PLAIN},
+        "AND engine = 'View' AND startsWith(name, '_')",
+        {"database": store.database},
     )
-    plain = {name.removeprefix("_").removesuffix(_PLAIN): select for name, select in rows}
+    ours = dict(rows)
+    which = ours.get(_KEPT, "")
     return {
-        name: replace(view, plain=plain.get(name, "")) for name, (view, _) in sources(store).items()
+        name: replace(
+            view,
+            plain=ours.get(f"_{name}{_PLAIN}", ""),
+            days=(which, ours.get(f"_{name}{_DAYS}", "")),
+        )
+        for name, (view, _) in sources(store).items()
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import UsageError
 from pipeline.views.call import Value, literal
-from pipeline.views.catalogue import Column, View, meant
+from pipeline.views.catalogue import ByDay, Column, View, meant
 from pipeline.views.formats import Format
 
 WIDE = "Decimal(76, 18)"
@@ -30,6 +30,8 @@ class Source:
     """Resolved; instants are aware."""
     plain: str = ""
     """Instead of ``sql``, of a view's plain case: the same rows, or a refusal (`not_plain`)."""
+    by_day: ByDay | None = None
+    """Instead of ``plain``, where days hold that were added up before."""
 
     @property
     def tz(self) -> str:
@@ -52,7 +54,14 @@ class Shape:
 
 def of_view(view: View, values: Mapping[str, Value]) -> Source:
     """A view asked with these values."""
-    return Source(view.name, view.asked(values), view.columns, values, view.asked_plainly(values))
+    return Source(
+        view.name,
+        view.asked(values),
+        view.columns,
+        values,
+        view.asked_plainly(values),
+        view.asked_by_day(values),
+    )
 
 
 def chosen(text: str, source: Source) -> tuple[str, ...]:

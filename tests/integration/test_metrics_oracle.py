@@ -15,7 +15,15 @@ from pipeline.clickhouse.client import Store
 from pipeline.errors import StoreRefused
 from pipeline.views import asking, catalogue
 from pipeline.views.call import call
-from tests.support.harness.metric_world import AS_OF, PATHS, TENANTS, UNREGISTERED, ZONES, world
+from tests.support.harness.metric_world import (
+    AS_OF,
+    PATHS,
+    TENANTS,
+    UNREGISTERED,
+    ZONES,
+    is_plain,
+    world,
+)
 from tests.support.harness.view_check import differences
 from tests.support.harness.view_store import duplicate_window, empty, fill
 from tests.support.oracle.log import DEFINITIONS, Entry
@@ -76,12 +84,6 @@ def assert_the_plain_case_is_no_other(tables: Store, log: list[Entry], seed: int
     for view, given in asked:
         by_name = tables.query(f"SELECT * FROM {call(view, given)}")
         assert tables.query(f"SELECT * FROM {known[view].asked_plainly(given)}") == by_name
-
-
-def is_plain(entry: Entry) -> bool:
-    """Whether a definition is of product events, and asks for no instant."""
-    data = entry.event["data"]
-    return data.get("source", "events") == "events" and "{'date':" not in str(data["filters"])
 
 
 def assert_all_are_taken(tables: Store, log: list[Entry]) -> None:

@@ -558,7 +558,8 @@ class TestRetention:
         rollups = {name for name in place.tables() if name.endswith(ROLLUPS)}
         # The ledger; a TTL of its own; and what is no rollup.
         others = {"outcomes_1m", "live_1m"}
-        assert rollups == set(retention.wanted(place.settings)) - {retention.EVENTS_TABLE} | others
+        not_added_up = {retention.EVENTS_TABLE, retention.DAYS_TABLE}
+        assert rollups == set(retention.wanted(place.settings)) - not_added_up | others
 
 
 def test_the_store_refuses_a_missing_table_by_its_code(place: Place) -> None:

@@ -28,6 +28,9 @@ DAY_TABLES = {
 EVENTS_TABLE, EVENTS_TIME = PRODUCT_EVENTS.kept, "toDateTime(time)"
 """Where product events are kept one by one, and what tells their age."""
 
+DAYS_TABLE, DAYS_WEEK = "metric_days", "week"
+"""Where days of metrics are, made of events; as long as their week's last day."""
+
 _TTL = re.compile(r"\bTTL ((?:\w|[()])+) \+ toIntervalDay\((\d+)\)")
 
 
@@ -41,7 +44,9 @@ def wanted(settings: Settings) -> dict[str, tuple[str, int]]:
         for table, (column, lasting) in DAY_TABLES.items()
     }
     events = {EVENTS_TABLE: (EVENTS_TIME, settings.keep_product_events_days)}
-    return minutes | quarters | longer | events
+    kept = settings.keep_product_events_days
+    made = {DAYS_TABLE: (DAYS_WEEK, kept + 7 if kept else 0)}
+    return minutes | quarters | longer | events | made
 
 
 def current(engine: str) -> tuple[str, int] | None:

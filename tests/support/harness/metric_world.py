@@ -58,6 +58,12 @@ def world(seed: int, events: int, definitions: int) -> list[Entry]:
     return _World(seed).entries(events, definitions)
 
 
+def is_plain(entry: Entry) -> bool:
+    """Whether a definition is of product events, and asks for no instant."""
+    data = entry.event["data"]
+    return data.get("source", "events") == "events" and "{'date':" not in str(data["filters"])
+
+
 class _World:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)

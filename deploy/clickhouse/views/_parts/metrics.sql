@@ -134,8 +134,12 @@ MACRO _longest_plain(definitions) AS
     FROM definitions()
 );
 
--- Whatever product events may count, once for each metric that may count them, over so many windows.
-MACRO _of_events(definitions, windows, since) AS
+MACRO _of_names(definitions) AS
+(e.name IN (SELECT arrayJoin(d.names) FROM definitions() WHERE d.source = 'events'));
+
+-- Whatever product events may count, once for each metric that may count them, over so many windows. `named` asks for
+-- their names, and may ask for further columns of definitions.
+MACRO _of_events(definitions, windows, since, named) AS
 (
     SELECT
         metric_id, interval_days, calculation, property, filters, tenant, time, user_id, properties,
@@ -144,11 +148,12 @@ MACRO _of_events(definitions, windows, since) AS
     INNER JOIN
     (
         SELECT
-            metric_id, d.interval_days AS interval_days, d.calculation AS calculation, d.property AS property,
+            * EXCEPT (version, d),
+            d.interval_days AS interval_days, d.calculation AS calculation, d.property AS property,
             arrayConcat(d.texts, d.ranges) AS filters, arrayJoin(d.names) AS event
         FROM definitions() WHERE d.source = 'events'
     ) AS m ON e.name = m.event
-    WHERE e.name IN (SELECT arrayJoin(d.names) FROM definitions() WHERE d.source = 'events')
+    WHERE named
         AND time >= since
         AND time < _until()
         AND _of_tenant()
@@ -260,7 +265,7 @@ MACRO _left_of(rows, all_hold) AS
 MACRO _matching(definitions, windows) AS
 _left_of(
     (
-        SELECT * FROM _of_events(definitions, windows, _since(definitions, 'events', windows))
+        SELECT * FROM _of_events(definitions, windows, _since(definitions, 'events', windows), _of_names(definitions))
         UNION ALL
         SELECT * FROM _of_sums(definitions, windows)
     ),
@@ -268,7 +273,8 @@ _left_of(
 
 MACRO _matching_plain(definitions, windows) AS
 _left_of(
-    _of_events(definitions, windows, _until() - toIntervalDay(windows * _longest_plain(definitions))),
+    _of_events(
+        definitions, windows, _until() - toIntervalDay(windows * _longest_plain(definitions)), _of_names(definitions)),
     _all_hold_plain);
 
 -- What is added up of a group of them, and what that comes to.

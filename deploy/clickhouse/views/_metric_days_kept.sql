@@ -1,0 +1,25 @@
+-- Which days that were added up before hold: those of weeks of which product_events has as many rows now, and has not
+-- begun to forget. What it gives is what _metric_values_days takes, and how many events that spares.
+CREATE OR REPLACE VIEW _metric_days_kept{cluster} AS
+SELECT
+    arrayStringConcat(arrayMap(one -> toString(one), groupUniqArray(filling) AS found), ',') AS made,
+    if({tenant:String} = '', arraySum(one -> one.2, groupUniqArray((week, made_of))), (
+        SELECT sum(events) FROM metric_days WHERE NOT head AND _of_tenant() AND asks IN (SELECT _asks() FROM _chosen())
+    )) AS spared
+FROM
+(
+    SELECT filling, week, made_of, min(best) OVER (PARTITION BY filling) AS whole
+    FROM
+    (
+        SELECT filling, asks, week, made_of, filling = max(filling) OVER (PARTITION BY asks, week) AS best
+        FROM metric_days
+        WHERE head
+            AND week > toDate(_until() - toIntervalDay(180 + 7)) AND week <= toDate(_until())
+            AND ({keep_product_events} = 0 OR week > toDate(now('UTC')) - {keep_product_events})
+            AND (week, made_of) IN (SELECT toMonday(time) AS at, count() FROM product_events GROUP BY at)
+    )
+)
+WHERE whole
+COMMENT '
+Which days of user-defined metrics that were added up before still hold.
+spared events';
