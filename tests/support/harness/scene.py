@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,6 +72,10 @@ class Scene:
         self.create_topics(**topic_config)
         dead = {"cleanup.policy": "compact", "max.message.bytes": "4194304"}
         self.kafka.create_topics([self.topic(DEAD_LETTER)], 1, dead)
+        self.migrate()
+
+    def migrate(self) -> None:
+        """Create the tables and views."""
         self.run("migrate")
 
     def create_topics(self, **config: str) -> None:
@@ -233,7 +237,12 @@ class Scene:
         self, store: Store, incarnations: dict[str, str], due: dict[tuple[str, int], int]
     ) -> dict[tuple[str, int], tuple[int, int, int | None]]:
         """Return the sources whose ledger or committed offset is not where it must come to."""
-        reached = compare.coverage(store, incarnations)
+        return self.not_reached(due, compare.coverage(store, incarnations))
+
+    def not_reached(
+        self, due: dict[tuple[str, int], int], reached: Mapping[tuple[str, int], int]
+    ) -> dict[tuple[str, int], tuple[int, int, int | None]]:
+        """Return (due, ledger, committed) of the sources where they are not what they must be."""
         committed = self.committed()
         found = {
             source: (offset, reached.get(source, 0), committed[source])
