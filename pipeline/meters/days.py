@@ -24,6 +24,8 @@ LOOKED_BACK_DAYS = 187
 """Twice the longest interval, to the Monday before."""
 MOST_ROWS = 1_000_000
 """Of a filling, about: it is one block in the memory of the store, there as a whole or not."""
+LONGEST = 100_000
+"""Characters of the definitions of a filling; one that is longer alone is answered from events."""
 MOST_LOOKS = 100_000_000
 """Events of the weeks of a filling, times its metrics: it takes the store some ten seconds."""
 STALE_SECONDS = 3600
@@ -39,10 +41,13 @@ ORDER BY week DESC
 """
 
 _MISSING = """
-SELECT week, groupArray(toString(metric_id))
+SELECT week, groupArray(interpreted)
 FROM
 (
-    SELECT arrayJoin({weeks:Array(Date)}) AS week, metric_id FROM _that_add_up() ORDER BY metric_id
+    SELECT arrayJoin({weeks:Array(Date)}) AS week, metric_id, interpreted
+    FROM _that_add_up()
+    WHERE length(interpreted) <= {longest:UInt32}
+    ORDER BY metric_id
 )
 WHERE (week, metric_id, transform(week, {weeks:Array(Date)}, {counts:Array(UInt64)}, toUInt64(0)))
     NOT IN (SELECT week, asks, made_of FROM metric_days WHERE head)
@@ -122,10 +127,10 @@ def fill(store: Store, due: Sequence[Week]) -> Iterator[Filling]:
         StoreError: it could not go on; what is in is right, and it may be run again.
     """
     by_metrics: dict[tuple[str, ...], list[Week]] = {}
-    for week, asks in _missing(store, due):
-        by_metrics.setdefault(asks, []).append(week)
-    for asks, missing in by_metrics.items():
-        for of, at_once in _bounded(store, asks, missing):
+    for week, definitions in _missing(store, due):
+        by_metrics.setdefault(definitions, []).append(week)
+    for definitions, missing in by_metrics.items():
+        for of, at_once in _bounded(store, definitions, missing):
             _fill(store, at_once, of)
             yield Filling(len(at_once), len(of))
         for week in missing:
@@ -142,30 +147,32 @@ def forget(store: Store, week: Week, seconds: int = STALE_SECONDS) -> None:
 
 
 def _missing(store: Store, due: Sequence[Week]) -> Iterator[tuple[Week, tuple[str, ...]]]:
-    """What is asked by metrics in force and was not added up of the weeks as they are."""
+    """The definitions in force that were not added up of the weeks as they are."""
     if not due:
         return
     by_monday = {week.monday: week for week in due}
-    found = dict(store.query(_written_out(_MISSING), _counted(due)))
+    given = {**_counted(due), "longest": LONGEST}
+    found = dict(store.query(_written_out(_MISSING), given))
     for monday in sorted(found, reverse=True):
         yield by_monday[monday], tuple(found[monday])
 
 
 def _bounded(
-    store: Store, asks: Sequence[str], missing: Sequence[Week]
+    store: Store, definitions: Sequence[str], missing: Sequence[Week]
 ) -> Iterator[tuple[Sequence[str], Sequence[Week]]]:
     """Some metrics and some weeks at a time."""
     since = f"{min(missing).monday} 00:00:00"
     [(tenants,)] = store.query(_TENANTS, {"since": since})
     of_metric, events = 7 * max(1, int(tenants)), max(week.events for week in missing)
-    metrics = max(1, min(len(asks), MOST_ROWS // of_metric, MOST_LOOKS // events))
+    short = LONGEST // max(map(len, definitions))
+    metrics = max(1, min(len(definitions), short, MOST_ROWS // of_metric, MOST_LOOKS // events))
     at_once = max(1, min(MOST_ROWS // of_metric, MOST_LOOKS // events) // metrics)
     for first in range(0, len(missing), at_once):
-        for place in range(0, len(asks), metrics):
-            yield asks[place : place + metrics], missing[first : first + at_once]
+        for place in range(0, len(definitions), metrics):
+            yield definitions[place : place + metrics], missing[first : first + at_once]
 
 
-def _fill(store: Store, of: Sequence[Week], asks: Sequence[str]) -> None:
+def _fill(store: Store, of: Sequence[Week], definitions: Sequence[str]) -> None:
     mondays = [week.monday for week in of]
     store.command(
         _written_out(_FILL),
@@ -174,7 +181,7 @@ def _fill(store: Store, of: Sequence[Week], asks: Sequence[str]) -> None:
             "since": f"{min(mondays)} 00:00:00",
             "as_of": f"{max(mondays) + timedelta(days=7)} 00:00:00",
             "tenant": "",
-            "due": list(asks),
+            "definitions": f"[{','.join(definitions)}]",
             "filling": secrets.randbits(46) << 16,
             "server": of[0].server,
         },

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pipeline.access import known as access
 from pipeline.access.known import Known
-from pipeline.api import catalogue
+from pipeline.api import catalogue, metric_days
 from pipeline.api.catalogue import Views
+from pipeline.api.metric_days import Days
 from pipeline.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -41,12 +43,19 @@ async def _views(store: Store) -> None:
     await Views(store).refresh()
 
 
-def test_grants_and_views_are_read_on_after_any_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+async def _days(store: Store) -> None:
+    await Days(store, 0, lambda: datetime.now(UTC)).run()
+
+
+def test_grants_views_and_weeks_are_read_on_after_any_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(access, "READ_SECONDS", 0.001)
     monkeypatch.setattr(catalogue, "FIRST_SECONDS", 0.001)
+    monkeypatch.setattr(metric_days, "EVERY_SECONDS", 0.001)
 
     async def scenario() -> None:
-        for kept in (_grants, _views):
+        for kept in (_grants, _views, _days):
             store = Faulty()
             keeping = asyncio.create_task(kept(cast("Store", store)))
             done, _ = await asyncio.wait(

@@ -7,16 +7,22 @@
 MACRO _asks() AS
 reinterpretAsUInt128(substring(SHA256(toString((1, d.calculation, d.property, d.names, d.texts, d.ranges))), 1, 16));
 
--- Those whose days add up to their value, once each, by what they ask.
+-- Those in force whose days add up to their value, once each, by what they ask.
 PART _that_add_up AS
-SELECT _asks() AS metric_id, version, d
-FROM _in_force()
+SELECT _asks() AS metric_id, interpreted
+FROM
+(
+    SELECT argMax(asked, (recorded_at, version)) AS d, argMax(interpreted, (recorded_at, version)) AS interpreted
+    FROM metric_definitions
+    GROUP BY metric_id
+    HAVING NOT argMax(retired, (recorded_at, version))
+)
 WHERE d.source = 'events' AND d.calculation IN ('count', 'sum', 'average', 'min', 'max')
 LIMIT 1 BY metric_id;
 
--- Those of them that a filling is for.
+-- Those of them that a filling is for, as it was told: days and heads are of the same, whatever is in force by now.
 PART _due AS
-SELECT metric_id, version, d FROM _that_add_up() WHERE has({due:Array(String)}, toString(metric_id));
+SELECT _asks() AS metric_id, version, d FROM _tried() LIMIT 1 BY metric_id;
 
 -- The fillings that may be taken, as a question that asked for them before was told.
 MACRO _fillings() AS arrayMap(one -> toUInt64(one), splitByChar(',', {made:String}));
