@@ -14,6 +14,7 @@ import click
 from pipeline.cli import docs, events, processes, views
 from pipeline.cli.access import access
 from pipeline.cli.audit import audit
+from pipeline.cli.backup import backup, restore
 from pipeline.cli.dead_letter import dead_letter
 from pipeline.cli.groups import Commands
 from pipeline.cli.key import key
@@ -72,6 +73,8 @@ for command in (
     views.query,
     panels,
     report,
+    backup,
+    restore,
     rewind,
     docs.docs,
     docs.settings,

@@ -22,9 +22,15 @@ def rewind(to_store: bool) -> None:  # noqa: ARG001 -- required: what is done is
 
     settings = load()
     with opened_store(settings) as store:
-        ranges = put_back(settings, store, [settings.topic(spec.name) for spec in kafka.COUNTED])
-    for one in ranges:
+        rewound = put_back(settings, store, [settings.topic(spec.name) for spec in kafka.COUNTED])
+    for one, first in rewound:
         topic, partition = one.source
         click.echo(f"{topic} partition {partition}: {one.a} to {one.b} will be read again")
-    if not ranges:
+        if first > one.a:
+            click.echo(
+                f"{topic} partition {partition}: of these Kafka has deleted {one.a} to "
+                f"{min(first, one.b)} (the store is older than Kafka's retention): their events "
+                "are in no number any more, and the ledger will have them as lost"
+            )
+    if not rewound:
         click.echo("nothing to rewind: the group's offsets are not ahead of the store")

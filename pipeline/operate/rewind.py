@@ -6,7 +6,7 @@ because the store was restored from a copy, lags behind, or is new.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.shards import Shards
 from pipeline.errors import BrokerError, Halted
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 
-def rewind(settings: Settings, store: Store, names: list[str]) -> list[Range]:
+class Rewound(NamedTuple):
+    """One log that is read again: what of it, and where it begins by now."""
+
+    range: Range
+    first: int
+
+
+def rewind(settings: Settings, store: Store, names: list[str]) -> list[Rewound]:
     """Set the group's offsets back to the ledger's ends where they are ahead of them.
 
     Args:
@@ -29,7 +36,7 @@ def rewind(settings: Settings, store: Store, names: list[str]) -> list[Range]:
         names: the source topics, prefix included.
 
     Returns:
-        The ranges that will be counted from Kafka again; none when the offsets are right.
+        What will be counted from Kafka again; nothing when the offsets are right.
 
     Raises:
         Halted: workers of the group are running, or something else is wrong as well.
@@ -38,11 +45,11 @@ def rewind(settings: Settings, store: Store, names: list[str]) -> list[Range]:
     _require_empty(settings)
     incarnations = topics.incarnations(settings, names)
     missing = [
-        lacking
+        Rewound(lacking, found.first)
         for source, found in _find(settings, store, names, incarnations).items()
         if (lacking := _missing(source, found, incarnations))
     ]
-    wanted = {one.source: Offset(one.a, commit_metadata(one.incarnation)) for one in missing}
+    wanted = {one.source: Offset(one.a, commit_metadata(one.incarnation)) for one, _ in missing}
     outside.set_back(settings, wanted)
     return missing
 

@@ -291,7 +291,7 @@ def test_clickhouse_connect_reads_the_code(store: EmbeddedStore) -> None:
         ("GRANT SELECT ON *.* TO someone", "no users"),
         ("CREATE TABLE t ON CLUSTER c (a Int8) ENGINE = Memory", "leave ON CLUSTER out"),
         ("CREATE TABLE t (a Int8) ENGINE = ReplicatedMergeTree ORDER BY a", "no replication"),
-        ("BACKUP DATABASE default TO Null", "copy its folder"),
+        ("BACKUP DATABASE default TO S3('http://127.0.0.1/x')", "outside its own folder"),
         ("SYSTEM SHUTDOWN", "no SYSTEM SHUTDOWN"),
         ("SELECT * FROM file('/etc/passwd', LineAsString)", "outside its own folder"),
         ("INSERT INTO FUNCTION file('x', CSV, 'a Int8') SELECT 1", "outside its own folder"),

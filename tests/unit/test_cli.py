@@ -22,8 +22,8 @@ def test_help_names_every_command() -> None:
     done = usage("--help")
     assert done.returncode == 0
     commands = """
-        access api audit broker check dead-letter docs key metric migrate panels plan query report
-        rewind run settings simulate status store tail topics views worker
+        access api audit backup broker check dead-letter docs key metric migrate panels plan query
+        report restore rewind run settings simulate status store tail topics views worker
     """
     listed = done.stdout.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed if line[2:3].isalpha()] == commands.split()

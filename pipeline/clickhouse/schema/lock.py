@@ -1,5 +1,7 @@
 """One migrator at a time, in a store that has no locks: a lease made of a table's name.
 
+Backups and restores take it too: tables must not change meanwhile.
+
 ``CREATE TABLE`` fails if the name is taken, whoever tries, so a table *is* a lock; its comment says
 until when. A lease that has run out is taken over by creating the next number, and the highest
 number holds: a holder that was stopped for too long sees that before its next statement.
@@ -58,8 +60,7 @@ class MigratorLock:
         self._number = held.number + 1 if held else 1
         try:
             self._store.command(
-                f"CREATE TABLE {self._table} (nothing UInt8) ENGINE = Null "
-                f"COMMENT '{self._words()}'"
+                f"CREATE TABLE {self.table} (nothing UInt8) ENGINE = Null COMMENT '{self._words()}'"
             )
         except StoreRefused as error:
             if error.code == _ALREADY_EXISTS:
@@ -85,7 +86,7 @@ class MigratorLock:
         if began - self._renewed < self._seconds / 3:
             return
         try:
-            self._store.command(f"ALTER TABLE {self._table} MODIFY COMMENT '{self._words()}'")
+            self._store.command(f"ALTER TABLE {self.table} MODIFY COMMENT '{self._words()}'")
         except StoreRefused as error:
             if error.code == _UNKNOWN_TABLE:
                 raise Lost from error
@@ -102,7 +103,8 @@ class MigratorLock:
                 self._store.command(f"DROP TABLE IF EXISTS {PREFIX}{number} SYNC")
 
     @property
-    def _table(self) -> str:
+    def table(self) -> str:
+        """The table that is the lease."""
         return f"{PREFIX}{self._number}"
 
     def _words(self) -> str:
@@ -130,7 +132,8 @@ def exclusive(
     while not lease.try_acquire():
         if time.monotonic() > deadline:
             raise MigrationError(
-                f"another `usage migrate` has been at work for {wait_seconds:g} seconds; "
+                f"another `usage migrate`, `backup` or `restore` has been at work for "
+                f"{wait_seconds:g} seconds; "
                 "wait for it to finish and run it again"
             )
         sleep(0.1)

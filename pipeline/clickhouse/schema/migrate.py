@@ -6,6 +6,7 @@
 4. each missing migration, statement by statement; none at all while a chunk is open, if one of
    them touches materialized views;
 5. the TTLs are those of the settings; how parts lie on the disk is as in :mod:`.table_settings`;
+   new chunks are not held back any more by a backup that was killed (:mod:`.quiet`).
    On a cluster, the tables that stand for those of all shards follow (:mod:`.distributed`);
 6. the zones are those of the installed tzdata;
 7. the views are those of this release, for the zones that the server has: what differs is made anew
@@ -31,6 +32,7 @@ from pipeline.clickhouse.schema import (
     layout,
     lock,
     old_latency,
+    quiet,
     resources,
     retention,
     table_settings,
@@ -38,6 +40,7 @@ from pipeline.clickhouse.schema import (
     zones,
 )
 from pipeline.clickhouse.schema.files import Migration
+from pipeline.clickhouse.schema.quiet import IsGone
 from pipeline.clickhouse.schema.views import View
 from pipeline.errors import MigrationError, StoreRefused
 
@@ -55,9 +58,6 @@ OLDEST_SERVER = (26, 2)
 Made = Callable[[Store, str], Iterable[str]]
 """The statements that make something from the views of a store, on a cluster or not."""
 
-IsGone = Callable[[str], bool]
-"""Whether a log is no more, by its incarnation: so that nobody inserts a chunk of it again."""
-
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 
 _MIGRATIONS = """
@@ -72,23 +72,6 @@ ENGINE = {engine:ReplacingMergeTree(applied_at)}
 ORDER BY number
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Migrations that were applied, with the checksum of each file'
-"""
-
-_OPEN = """
-SELECT topic, partition, opened, upto, incarnation
-FROM
-(
-    SELECT topic, partition, incarnation,
-           max(from_offset) AS opened, argMax(to_offset, from_offset) AS upto
-    FROM intents GROUP BY topic, partition, incarnation
-) AS intended
-LEFT JOIN
-(
-    SELECT topic, partition, incarnation, max(from_offset) AS closed, count() AS closings
-    FROM chunks GROUP BY topic, partition, incarnation
-) AS ledger USING (topic, partition, incarnation)
-WHERE closings = 0 OR opened > closed
-ORDER BY topic, partition
 """
 
 
@@ -233,6 +216,7 @@ def _apply(
 ) -> Migrated:
     store, own, cluster = whole.front, whole.shards[0], whole.cluster
     held.renew()
+    quiet.refuse_half_restored(own)
     store.command(files.fill_in(_MIGRATIONS, cluster))
     done = _compare(store, release.migrations)
     missing = release.migrations[len(done) :]
@@ -249,6 +233,7 @@ def _apply(
     _run(own, old_latency.statements(own, missing, cluster), held)
     for one in dict.fromkeys((own, store)):
         _run(one, table_settings.statements(one, cluster), held)
+    _run(own, quiet.let_go_statements(own, cluster), held)
     _run(own, retention.statements(own, settings, cluster), held)
     if cluster:
         layout.write_down(whole.shards, cluster)
@@ -322,14 +307,11 @@ def _record(store: Store, migration: Migration) -> None:
 
 def _refuse_while_open(store: Store, migration: Migration, is_gone: IsGone) -> None:
     """A chunk that is inserted again after its views changed is another block, and counts twice."""
-    found = store.query(_OPEN, consistent=True, settings={"join_use_nulls": 0})
-    rows = [row[:4] for row in found if not is_gone(row[4])]
-    if rows:
-        topic, partition, from_offset, to_offset = rows[0]
+    found = quiet.open_chunks(store, is_gone)
+    if found:
         raise MigrationError(
             f"migration {migration.number} ({migration.name}) changes views, and "
-            f"{len(rows)} chunks are open (the first: {topic}[{partition}], "
-            f"offsets {from_offset} to {to_offset}): "
+            f"{len(found)} chunks are open (the first: {found[0]}): "
             "start the workers of the old release until they have finished them, stop them, and "
             "run this again"
         )

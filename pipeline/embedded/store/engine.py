@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pipeline.clickhouse.quoting import quoted
 from pipeline.embedded.store.answers import Progress, Refusal
@@ -90,14 +91,14 @@ class Connection:
 
 
 class Engine:
-    """The engine over one folder.
+    """The engine over one folder, configured by a file.
 
     Raises:
         StoreRefused: chDB is not installed, or cannot read the folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
+    def __init__(self, folder: Path, config: Path) -> None:
+        self._folder = f"{folder}?config-file={quote(str(config))}"
         try:
             from chdb.session import Session
         except ImportError as error:

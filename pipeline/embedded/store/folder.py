@@ -1,7 +1,8 @@
 """The store's folder: whose it is, who holds it, and what a crash left behind in it.
 
 ``store.json`` marks it, ``store.lock`` is held for as long as a process uses it, ``engine/`` is
-chDB's, ``tmp/`` holds what must not outlive a process.
+chDB's, configured by ``engine.xml``, ``backups/`` the only place where it writes and reads
+backups, ``tmp/`` holds what must not outlive a process.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import os
 import shutil
 from pathlib import Path
 from typing import IO
+from xml.sax.saxutils import escape
 
 from pipeline.embedded.store import claims
 from pipeline.errors import StoreRefused
 
 FORMAT = 1
 MARKER = "store.json"
+ENGINE, BACKUPS = "engine", "backups"
+UNFINISHED = ".unfinished-"
+"""Begins the names of backups that are on their way in or out, and nobody's once that is over."""
 
 
 class Folder:
@@ -29,7 +34,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self.engine = self.path / "engine"
+        self.engine = self.path / ENGINE
         self.tmp = self.path / "tmp"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -40,6 +45,11 @@ class Folder:
             raise StoreRefused(
                 f"the store's folder {self.path} cannot be used: {error.strerror or error}"
             ) from error
+
+    @property
+    def config(self) -> Path:
+        """The engine's configuration: that, and where, it may write and read backups."""
+        return self.path / "engine.xml"
 
     def close(self) -> None:
         """Let go of the lock."""
@@ -91,7 +101,11 @@ class Folder:
             )
 
     def _clean(self) -> None:
-        for leftovers in (self.tmp, self.engine / "tmp"):
+        backups = self.path / BACKUPS
+        unfinished = backups.glob(f"{UNFINISHED}*")
+        for leftovers in (self.tmp, self.engine / "tmp", *unfinished):
             shutil.rmtree(leftovers, ignore_errors=True)
         self.tmp.mkdir()
+        allowed = f"<backups><allowed_path>{escape(str(backups))}</allowed_path></backups>"
+        self.config.write_text(f"<clickhouse>{allowed}</clickhouse>\n", encoding="utf-8")
         claims.release(self.engine)

@@ -32,8 +32,6 @@ def refuse(tokens: Sequence[Token]) -> None:
         first in {"CREATE", "ALTER", "DROP"} and _ACCESS & set(words[1:4])
     ):
         what = "no users, roles or grants"
-    elif first in {"BACKUP", "RESTORE"}:
-        what = "no BACKUP: end it and copy its folder"
     elif first == "SYSTEM" and _SYSTEM & set(words[1:]):
         what = f"no SYSTEM {second}"
     else:
@@ -43,6 +41,8 @@ def refuse(tokens: Sequence[Token]) -> None:
 
 
 def _outside(tokens: Sequence[Token], words: Sequence[str]) -> str:
+    # The engine itself keeps a backup's File below the store's own folder (`Folder.config`).
+    reaching = _REACHING - {"file"} if words[:1] in (["BACKUP"], ["RESTORE"]) else _REACHING
     for at, word in enumerate(words):
         following = words[at + 1] if at + 1 < len(words) else ""
         sign = tokens[at + 1].text if at + 1 < len(tokens) else ""
@@ -54,6 +54,6 @@ def _outside(tokens: Sequence[Token], words: Sequence[str]) -> str:
         is_engine = tokens[at - 1].text == "=" and at > 1 and words[at - 2] == "ENGINE"
         if word.startswith("REPLICATED") and is_engine:
             return "no replication: leave Replicated out of the engine's name"
-        if word.lower() in _REACHING and (sign == "(" or is_engine) and before != "INTO":
+        if word.lower() in reaching and (sign == "(" or is_engine) and before != "INTO":
             return f"no {tokens[at].text}: it reaches nothing outside its own folder"
     return ""

@@ -35,7 +35,7 @@ def main(path: Path, port: int) -> int:
         StoreUnavailable: the port is taken.
     """
     folder = Folder(path)
-    engine = Engine(folder.engine)
+    engine = Engine(folder.engine, folder.config)
     damaged = engine.damaged()
     if damaged:
         print(

@@ -1,0 +1,153 @@
+"""``usage backup``, ``usage restore``: the store, kept and put back."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.opened import opened_store
+from pipeline.errors import BrokerError, Halted
+from pipeline.settings import load
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+    from pipeline.operate.backups.place import Place
+    from pipeline.settings import Settings
+
+NAME = "FOLDER|NAME"
+_disk = click.option("--disk", default="", help="A disk of the server's, for backups.")
+
+
+@click.command()
+@click.argument("where", metavar=NAME)
+@_disk
+def backup(where: str, disk: str) -> None:
+    """Back the store up, beside running workers, at a moment at which every chunk is whole.
+
+    FOLDER is one of this machine, for the embedded store; NAME is the store's own word for the
+    place, below its `backups.allowed_path`.
+    """
+    from pipeline.operate.backups.taking import back_up
+
+    settings = load()
+    _refuse_cluster(settings)
+    with _ending_in_order(), opened_store(settings) as store:
+        with _going_out(settings, store, where, disk) as place:
+            taken = back_up(store, place, _gone_logs(settings))
+        click.echo(f"backed up to {place}: {taken.chunks:,} chunks, as of {taken.taken_at}")
+
+
+@click.command()
+@click.argument("where", metavar=NAME)
+@_disk
+def restore(where: str, disk: str) -> None:
+    """Put a backup back, where the database is not there yet or has nothing in it.
+
+    Stop the workers first.
+    """
+    from pipeline.operate.backups.restoring import make_room
+    from pipeline.operate.backups.restoring import restore as put_back
+
+    settings = load()
+    _refuse_cluster(settings)
+    _refuse_workers(settings)
+    with _ending_in_order(), opened_store(settings, is_checked=False) as store:
+        make_room(store)
+        with _coming_in(settings, store, where, disk) as place:
+            found = put_back(store, place)
+        click.echo(f"restored {place}: {found.chunks:,} chunks, as of {found.taken_at}")
+        click.echo(
+            "next: usage migrate; usage rewind --to-store; start the workers; usage audit. "
+            "Keys, roles and users of then are in force again: revoke what was revoked since"
+        )
+
+
+@contextlib.contextmanager
+def _going_out(settings: Settings, store: Store, where: str, disk: str) -> Iterator[Place]:
+    from pipeline.embedded import backups
+    from pipeline.operate.backups.place import Place
+
+    own = backups.folder_of(settings, store)
+    if own is None or disk or "/" not in where:
+        yield Place.of(where, disk, below=own)
+        return
+    to = Path(where).absolute()
+    with backups.going_out(own, to) as name:
+        yield Place(name, shown=str(to))
+
+
+@contextlib.contextmanager
+def _coming_in(settings: Settings, store: Store, where: str, disk: str) -> Iterator[Place]:
+    from pipeline.embedded import backups
+    from pipeline.operate.backups.place import Place
+
+    own = backups.folder_of(settings, store)
+    if own is None or disk or "/" not in where:
+        yield Place.of(where, disk, below=own)
+        return
+    source = Path(where).absolute()
+    with backups.coming_in(own, source) as name:
+        yield Place(name, shown=str(source))
+
+
+def _gone_logs(settings: Settings) -> Callable[[str], bool]:
+    """Whether a log is no more: of an in-process broker that is not the one that runs now.
+
+    A run that was killed leaves a chunk open for good. Kafka is asked once, if at all.
+    """
+    from pipeline.kafka import group, topics
+
+    @functools.cache
+    def now() -> frozenset[str] | None:
+        try:
+            return frozenset(group.incarnations(settings).values())
+        except (BrokerError, Halted):
+            return None
+
+    def is_gone(incarnation: str) -> bool:
+        if not topics.is_embedded(incarnation):
+            return False
+        running = now()
+        return running is not None and incarnation not in running
+
+    return is_gone
+
+
+def _refuse_cluster(settings: Settings) -> None:
+    if settings.clickhouse_cluster:
+        raise Halted(
+            "a cluster cannot be backed up or restored by this command yet "
+            "(USAGE_CLICKHOUSE_CLUSTER is set): its replicas are what keeps it (docs/backup.md)"
+        )
+
+
+def _refuse_workers(settings: Settings) -> None:
+    from pipeline.kafka import group
+
+    try:
+        found = group.group(settings)
+    except BrokerError as error:
+        click.echo(
+            f"usage: whether workers run is not known, for {error.message}; none may", err=True
+        )
+        return
+    if found.is_told and not found.is_empty:
+        raise Halted(
+            f"the group {settings.group} has running workers; stop them, then restore again"
+        )
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Have SIGTERM do as SIGINT does, so that what was begun is undone."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,120 @@
+"""Whether chunks are under way, and holding new ones back for a moment.
+
+Rows of a chunk go into the tables between its row in ``intents`` and its row in ``chunks``. So a
+store that takes no new intents, and has none open, has whole chunks only.
+
+It takes none while `intents` is *held*: it refuses inserts with TOO_MANY_PARTS, which workers wait
+out, as they do whatever passes by itself. Chunks that are announced go on to their end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.errors import MigrationError
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+IsGone = Callable[[str], bool]
+"""Whether a log is no more, by its incarnation: so that nobody inserts a chunk of it again."""
+
+RESTORING = "_restoring"
+"""The table that stands in a database until a restore into it has come to its end."""
+
+_SETTING = "parts_to_throw_insert"
+
+_NEWEST = """
+    SELECT topic, partition, incarnation,
+           max(from_offset) AS opened, argMax(to_offset, from_offset) AS upto
+    FROM intents GROUP BY topic, partition, incarnation
+"""
+_OPEN = f"""
+SELECT topic, partition, opened, upto, incarnation
+FROM
+({_NEWEST}) AS intended
+LEFT JOIN
+(
+    SELECT topic, partition, incarnation, max(from_offset) AS closed, count() AS closings
+    FROM chunks GROUP BY topic, partition, incarnation
+) AS ledger USING (topic, partition, incarnation)
+WHERE closings = 0 OR opened > closed
+ORDER BY topic, partition
+"""  # noqa: S608 - constants only
+_ANNOUNCED = f"""
+SELECT count(), sum(cityHash64(topic, partition, incarnation, opened, upto)) FROM ({_NEWEST})
+"""  # noqa: S608 - constants only
+
+
+class OpenChunk(NamedTuple):
+    """A chunk that is announced, and not in the ledger."""
+
+    topic: str
+    partition: int
+    from_offset: int
+    to_offset: int
+    incarnation: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}], offsets {self.from_offset} to {self.to_offset}"
+
+
+def open_chunks(store: Store, is_gone: IsGone) -> list[OpenChunk]:
+    """The chunks that are under way, those of logs that are gone left out."""
+    found = store.query(_OPEN, consistent=True, settings={"join_use_nulls": 0})
+    return [one for one in map(OpenChunk._make, found) if not is_gone(one.incarnation)]
+
+
+def announced(store: Store) -> str:
+    """What tells one state of the newest intents of all logs from any other."""
+    [(logs, digest)] = store.query(_ANNOUNCED, consistent=True)
+    return f"{logs}:{digest}"
+
+
+@contextlib.contextmanager
+def held(store: Store) -> Iterator[None]:
+    """Hold new chunks back for the block.
+
+    Not the very first one of a store: it is held back by the intents that are there.
+    """
+    store.command(f"ALTER TABLE intents MODIFY SETTING {_SETTING} = 1")
+    try:
+        yield
+    finally:
+        let_go(store)
+
+
+def let_go(store: Store) -> None:
+    """Have `intents` take rows again.
+
+    Raises:
+        StoreUnavailable, StoreRefused: it does not yet; ``usage migrate`` has it done too.
+    """
+    for statement in let_go_statements(store):
+        store.command(statement)
+
+
+def let_go_statements(store: Store, cluster: str = "") -> list[str]:
+    """The ALTER that has `intents` take rows again; none where nobody holds it."""
+    on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
+    held_now = store.query(
+        "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'intents' "
+        "AND position(engine_full, {setting:String}) > 0",
+        {"database": store.database, "setting": _SETTING},
+    )
+    return [f"ALTER TABLE intents{on_cluster} RESET SETTING {_SETTING}"] if held_now else []
+
+
+def refuse_half_restored(store: Store) -> None:
+    """Refuse a database into which a backup was restored in part only. Raises MigrationError."""
+    found = store.query(
+        "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}",
+        {"database": store.database, "name": RESTORING},
+    )
+    if found:
+        raise MigrationError(
+            f"a restore into the database `{store.database}` is under way, or did not come to its "
+            f"end: then drop it (DROP DATABASE `{store.database}` SYNC) and restore again"
+        )
