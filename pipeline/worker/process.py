@@ -169,7 +169,7 @@ class Process:
         takeover = Takeover(
             ledger,
             flusher,
-            Replayer(settings, flusher, rebuild, folding, new_reader),
+            Replayer(settings, flusher, rebuild, folding, new_reader, self._raw),
             lambda names: topics.incarnations(settings, names),
             digest,
             settings.override_rules,

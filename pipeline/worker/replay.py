@@ -14,7 +14,7 @@ from pipeline.protocol.chunks import Lease, Plan, Source
 from pipeline.protocol.fetched import before, since
 from pipeline.protocol.partition import Chunk, Partition
 from pipeline.protocol.sealed import Group, range_of
-from pipeline.worker.transport import Past
+from pipeline.worker.transport import Past, RawFetches
 
 if TYPE_CHECKING:
     from pipeline.facts import Reader
@@ -42,12 +42,14 @@ class Replayer:
         rebuild: Rebuild,
         folding: Folding,
         new_reader: Callable[[Source], Reader],
+        raw: RawFetches | None = None,
     ) -> None:
         self._settings = settings
         self._flusher = flusher
         self._rebuild = rebuild
         self._folding = folding
         self._new_reader = new_reader
+        self._raw = raw
 
     async def run(
         self,
@@ -89,7 +91,8 @@ class Replayer:
 
     async def _read(self, waiting: dict[Source, Partition], progressed: Callable[[], None]) -> None:
         """Read the windows before the ranges, then the ranges; all at once."""
-        async with Past(self._settings, {s: p.seen_to for s, p in waiting.items()}) as past:
+        starts = {source: partition.seen_to for source, partition in waiting.items()}
+        async with Past(self._settings, starts, self._raw) as past:
             while waiting:
                 for batch in await past.read():
                     partition = waiting[batch.source]
