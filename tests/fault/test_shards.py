@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.cluster import local_database
+from pipeline.clickhouse.schema import files, lock, old_latency
+from pipeline.clickhouse.schema.migrate import check, migrate
+from pipeline.clickhouse.shards import TABLE, Shards
+from pipeline.errors import MigrationError, StoreRefused
+from pipeline.settings import load
 from tests.support.harness import hooks
+from tests.support.harness.clustered import EVERYWHERE, clustered
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.sharded import ShardedScene
-from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.store import EmbeddedStore, url_at
 from tests.support.harness.waiting import until
 
 EVENTS = 400
@@ -49,6 +57,46 @@ def sharded(set_up: ShardedScene) -> Iterator[ShardedScene]:
     """Provide it without workers; what earlier tests have sent stays."""
     yield set_up
     set_up.end()
+
+
+def test_the_migrator_made_everything_on_all_servers(sharded: ShardedScene) -> None:
+    own, front = local_database(sharded.database), sharded.database
+    of_one = [one for one in sharded.said if EVERYWHERE not in one.statement]
+    assert {one.database for one in of_one} == {own}
+    # The lock is at the first server; rows of before a table was made would be at each shard.
+    rest = [text for _, text in of_one if lock.PREFIX not in text]
+    assert rest[::2] == rest[1::2]
+    assert all(text.startswith("INSERT") for text in rest), rest
+    made = [(one.database, files.table_of(one.statement)) for one in sharded.said
+            if one.statement.lstrip().startswith("CREATE TABLE")]  # fmt: skip
+    assert {table for database, table in made if database == front} == files.EVERYWHERE
+    assert {"chunks", "intents", "requests_in", TABLE} < {
+        t for database, t in made if database == own
+    }
+    settings = sharded.loaded()
+    with clustered(sharded.stores) as said, closing(Store.connect(settings)) as store:
+        assert not any(migrate(store, settings))
+        check(store)
+        assert not old_latency.may_be_there(store)
+    assert all(one.statement.startswith("CREATE DATABASE IF NOT") or lock.PREFIX in one.statement
+               or f"IF NOT EXISTS {TABLE}" in one.statement
+               or "IF NOT EXISTS migrations" in one.statement for one in said), said  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [(1, 0), (0,)])
+def test_other_shards_are_refused_by_migrator_and_worker(
+    sharded: ShardedScene, order: tuple[int, ...]
+) -> None:
+    stores = [sharded.stores[n] for n in order]
+    url = ";".join([url_at(stores[0].port, sharded.database),
+                    *(f"http://127.0.0.1:{one.port}" for one in stores[1:])])  # fmt: skip
+    settings = load(sharded.environment(USAGE_CLICKHOUSE=url))
+    with clustered(stores) as said, closing(Store.connect(settings)) as store:
+        with pytest.raises(MigrationError, match="but USAGE_CLICKHOUSE names it as shard 1 of"):
+            migrate(store, settings)
+        with pytest.raises(StoreRefused, match="but USAGE_CLICKHOUSE names it as shard 1 of"):
+            Shards.connect(settings, store)
+    assert said == []
 
 
 def test_exact_after_workers_that_die_between_and_within_the_shards(sharded: ShardedScene) -> None:

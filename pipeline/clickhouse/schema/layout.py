@@ -19,8 +19,8 @@ from pipeline.errors import MigrationError, StoreRefused
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-_MACROS = "SELECT macro, substitution FROM system.macros WHERE macro IN ('shard', 'replica')"
-_CLUSTERS = "SELECT cluster, uniqExact(shard_num) FROM system.clusters GROUP BY cluster"
+MACROS = "SELECT macro, substitution FROM system.macros WHERE macro IN ('shard', 'replica')"
+CLUSTERS = "SELECT cluster, uniqExact(shard_num) FROM system.clusters GROUP BY cluster"
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 
 _SHARD = f"""
@@ -75,8 +75,8 @@ def found(settings: Settings) -> Layout:
 def _server(settings: Settings, place: Place) -> Server:
     store = Store.connect(settings, place)
     try:
-        macros = dict(store.query(_MACROS))
-        clusters = dict(store.query(_CLUSTERS))
+        macros = dict(store.query(MACROS))
+        clusters = dict(store.query(CLUSTERS))
     finally:
         store.close()
     return Server(store.where, macros.get("shard", ""), macros.get("replica", ""), clusters)

@@ -231,13 +231,13 @@ def _apply(
         held.renew()
         _record(store, migration)
     _run(own, old_latency.statements(own, missing, cluster), held)
+    if cluster:
+        layout.write_down(whole.shards, cluster)
     for one in dict.fromkeys((own, store)):
         _run(one, table_settings.statements(one, cluster), held)
     _run(own, quiet.let_go_statements(own, cluster), held)
     _run(own, retention.statements(own, settings, cluster), held)
-    if cluster:
-        layout.write_down(whole.shards, cluster)
-        whole.spread(held)
+    whole.spread(held)
     if any(migration.name == "zones" for migration in release.migrations):
         zones.load(store, held.renew)
     shown = release.views

@@ -1,8 +1,7 @@
 """A scene whose store is a cluster of two shards, each an embedded store of its own.
 
-They know nothing of each other. What is made here in place of ``usage migrate`` is what it makes on
-a cluster, but for what stands for the tables of all shards: these are a database of the first one,
-into which the rows of both are copied whenever somebody looks.
+They know nothing of each other: the tables of all shards are a database of the first one, into
+which the rows of both are copied whenever somebody looks.
 """
 
 from __future__ import annotations
@@ -10,26 +9,26 @@ from __future__ import annotations
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.cluster import local_database, shard_of
-from pipeline.clickhouse.schema.files import EVERYWHERE
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.clickhouse.shards import TABLE, Shards
 from tests.support.harness import compare
 from tests.support.harness.clickhouse_parts import settings_for
+from tests.support.harness.clustered import Said, clustered
 from tests.support.harness.kafka_broker import KafkaBroker
-from tests.support.harness.scene import SETTINGS, Scene
+from tests.support.harness.scene import Scene
 from tests.support.harness.store import EmbeddedStore, url_at
 
 OF_PARTITIONS = ("chunks", "intents", "outcomes_1m", "live_1m", "entities")
 """The tables whose rows tell their partition."""
 
 _KEPT = """
-SELECT name FROM system.tables WHERE database = {database:String}
-AND endsWith(engine, 'MergeTree') AND NOT has({everywhere:Array(String)}, name)
+SELECT name FROM system.tables
+WHERE database = {database:String} AND endsWith(engine, 'MergeTree') AND name != {shard:String}
 """
 
 
@@ -40,6 +39,9 @@ class ShardedScene(Scene):
         super().__init__(kafka, stores[0], folder)
         self.stores = tuple(stores)
         self.settings["USAGE_CLICKHOUSE_CLUSTER"] = "main"
+        self.said: list[Said] = []
+        """What the migrator said to the stores."""
+        self._tables: list[str] = []
 
     def store_url(self, port: int | None = None) -> str:
         """Return the setting that names all shards."""
@@ -47,22 +49,27 @@ class ShardedScene(Scene):
         return ";".join([url_at(port or self.store.port, self.database), *others])
 
     def migrate(self) -> None:
-        """Make the tables of each shard, and those that are looked at."""
+        """Let the migrator make the cluster, and make what both shards' rows are copied into."""
+        settings = self.loaded()
+        with clustered(self.stores) as said, closing(Store.connect(settings)) as front:
+            migrate(front, settings)
+        self.said = said
         own = local_database(self.database)
-        for number, store in enumerate(self.stores, 1):
-            shard = self._migrated(store, own)
-            columns = "number UInt32, shards UInt32"
-            shard.command(f"CREATE TABLE {TABLE} ({columns}) ENGINE = MergeTree ORDER BY ()")
-            shard.command(f"INSERT INTO {TABLE} VALUES ({number}, {len(self.stores)})")
-            shard.close()
-        self._migrated(self.store, self.database).close()
+        with self._opened(self._both) as both:
+            both.command(f"CREATE DATABASE {self._both}", in_database=False)
+            tables = both.query(_KEPT, {"database": own, "shard": TABLE})
+            self._tables = [table for (table,) in tables]
+            for table in self._tables:
+                both.command(f"CREATE TABLE {table} AS {own}.{table}")
 
-    def _migrated(self, store: EmbeddedStore, database: str) -> Store:
-        kept = {name: value for name, value in SETTINGS.items() if "_KEEP_" in name}
-        settings = settings_for(store.port, database, **kept)
-        connected = Store.connect(settings)
-        migrate(connected, settings)
-        return connected
+    @property
+    def _both(self) -> str:
+        return f"{self.database}_both"
+
+    @contextmanager
+    def _opened(self, database: str) -> Iterator[Store]:
+        with closing(Store.connect(settings_for(self.store.port, database))) as store:
+            yield store
 
     @contextmanager
     def shards(self) -> Iterator[Shards]:
@@ -77,17 +84,15 @@ class ShardedScene(Scene):
     @contextmanager
     def connect(self) -> Iterator[Store]:
         """Open the tables of all shards for the block, as they are by now."""
-        with super().connect() as front:
-            own = local_database(self.database)
-            tables = front.query(_KEPT, {"database": front.database, "everywhere": [*EVERYWHERE]})
-            for (table,) in tables:
-                front.command(f"TRUNCATE TABLE {table}")
+        own = local_database(self.database)
+        with self._opened(self._both) as both:
+            for table in self._tables:
+                both.command(f"TRUNCATE TABLE {table}")
                 for store in self.stores:
                     rows = _post(store, f"SELECT * FROM {own}.{table} FORMAT Native")
                     if rows:
-                        into = f"INSERT INTO {self.database}.{table} FORMAT Native"
-                        _post(self.store, into, rows)
-            yield front
+                        _post(self.store, f"INSERT INTO {self._both}.{table} FORMAT Native", rows)
+            yield both
 
     def received(self) -> int:
         """Return how many events are in the shards' ledgers."""
