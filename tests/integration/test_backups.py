@@ -1,0 +1,113 @@
+"""Backups of a store that nobody writes to: what is restored, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema import files, lock, quiet
+from pipeline.clickhouse.schema.migrate import check, migrate
+from pipeline.errors import Halted, MigrationError
+from pipeline.operate.backups import restoring, seal
+from pipeline.operate.backups.place import Place
+from pipeline.operate.backups.taking import back_up
+from pipeline.protocol.ledger import INTENTS
+from tests.support.harness.clickhouse_parts import migrated_database, settings_for
+from tests.support.harness.store import EmbeddedStore
+
+
+def nothing_is_gone(_: str) -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def database(store: EmbeddedStore) -> Iterator[tuple[Store, Place]]:
+    with migrated_database(store.port) as connected:
+        place = Place(f"{connected.database}/first")
+        back_up(connected, place, nothing_is_gone)
+        yield connected, place
+
+
+@pytest.fixture
+def migrated(database: tuple[Store, Place]) -> Store:
+    """The tables as they were made, whatever a test before has left of them."""
+    store, place = database
+    drop(store)
+    restoring.make_room(store)
+    restoring.restore(store, place)
+    return store
+
+
+def drop(store: Store) -> None:
+    store.command(f"DROP DATABASE `{store.database}` SYNC", in_database=False)
+
+
+def names(store: Store) -> list[str]:
+    rows = store.query("SELECT name FROM system.tables WHERE database = currentDatabase()")
+    return sorted(name for (name,) in rows)
+
+
+def test_everything_is_back_but_what_the_backup_needed_itself(
+    store: EmbeddedStore, migrated: Store
+) -> None:
+    place, before = Place(f"{migrated.database}/all"), names(migrated)
+    rows = ["t", 0, "i" * 22, 0, 0, "", "", ""]
+    migrated.insert("intents", INTENTS, [[value] for value in rows])
+    taken = back_up(migrated, place, lambda incarnation: incarnation == rows[2])
+    assert names(migrated) == before
+    drop(migrated)
+    restoring.make_room(migrated)
+    assert restoring.restore(migrated, place) == taken
+    assert names(migrated) == before
+    check(migrated)
+    assert migrated.query("SELECT topic FROM intents") == [("t",)]
+    migrated.insert("intents", INTENTS, [[value] for value in rows])  # it is not held any more
+    assert not any(migrate(migrated, settings_for(store.port, migrated.database)))
+
+
+def test_a_chunk_that_nobody_finishes_is_named(
+    migrated: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.operate.backups.taking.REST_SECONDS", 0)
+    rows = ["t", 3, "i" * 22, 5, 9, "", "", ""]
+    migrated.insert("intents", INTENTS, [[value] for value in rows])
+    place = Place(f"{migrated.database}/open")
+    with pytest.raises(Halted, match=r"the first: t\[3\], offsets 5 to 9"):
+        back_up(migrated, place, nothing_is_gone, quiet_seconds=0)
+    assert quiet.let_go_statements(migrated) == []
+    assert not [name for name in names(migrated) if name.startswith(lock.PREFIX)]
+    assert seal.TABLE not in names(migrated)
+
+
+def test_what_cannot_be_restored_is_refused_and_says_what_to_do(
+    store: EmbeddedStore, migrated: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(f"{migrated.database}/one")
+    back_up(migrated, place, nothing_is_gone)
+    with pytest.raises(Halted, match=r"there is something in .*/one already; choose another name"):
+        back_up(migrated, place, nothing_is_gone)
+    with pytest.raises(Halted, match="DROP DATABASE"):
+        restoring.make_room(migrated)
+    drop(migrated)
+    restoring.make_room(migrated)
+    with pytest.raises(Halted, match="there is no finished backup nowhere"):
+        restoring.restore(migrated, Place("nowhere"))
+    with monkeypatch.context() as older:
+        older.setattr(files, "read", lambda _: [])
+        with pytest.raises(Halted, match="this release knows 0: restore it with release"):
+            restoring.restore(migrated, place)
+    restoring.make_room(migrated)  # nothing was left of it
+    with monkeypatch.context() as dying:
+        dying.setattr(restoring, "_compare", _die)
+        with pytest.raises(KeyboardInterrupt):
+            restoring.restore(migrated, place)
+    with pytest.raises(MigrationError, match=r"did not come to its end: then drop it"):
+        migrate(migrated, settings_for(store.port, migrated.database))
+    with pytest.raises(Halted, match="DROP DATABASE"):
+        restoring.make_room(migrated)
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
