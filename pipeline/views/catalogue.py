@@ -34,7 +34,7 @@ class Column(NamedTuple):
     unit: str
 
 
-WORTH = 150_000
+WORTH = 250_000
 """Events that are spared, from which on the longer text pays."""
 
 

@@ -3,15 +3,18 @@
 CREATE OR REPLACE VIEW _metric_days_kept{cluster} AS
 SELECT
     arrayStringConcat(arrayMap(one -> toString(one), groupUniqArray(filling) AS found), ',') AS made,
-    if({tenant:String} = '', arraySum(one -> one.2, groupUniqArray((week, made_of))), (
-        SELECT sum(events) FROM metric_days WHERE NOT head AND _of_tenant() AND asks IN (SELECT _asks() FROM _chosen())
-    )) AS spared
+    -- About: it only decides which way is asked.
+    (
+        SELECT toUInt64(sum(events) / if({metric:String} = '', 1, greatest(1, uniq(asks))))
+        FROM metric_days
+        WHERE NOT head AND _of_tenant() AND day > toDate(_until() - toIntervalDay(180))
+    ) AS spared
 FROM
 (
-    SELECT filling, week, made_of, min(best) OVER (PARTITION BY filling) AS whole
+    SELECT filling, min(best) OVER (PARTITION BY filling) AS whole
     FROM
     (
-        SELECT filling, asks, week, made_of, filling = max(filling) OVER (PARTITION BY asks, week) AS best
+        SELECT filling, filling = max(filling) OVER (PARTITION BY asks, week) AS best
         FROM metric_days
         WHERE head
             AND week > toDate(_until() - toIntervalDay(180 + 7)) AND week <= toDate(_until())
