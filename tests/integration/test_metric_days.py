@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.api import metric_days
 from pipeline.api.metric_days import Days
+from pipeline.cli import metric as commands
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.quoting import quoted
 from pipeline.clickhouse.schema.views import written_out
@@ -23,7 +25,7 @@ from pipeline.meters import days
 from pipeline.views import asking, catalogue
 from tests.support.harness.clickhouse_parts import migrated_database
 from tests.support.harness.metric_world import AS_OF, TENANTS, UNREGISTERED, is_plain, world
-from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.store import EmbeddedStore, url_at
 from tests.support.harness.view_store import empty, fill
 from tests.support.harness.waiting import until
 from tests.support.oracle.log import DEFINITIONS, ENTITIES, EVENTS, Entry
@@ -253,7 +255,9 @@ def test_days_before_what_is_kept_are_not_taken(store: EmbeddedStore) -> None:
             for week in days.weeks(connected, now)
             if week.monday >= now.date() - timedelta(days=60)
         }
-        list(days.fill(connected, days.weeks(connected, now)))
+        where = {"USAGE_CLICKHOUSE": url_at(store.port, connected.database)}
+        said = CliRunner().invoke(commands.metric, ["days"], env=where)
+        assert "weeks of metrics are added up, of" in said.output, said.output
         asked = given(now.replace(microsecond=0))
         made, _ = kept(connected, asked)
         assert 0 < len(made.split(",")) <= len(kept_days)

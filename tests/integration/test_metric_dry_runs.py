@@ -14,8 +14,10 @@ from pipeline.clickhouse.client import Store
 from pipeline.facts.definitions.interpreted import interpreted
 from pipeline.facts.exact.json_values import decode
 from pipeline.facts.exact.leaves import leaves_of
+from pipeline.meters import days as adding
 from pipeline.meters import given
 from pipeline.settings import load
+from pipeline.views import catalogue
 from tests.support.harness.api import Got, Served, served
 from tests.support.harness.api_world import NOBODYS
 from tests.support.harness.clickhouse_parts import migrated_database
@@ -248,6 +250,23 @@ def test_values_are_for_managers_of_their_organizations(api: Served) -> None:
     page = api.get(path, {**at, "limit": "1"}, who=both).json
     rest = api.get(path, {"cursor": page["next"], "limit": "1"}, who=both).json
     assert [one["tenant"] for one in page["rows"] + rest["rows"]] == ["acme", "beta"]
+
+
+def test_days_answer_over_http(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    who, at = api.let(Role.ADMIN, ALL), {"as_of": AS_OF.isoformat()}
+    paths = ("/v1/metrics/calls/values", "/v1/views/metric_values")
+    before = [api.get(path, at, who=who).json["rows"] for path in paths]
+    store = Store.connect(api.settings)
+    assert list(adding.fill(store, adding.weeks(store, AS_OF)))
+    monkeypatch.setattr(catalogue, "WORTH", 0)
+    assert [api.get(path, at, who=who).json["rows"] for path in paths] == before
+    # Were they not what is read, nobody would see that they are wrong.
+    spoilt = "ALTER TABLE metric_days UPDATE events = events + 1000000 WHERE NOT head"
+    store.command(f"{spoilt} SETTINGS mutations_sync = 2")
+    for path, rows in zip(paths, before, strict=True):
+        assert api.get(path, at, who=who).json["rows"] != rows
+    store.command("TRUNCATE TABLE metric_days")
+    assert [api.get(path, at, who=who).json["rows"] for path in paths] == before
 
 
 def test_metrics_are_answered_whatever_kinds_are_in_force(api: Served) -> None:
