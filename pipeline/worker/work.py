@@ -232,8 +232,8 @@ class Work:
             await self._consumer().close_gates()
         deadline = now() + within_seconds
         await self._settle(within_seconds)
-        if self._lease is not None:
-            await within(self._flush_all(), max(0.0, deadline - now()))
+        if self._lease is not None and (left := deadline - now()) > 0:
+            await within(self._flush_all(), left)
             await cancelled([self._flushing])
         self._lease = None
         self._flusher.close()

@@ -15,9 +15,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
 from pipeline.kafka.clients import aiokafka_config
+from pipeline.process.waits import within
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.fetched import Fetched
-from pipeline.worker.transport.raw import RawFetches, damaged, first
+from pipeline.worker.transport.raw import RawFetches, damaged
 
 if TYPE_CHECKING:
     from typing import Self
@@ -98,7 +99,7 @@ class Past:
     async def _slice(self) -> list[Fetched]:
         fetcher = self._consumer._fetcher
         if self._positions.keys().isdisjoint(fetcher._records):
-            await first(fetcher._create_fetch_waiter(), WAIT_SECONDS)
+            await within(fetcher._create_fetch_waiter(), WAIT_SECONDS)
         try:
             drained = await self._raw.drain(fetcher, set(self._positions), SLICE_RECORDS)
         except OffsetOutOfRangeError as error:

@@ -7,9 +7,8 @@ that: it gets the bytes of the fetch, cut into slices of whole batches.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Awaitable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import TopicPartition
@@ -197,14 +196,6 @@ def damaged(fetcher: Any, error: Exception) -> Damaged:
         "is then written down as lost"
     )
     return Damaged(found, halted)
-
-
-async def first(awaitable: Awaitable[Any], seconds: float) -> None:
-    """Wait for it, but no longer than that."""
-    try:
-        await asyncio.wait_for(awaitable, seconds)
-    except TimeoutError:
-        return
 
 
 def _is_fresh(unpacking: PartitionRecords) -> bool:

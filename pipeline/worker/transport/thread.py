@@ -21,12 +21,13 @@ from faust.types import TP
 
 from pipeline.kafka.clients import aiokafka_config
 from pipeline.kafka.group import client_id
+from pipeline.process.waits import within
 from pipeline.protocol.chunks import Commit, Lease, Offset, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport import commits
 from pipeline.worker.transport.batches import Start
 from pipeline.worker.transport.gates import Gate, Gates
-from pipeline.worker.transport.raw import Damaged, damaged, first
+from pipeline.worker.transport.raw import Damaged, damaged
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -238,9 +239,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         seconds = timeout or 0.0
         if not self._gates.readable:
-            await first(self._gates.changed.wait(), seconds)
+            await within(self._gates.changed.wait(), seconds)
         elif not self._has_records(consumer._fetcher):
-            await first(consumer._fetcher._create_fetch_waiter(), seconds)
+            await within(consumer._fetcher._create_fetch_waiter(), seconds)
         if not self._gates.readable:
             return {}  # an empty set would mean every partition
         try:
