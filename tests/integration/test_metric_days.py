@@ -203,6 +203,16 @@ def test_fillings_may_come_twice_or_late_or_too_soon(small: Store) -> None:
     days._fill(small, stale, defined)  # somebody else was at it at the same time
     assert weeks_of(small) == before
     assert answers(small)["calls"] == (30, 30)
+    small.command("INSERT INTO metric_days SELECT * FROM metric_days WHERE week < '2026-03-01'")
+    assert weeks_of(small) < before, "what is there twice is not taken"
+    assert answers(small)["calls"] == (30, 30)
+    small.command("TRUNCATE TABLE metric_days")
+    list(days.fill(small, stale))
+    [(parts,)] = small.query(
+        "SELECT count() FROM system.parts WHERE active AND table = 'metric_days' "
+        "AND database = currentDatabase()"
+    )
+    assert parts == len(stale), "a week is there as a whole, or not at all"
     add(small, AS_OF - timedelta(days=3), AS_OF - timedelta(days=33))
     days._fill(small, stale, defined)  # these came between the count and its reading
     assert answers(small)["calls"] == (31, 31)

@@ -1,5 +1,6 @@
 -- Which days that were added up before hold: those of weeks of which product_events has as many rows now, and has not
--- begun to forget. What it gives is what _metric_values_days takes, and how many events that spares.
+-- begun to forget. Of two fillings that brought the same it is one, of one that is there twice none. What it gives is
+-- what _metric_values_days takes, and how many events that spares.
 CREATE OR REPLACE VIEW _metric_days_kept{cluster} AS
 SELECT
     arrayStringConcat(arrayMap(one -> toString(one), groupUniqArray(filling) AS found), ',') AS made,
@@ -14,7 +15,10 @@ FROM
     SELECT filling, min(best) OVER (PARTITION BY filling) AS whole
     FROM
     (
-        SELECT filling, filling = max(filling) OVER (PARTITION BY asks, week) AS best
+        SELECT
+            filling,
+            filling = max(filling) OVER (PARTITION BY asks, week)
+                AND count() OVER (PARTITION BY asks, week, filling) = 1 AS best
         FROM metric_days
         WHERE head
             AND week > toDate(_until() - toIntervalDay(180 + 7)) AND week <= toDate(_until())
