@@ -12,8 +12,8 @@ things leave free between others it keeps until it is told to give it back: afte
 that was a fifth of what was resident. And it gives each thread a heap of its own, up to eight for a
 core, of which each keeps what it had at its fullest: threads of inserts encode one block each now
 and then, so a backlog's peak is a quarter to a third lower with two heaps for all (400 to 460 MiB
-became 310 to 350, at no cost in CPU that could be told). The compiled reader, as it is loaded, makes
-"large" 32 MiB again (`docs/decisions/compiled-reader.md`).
+became 310 to 350, at no cost in CPU that could be told). The compiled reader makes "large" 32 MiB
+again when it is loaded (`docs/decisions/compiled-reader.md`).
 
 A collection of everything, which the collector so tuned would hardly ever come to, is made once a
 minute beside that: what aiokafka had fetched and not handed out when partitions were taken away is

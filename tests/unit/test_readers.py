@@ -8,7 +8,7 @@ import sys
 import weakref
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, NoReturn, cast
 
 import pytest
 from aiokafka import TopicPartition
@@ -223,17 +223,16 @@ def test_a_batch_that_the_library_gives_back_is_read_as_everybody_reads_it() -> 
     assert through(octets, 101, kind) == through(octets, 101, PYTHON)
 
 
-def test_a_bug_of_the_library_ends_the_worker() -> None:
+@pytest.mark.parametrize("call", ["begin", "step", "seen"])
+def test_a_bug_of_the_library_ends_the_worker(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class PanicException(BaseException):
         """As PyO3 calls it."""
 
-    class Panics(stand_in.Reader):
-        """One with a bug."""
+    def panic(*_: object) -> NoReturn:
+        raise PanicException
 
-        def step(self, chunk: Any) -> Any:
-            raise PanicException
-
-    panicking = SimpleNamespace(**(vars(stand_in) | {"Reader": Panics}))
-    one = Readers(cast("Library", panicking), "").reader(TOPIC, Rules())
-    with pytest.raises(RuntimeError, match="USAGE_READER=python"):
-        one.read([Rec(0, event(0))], one.facts())
+    monkeypatch.setattr(stand_in.Reader, call, panic)
+    one = Readers(cast("Library", stand_in), "").reader(TOPIC, Rules())
+    for read in (lambda log: one.read(log, one.facts()), one.remember):
+        with pytest.raises(RuntimeError, match="USAGE_READER=python"):
+            read([Rec(0, event(0))])

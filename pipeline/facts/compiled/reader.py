@@ -56,6 +56,7 @@ class CompiledReader:
         """See ``Reader``."""
         return CompiledFacts(self._library, self._known)
 
+    @bugs_as_errors()
     def read(self, log: Log, into: Facts) -> None:
         """See ``Reader``."""
         into = own(into)
@@ -63,6 +64,7 @@ class CompiledReader:
             self._add(record, into)
         into.refresh()
 
+    @bugs_as_errors()
     def remember(self, log: Log) -> None:
         """See ``Reader``."""
         if not self._has_window:
@@ -86,7 +88,6 @@ class CompiledReader:
                     offset, timestamp, headers, value = found
                     yield _Odd(offset, timestamp, _texts(headers), value)
 
-    @bugs_as_errors()
     def _step(self, chunk: NativeChunk | None) -> tuple[int, int, Headers, bytes] | bytes | None:
         return self._native.step(chunk)
 
