@@ -40,16 +40,19 @@ async def cancelled(tasks: Iterable[asyncio.Task[None] | None]) -> None:
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     """Wait until it has ended, however often that is cancelled; a cancellation is raised then.
 
-    Raises what it raises, which comes before a cancellation.
+    Raises what it raises; the cancellation then comes where whoever gets that waits next.
     """
-    task = asyncio.ensure_future(work)
+    task, asking = asyncio.ensure_future(work), asyncio.current_task()
     cancellation: asyncio.CancelledError | None = None
     while not task.done():
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
             cancellation = error
-    result = task.result()
-    if cancellation is not None:
-        raise cancellation
-    return result
+    if cancellation is None:
+        return task.result()
+    if asking is not None and not task.cancelled() and task.exception() is not None:
+        asking.uncancel()  # for it is the same one
+        asking.cancel()
+        return task.result()
+    raise cancellation

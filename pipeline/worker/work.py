@@ -158,7 +158,8 @@ class Work:
             await self._read_again(partition, error)
         except Exception as error:  # noqa: BLE001  # whatever it is
             # What is left of the batch in the open chunk must not be counted on the way out.
-            self.partitions.pop(batch.source, None)
+            if partition is not None and self._has(partition):
+                del self.partitions[batch.source]
             self._fail(error)
 
     async def pieces(self, batch: Fetched) -> AsyncIterator[tuple[Partition, Fetched]]:
@@ -198,6 +199,9 @@ class Work:
         return self.partitions.get(partition.source) is partition
 
     async def _read_again(self, partition: Partition | None, why: Discontinuity) -> None:
+        await asyncio.sleep(
+            0
+        )  # where it ends, if it was cancelled meanwhile: it opens nothing then
         if partition is not None and self._has(partition):
             place_ = place(partition.source, partition.position)
             log.info("%s; reading it again", why, extra=place_)

@@ -62,3 +62,29 @@ def test_work_comes_to_its_end_and_its_error_before_a_cancellation() -> None:
 
     assert asyncio.run(go(None)).cancelled()
     assert isinstance(asyncio.run(go(ZeroDivisionError())).exception(), ZeroDivisionError)
+
+
+def test_who_goes_on_behind_an_error_is_cancelled_where_it_waits_next() -> None:
+    async def go() -> asyncio.Task[None]:
+        may_end = asyncio.Event()
+
+        async def fail() -> None:
+            await may_end.wait()
+            raise ZeroDivisionError
+
+        async def go_on() -> None:
+            with pytest.raises(ZeroDivisionError):
+                await to_its_end(fail())
+            await asyncio.sleep(60)
+
+        waiting = asyncio.create_task(go_on())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        may_end.set()
+        await asyncio.wait([waiting])
+        return waiting
+
+    task = asyncio.run(go())
+    assert task.cancelled()
+    assert task.cancelling() == 1

@@ -240,3 +240,27 @@ def test_who_loses_its_partitions_waits_for_others() -> None:
     standing = asyncio.run(revoked()).standing
     assert standing.assigned_at is None
     assert standing.unassigned_at is not None
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_who_is_cancelled_while_a_batch_is_missing_opens_nothing(turns: int) -> None:
+    failures: list[BaseException] = []
+    opened: list[object] = []
+
+    async def open_(_: Lease, starts: object) -> None:
+        opened.append(starts)
+
+    async def go() -> bool:
+        working = work(failures)
+        working._consumer = lambda: cast("Any", SimpleNamespace(open=open_))
+        working._lease = Lease(1, "me")
+        working.partitions[SOURCE] = Partition(SOURCE, "incarnation", Batches(), Plan(0))
+        taking = asyncio.create_task(working.run(batch(5, 1), partial(fold, working)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        taking.cancel()
+        await asyncio.wait([taking])
+        return taking.cancelled()
+
+    assert asyncio.run(go()) is not bool(opened)
+    assert failures == []
