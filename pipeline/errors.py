@@ -47,13 +47,14 @@ class StoreError(UsageError):
 class StoreUnavailable(StoreError):
     """ClickHouse could not be reached, or not do it now; the same request may succeed later.
 
-    ``is_of_request``: its time or quota was over, which another server would not be quicker with.
+    ``code`` is ClickHouse's own, or 0; ``is_of_request``: another server would not answer better.
     """
 
     exit_code = 75
 
-    def __init__(self, message: str, *, is_of_request: bool = False) -> None:
+    def __init__(self, message: str, code: int = 0, *, is_of_request: bool = False) -> None:
         super().__init__(message)
+        self.code = code
         self.is_of_request = is_of_request
 
 

@@ -113,7 +113,11 @@ def list_grants(user: str | None, as_json: bool) -> None:
 @access.command("sql-user")
 @click.argument("user")
 @click.option("--run", is_flag=True, help="Run the statements too; needs the rights for it.")
-@click.option("--cluster", default="", help="Make the user on all servers of a cluster.")
+@click.option(
+    "--cluster",
+    default="",
+    help="Make the user on all servers of a cluster; else of USAGE_CLICKHOUSE_CLUSTER, if set.",
+)
 def sql_user(user: str, run: bool, cluster: str) -> None:
     """Print what makes a user of ClickHouse's who sees what is granted to USER, in SQL.
 
@@ -127,7 +131,8 @@ def sql_user(user: str, run: bool, cluster: str) -> None:
     check_user(user)
     password = users.new_password()
     with opened_store(settings) as store:
-        made = users.statements(user, password, tenant_views.database(store), cluster)
+        servers = cluster or settings.clickhouse_cluster
+        made = users.statements(user, password, tenant_views.database(store), servers)
         statements = list(made)
         for statement in statements:
             click.echo(f"{statement};")

@@ -7,6 +7,8 @@ explains: the same rows under the same token, sent any number of times by anybod
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
@@ -37,6 +39,11 @@ READ_SECONDS = 60
 
 CONNECTIONS = 16
 """Kept open; more threads than that open connections of their own."""
+
+ANOTHERS_TURN, TURNS, TURN_SECONDS = 286, 20, (0.02, 0.1)
+"""ClickHouse's code where another insert of a cluster's table waits for its quorum: it refuses at
+once, before anything is inserted, so that an insert is sent again after some hundredths of a
+second, so many times."""
 
 MAX_ROWS = 1_048_448
 """Of one insert: more than a chunk can have by the time it is sealed (`pipeline.worker.work`)."""
@@ -105,6 +112,8 @@ class Store:
     ) -> None:
         self._servers = servers
         self._compression = compression
+        self.is_clustered = is_clustered
+        """Whether it is one of a cluster's servers."""
         self._asked: Mapping[str, Any] = cluster.QUERIES if is_clustered else {}
         self._inserted: Mapping[str, Any] = cluster.ACKNOWLEDGED if is_clustered else {}
         self._under_token: Mapping[str, Any] = cluster.IN_PARALLEL if is_clustered else {}
@@ -142,7 +151,7 @@ class Store:
                     verify(client, where)
             return client
 
-        servers = Servers(tuple(by_text), opened)
+        servers = Servers(tuple(by_text), opened, _close)
         compression = _compression(addresses)
         is_clustered = bool(settings.clickhouse_cluster)
         return servers.ask(
@@ -186,6 +195,18 @@ class Store:
         """Insert a block; under a token, at most once, in every target of the table's views."""
         of_cluster = self._inserted if token is None else {**self._inserted, **self._under_token}
         settings = {**insert_settings(token), **of_cluster}
+        for _ in range(TURNS):
+            try:
+                return self._sent(prepared, settings, may_ask_again=token is not None)
+            except StoreUnavailable as error:
+                if error.code != ANOTHERS_TURN:
+                    raise
+            time.sleep(random.uniform(*TURN_SECONDS))  # noqa: S311  # nothing secret
+        return self._sent(prepared, settings, may_ask_again=token is not None)
+
+    def _sent(
+        self, prepared: Prepared, settings: Mapping[str, Any], *, may_ask_again: bool
+    ) -> None:
         self._ask(
             lambda client: client.raw_insert(
                 f"`{prepared.table}`",
@@ -193,11 +214,11 @@ class Store:
                 # The driver sends bytes again by itself when the connection breaks, never a
                 # memoryview: who calls decides, and knows whether there is a token.
                 insert_block=cast("bytes", memoryview(prepared.body)),
-                settings=settings,
+                settings=dict(settings),
                 fmt="Native",
                 compression=self._compression,
             ),
-            may_ask_again=token is not None,
+            may_ask_again=may_ask_again,
         )
 
     def query(
@@ -258,7 +279,7 @@ class Store:
 
     def close(self) -> None:
         """Close the connections."""
-        self._servers.close(_close)
+        self._servers.close()
 
 
 def _close(client: HttpClient) -> None:

@@ -28,7 +28,8 @@ ACKNOWLEDGED: Mapping[str, Any] = {
 for only then does ``select_sequential_consistency`` refuse a replica that lacks one."""
 
 IN_PARALLEL: Mapping[str, Any] = {"insert_quorum_parallel": 1}
-"""Of inserts under a token: they are found by their token, and nobody reads them consistently."""
+"""Of inserts under a token, which is what they are found by. What is read of them consistently, the
+minutes of live windows, may lack the newest where another replica is asked after a failover."""
 
 
 CHANGES: Mapping[str, Any] = {

@@ -45,9 +45,11 @@ OF_REQUEST = {
     159: "TIMEOUT_EXCEEDED",
     160: "TOO_SLOW",
     201: "QUOTA_EXCEEDED",
+    241: "MEMORY_LIMIT_EXCEEDED",
+    286: "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE",  # another insert into the table is under way
     394: "QUERY_WAS_CANCELLED",
 }
-"""Those among them that another server would answer alike."""
+"""Those among them that another server would answer alike, or that are no sign of a sick one."""
 
 _CODE = re.compile(r"^Code: (\d+)\.")
 THROWN = 395
@@ -98,7 +100,7 @@ def translate(error: Exception, where: str) -> StoreError:
         reason, name = _line(error), _NAME.search(str(error))
         text = f"ClickHouse at {where}: {reason} (code {code}{f', {name[1]}' if name else ''})"
         if code in TRANSIENT:
-            return StoreUnavailable(text, is_of_request=code in OF_REQUEST)
+            return StoreUnavailable(text, code, is_of_request=code in OF_REQUEST)
         kind = ValueRefused if code in ABOUT_VALUES else StoreRefused
         return kind(text, code, reason)
     status = _STATUS.search(str(error))
@@ -117,7 +119,7 @@ def answered(status: int, body: str, where: str) -> StoreError:
         return StoreUnavailable(text) if status >= 500 else StoreRefused(text)
     text = f"ClickHouse at {where}: {reason} (code {code}{f', {name[1]}' if name else ''})"
     if code in TRANSIENT:
-        return StoreUnavailable(text, is_of_request=code in OF_REQUEST)
+        return StoreUnavailable(text, code, is_of_request=code in OF_REQUEST)
     return StoreRefused(text, code, reason)
 
 

@@ -30,9 +30,15 @@ class Servers(Generic[C]):
     ``open_at`` opens one by its address, and raises `StoreUnavailable` where another may be asked.
     """
 
-    def __init__(self, addresses: Sequence[str], open_at: Callable[[str], C]) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        open_at: Callable[[str], C],
+        close: Callable[[C], None] = lambda _: None,
+    ) -> None:
         self._addresses = tuple(addresses)
         self._open_at = open_at
+        self._close = close
         self._clients: dict[str, C] = {}
         self._lock = threading.Lock()
         self._at = 0
@@ -53,7 +59,9 @@ class Servers(Generic[C]):
 
     def current(self) -> Server[C]:
         """The server that is asked now. Raises what ``open_at`` does."""
-        where = self.where
+        return self._server(self.where)
+
+    def _server(self, where: str) -> Server[C]:
         with self._lock:
             client = self._clients.get(where)
         if client is None:
@@ -63,10 +71,17 @@ class Servers(Generic[C]):
         return Server(where, client)
 
     def leave(self, where: str) -> None:
-        """Ask the next one from now on, unless somebody has already left this one."""
+        """Ask the next one from now on, unless somebody has already left this one.
+
+        Its client is closed: who comes back opens another, and asks the server anew who it is.
+        """
         with self._lock:
-            if self._addresses[self._at] == where:
-                self._at = (self._at + 1) % len(self._addresses)
+            if self._addresses[self._at] != where or len(self._addresses) == 1:
+                return
+            self._at = (self._at + 1) % len(self._addresses)
+            client = self._clients.pop(where, None)
+        if client is not None:
+            self._close(client)
 
     def ask(self, call: Callable[[Server[C]], T], *, may_ask_again: bool) -> T:
         """Call with the server that is asked now; where it is away, with each of the others.
@@ -80,7 +95,7 @@ class Servers(Generic[C]):
         for left in reversed(range(len(self._addresses))):
             where, is_opened = self.where, False
             try:
-                server = self.current()
+                server = self._server(where)
                 is_opened = True
                 return call(server)
             except StoreUnavailable as error:
@@ -99,8 +114,8 @@ class Servers(Generic[C]):
         self.leave(where)
         return not left
 
-    def close(self, close: Callable[[C], None]) -> None:
+    def close(self) -> None:
         """Close every client that was opened."""
         for client in self.opened:
             with suppress(OSError):
-                close(client)
+                self._close(client)

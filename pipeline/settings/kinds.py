@@ -22,6 +22,7 @@ _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOOK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 _HIGHEST_PORT = 65535
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _NEXT_ADDRESS = re.compile(r"\s*([,;])\s*(?=https?://)")
 
 
@@ -336,7 +337,7 @@ def _read_one_url(value: str, first: SplitResult | None = None) -> SplitResult:
     url = urlsplit(value)
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
         raise ValueError(value)
-    if url.port == 0:
+    if url.port == 0 or not _HOST.fullmatch(url.hostname):
         raise ValueError(value)
     if first is None:
         if not _DATABASE.fullmatch(url.path.removeprefix("/")):

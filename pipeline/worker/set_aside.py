@@ -60,7 +60,7 @@ class Stage:
         self._rehearsal: Rehearsal | None = None
         self._before: Rehearsal | None = None
         """May still be in use when another one is made."""
-        self._made_at = 0.0
+        self._made_at, self._made_where = 0.0, ""
         self._looked_at = -math.inf
         self._constrained: tuple[str, ...] = ()
 
@@ -78,11 +78,13 @@ class Stage:
     def rehearsal(self, tables: Iterable[str]) -> Rehearsal:
         """Return copies of these tables, as they are now or were moments ago."""
         with self._lock:
-            if self._rehearsal is None or time.monotonic() - self._made_at > STAGE_SECONDS:
+            is_elsewhere = self._store.where != self._made_where  # copies are of one server
+            is_old = time.monotonic() - self._made_at > STAGE_SECONDS
+            if self._rehearsal is None or is_old or is_elsewhere:
                 if self._before is not None:
                     self._before.drop()
                 self._before, self._rehearsal = self._rehearsal, Rehearsal(self._store)
-                self._made_at = time.monotonic()
+                self._made_at, self._made_where = time.monotonic(), self._store.where
             self._rehearsal.include(tables)
             return self._rehearsal
 

@@ -115,7 +115,7 @@ def check_replicas(engine: Somebody, wanted: dict[str, str], replica: str) -> No
     """Each table has a path of its own; one of every server is one for all shards."""
     found = engine.rows("SELECT table, zookeeper_path, replica_name FROM system.replicas")
     assert sorted(found) == sorted(
-        [table, f"/clickhouse/tables/everywhere/usage/{table}", f"1-{replica}"]
+        [table, f"/clickhouse/tables/everywhere/usage/{table}", f"1:{replica}"]
         if table in EVERYWHERE
         else [table, f"/clickhouse/tables/1/{OWN}/{table}", replica]
         for table in wanted

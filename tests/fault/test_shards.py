@@ -17,8 +17,10 @@ from pipeline.clickhouse.schema import files, lock, old_latency
 from pipeline.clickhouse.schema.migrate import check, migrate
 from pipeline.clickhouse.shards import TABLE, Shards
 from pipeline.errors import MigrationError, StoreRefused
+from pipeline.operate.audit.sums import kept
 from pipeline.settings import load
 from tests.support.harness import hooks
+from tests.support.harness.clickhouse_parts import settings_for
 from tests.support.harness.clustered import EVERYWHERE, clustered
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.sharded import ShardedScene
@@ -81,6 +83,25 @@ def test_the_migrator_made_everything_on_all_servers(sharded: ShardedScene) -> N
     assert all(one.statement.startswith("CREATE DATABASE IF NOT") or lock.PREFIX in one.statement
                or f"IF NOT EXISTS {TABLE}" in one.statement
                or "IF NOT EXISTS migrations" in one.statement for one in said), said  # fmt: skip
+
+
+def test_what_is_kept_is_set_and_found_where_the_rows_are(sharded: ShardedScene) -> None:
+    settings = load(sharded.environment(USAGE_KEEP_MINUTE_ROWS="35"))
+    with clustered(sharded.stores) as said, closing(Store.connect(settings)) as store:
+        assert kept(store).minutes is None
+        migrate(store, settings)
+        assert kept(store).minutes is not None
+        migrate(store, sharded.loaded())
+        assert kept(store).minutes is None
+    altered = [one for one in said if "TTL" in one.statement]
+    assert {one.database for one in altered} == {local_database(sharded.database)}
+
+
+def test_a_cluster_is_not_taken_for_one_server(sharded: ShardedScene) -> None:
+    settings = settings_for(sharded.store.port, sharded.database)
+    said = "is that of a cluster, but USAGE_CLICKHOUSE_CLUSTER says one server"
+    with closing(Store.connect(settings)) as store, pytest.raises(MigrationError, match=said):
+        migrate(store, settings)
 
 
 @pytest.mark.parametrize("order", [(1, 0), (0,)])

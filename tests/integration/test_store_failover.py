@@ -57,8 +57,8 @@ class Replicas:
 
 @pytest.fixture
 def replicas(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replicas]:
-    """Provide two addresses of one shard, and a client that waits two seconds."""
-    monkeypatch.setattr(client, "READ_SECONDS", 2)
+    """Provide two addresses of one shard, and a client that waits some seconds."""
+    monkeypatch.setattr(client, "READ_SECONDS", 8)
     with ExitStack() as stack:
         found = Replicas(store, stack)
         found.name(1, 1)

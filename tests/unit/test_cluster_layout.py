@@ -9,8 +9,11 @@ from pipeline.clickhouse.shards import Shards
 from pipeline.protocol.chunks import Source
 
 
-def server(name: str, shard: str, clusters: dict[str, int] | None = None) -> Server:
-    return Server(f"http://{name}:8123", shard, name, {"main": 2} if clusters is None else clusters)
+def server(name: str, shard: str, own: int = 0, shards: int = 2, cluster: str = "main") -> Server:
+    return Server(f"http://{name}:8123", shard, name, {cluster: (shards, own)} if cluster else {})
+
+
+HAVING = frozenset(["usage.migrations", "usage_local.chunks"])
 
 
 GOOD: Layout = [[server("a1", "1"), server("a2", "1")], [server("b1", "2"), server("b2", "2")]]
@@ -23,13 +26,26 @@ def test_a_cluster_as_the_settings_have_it_is_right() -> None:
 @pytest.mark.parametrize(
     ("layout", "said"),
     [
-        ([[server("a1", "1", {"other": 2})], GOOD[1]], "knows no cluster 'main'"),
-        ([[server("a1", "1", {})], GOOD[1]], "it knows none: add it to `remote_servers`"),
+        ([[server("a1", "1", cluster="other")], GOOD[1]], "knows no cluster 'main'"),
+        ([[server("a1", "1", cluster="")], GOOD[1]], "it knows none: add it to `remote_servers`"),
         (GOOD[:1], "has 2 shards at http://a1:8123, but USAGE_CLICKHOUSE names 1"),
         ([[server("a1", "")], GOOD[1]], "http://a1:8123 has no macros `shard` and `replica`"),
         ([[server("a1", "1"), server("b1", "2")], GOOD[1]], "names both as replicas of shard 1"),
         ([[server("a1", "1")], [server("a2", "1")]], "names them as different shards"),
         ([[GOOD[0][0], GOOD[0][0]], GOOD[1]], "are both the replica 'a1' of '1'"),
+        ([[*GOOD[0], GOOD[0][1]], GOOD[1]], "are both the replica 'a2' of '1'"),
+        (
+            [[server("a1", "1", 1), server("a2", "1", 2)], [server("b1", "2", 1)]],
+            "http://a1:8123 and http://b1:8123 both in its shard 1, but their macros",
+        ),
+        (
+            [[server("a1", "1", 1), server("a2", "1", 2)], [server("b1", "2")]],
+            "'1' by its macros, which is more than one shard of the cluster main",
+        ),
+        (
+            [[server("a1", "1")._replace(tables=HAVING), server("a2", "1")], GOOD[1]],
+            "http://a2:8123 lacks 2 tables that other servers have",
+        ),
     ],
 )
 def test_what_contradicts_is_said(layout: Layout, said: str) -> None:

@@ -76,7 +76,7 @@ def test_a_table_that_every_server_has_is_one_for_all_shards() -> None:
     made = "CREATE TABLE IF NOT EXISTS _keys{cluster} (x UInt8) ENGINE = {engine:MergeTree}"
     assert fill_in(made, "main").endswith(
         "ReplicatedMergeTree('/clickhouse/tables/everywhere/{database}/{table}', "
-        "'{shard}-{replica}')"
+        "'{shard}:{replica}')"
     )
 
 

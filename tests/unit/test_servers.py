@@ -17,9 +17,12 @@ class Cluster:
         self.opening: dict[str, Exception] = {}
         self.answering: dict[str, Exception] = {}
         self.asked: list[str] = []
-        self.servers = Servers(addresses, self._open)
+        self.opened: list[str] = []
+        self.closed: list[str] = []
+        self.servers = Servers(addresses, self._open, self.closed.append)
 
     def _open(self, where: str) -> str:
+        self.opened.append(where)
         if where in self.opening:
             raise self.opening[where]
         return where
@@ -54,6 +57,14 @@ def test_the_next_is_asked_where_one_is_away_and_stays_the_one_that_is_asked() -
     cluster.answering = {"b": away("b"), "c": away("c")}
     assert cluster.ask(may_ask_again=True) == "a"
     assert cluster.asked == ["a", "b", "b", "b", "c", "a"]
+
+
+def test_a_server_that_is_come_back_to_is_opened_anew() -> None:
+    cluster = Cluster("a", "b")
+    for away_now in "ab":
+        cluster.answering = {away_now: away(away_now)}
+        cluster.ask(may_ask_again=True)
+    assert (cluster.opened, cluster.closed) == (["a", "b", "a"], ["a", "b"])
 
 
 def test_what_may_have_had_an_effect_is_left_to_who_calls_next() -> None:

@@ -1,8 +1,8 @@
 """The tables of a cluster that stand for the same table of all shards.
 
 They have the names that views and readers ask, and each server's own tables are in a database
-beside theirs, under the same names. None can be inserted into: a row goes to its shard, not to
-whichever a server chooses (`pipeline.clickhouse.shards`).
+beside theirs, under the same names. None of several shards can be inserted into, having no sharding
+key: a row goes to its shard, not to whichever a server chooses (`pipeline.clickhouse.shards`).
 """
 
 from __future__ import annotations

@@ -20,15 +20,14 @@ WINDOW = 1_000_000
 WINDOW_DAYS = 30
 """How long replicated tables remember them: a block that somebody held back longer counts again."""
 
-EVERYWHERE = frozenset(
-    ["migrations", "_zone_offsets", "_zone_versions", "_access", "_keys", "_key_uses"]
-)
+_OF_ZONES, _OF_ACCESS = ("_zone_offsets", "_zone_versions"), ("_access", "_keys", "_key_uses")
+EVERYWHERE = frozenset(["migrations", "metric_days", *_OF_ZONES, *_OF_ACCESS])
 """Tables of a cluster that each server has whole, for their rows are of no partition."""
 
 PATH = "/clickhouse/tables/{shard}/{database}/{table}"
 PATH_EVERYWHERE = "/clickhouse/tables/everywhere/{database}/{table}"
 """Where ZooKeeper or Keeper has a replicated table: of no UUID, so that a server which is added
-later makes another replica of the table, and not a table of its own."""
+later can make another replica of the table, and not a table of its own."""
 
 SUPERSEDED = "superseded.txt"
 
@@ -180,7 +179,7 @@ def _engine(name: str, arguments: str | None, replicated_by: str) -> str:
         return f"{name}({arguments})" if arguments is not None else name
     path, replica = PATH, "{replica}"
     if table_of(replicated_by) in EVERYWHERE:
-        path, replica = PATH_EVERYWHERE, "{shard}-{replica}"
+        path, replica = PATH_EVERYWHERE, "{shard}:{replica}"
     more = f", {arguments}" if arguments else ""
     return f"Replicated{name}('{path}', '{replica}'{more})"
 

@@ -12,15 +12,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.client import Place, Store
 from pipeline.clickhouse.cluster import local_database
-from pipeline.clickhouse.schema import files
+from pipeline.clickhouse.schema import files, lock
+from pipeline.clickhouse.schema.server import check_server
 from pipeline.clickhouse.shards import TABLE, Which
 from pipeline.errors import MigrationError, StoreRefused
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
+    from pipeline.settings.kinds import Address
 
 MACROS = "SELECT macro, substitution FROM system.macros WHERE macro IN ('shard', 'replica')"
-CLUSTERS = "SELECT cluster, uniqExact(shard_num) FROM system.clusters GROUP BY cluster"
+CLUSTERS = (
+    "SELECT cluster, toUInt32(uniqExact(shard_num)), toUInt32(maxIf(shard_num, is_local)) "
+    "FROM system.clusters GROUP BY cluster"
+)
+_TABLES = (
+    "SELECT concat(database, '.', name) FROM system.tables "
+    "WHERE database IN {databases:Array(String)} AND engine NOT IN ('View', 'Null') "
+    "AND NOT startsWith(name, {lock:String})"
+)
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 
 _SHARD = f"""
@@ -44,8 +54,10 @@ class Server(NamedTuple):
     """Its macro ``{shard}``; empty where it has none."""
     replica: str
     """Its macro ``{replica}``; likewise."""
-    clusters: Mapping[str, int]
-    """The clusters that it knows, and how many shards each has."""
+    clusters: Mapping[str, tuple[int, int]]
+    """The clusters that it knows: how many shards each has, and in which it finds itself, or 0."""
+    tables: frozenset[str] = frozenset()
+    """Those of ours that keep or stand for rows, with their databases."""
 
 
 Layout = Sequence[Sequence[Server]]
@@ -69,17 +81,22 @@ def opened(settings: Settings) -> Iterator[tuple[Store, ...]]:
 def found(settings: Settings) -> Layout:
     """Ask every server. Raises `StoreUnavailable` for one that is away: no table would be there."""
     url = settings.clickhouse
-    return [[_server(settings, Place((a,), url.database)) for a in some] for some in url.shards]
+    return [[_server(settings, address) for address in some] for some in url.shards]
 
 
-def _server(settings: Settings, place: Place) -> Server:
-    store = Store.connect(settings, place)
+def _server(settings: Settings, address: Address) -> Server:
+    store = Store.connect(settings, Place((address,), "system"))  # ours need not be there yet
     try:
+        check_server(store)
         macros = dict(store.query(MACROS))
-        clusters = dict(store.query(CLUSTERS))
+        clusters = {name: (shards, own) for name, shards, own in store.query(CLUSTERS)}
+        database = settings.clickhouse.database
+        ours = [database, local_database(database)]
+        tables = store.query(_TABLES, {"databases": ours, "lock": lock.PREFIX})
     finally:
         store.close()
-    return Server(store.where, macros.get("shard", ""), macros.get("replica", ""), clusters)
+    names = frozenset(name for (name,) in tables)
+    return Server(store.where, macros.get("shard", ""), macros.get("replica", ""), clusters, names)
 
 
 def problems(cluster: str, layout: Layout) -> Iterator[str]:
@@ -91,7 +108,7 @@ def problems(cluster: str, layout: Layout) -> Iterator[str]:
                 f"{server.where} knows no cluster {cluster!r} (USAGE_CLICKHOUSE_CLUSTER); it knows "
                 f"{known}: add it to `remote_servers` in its configuration"
             )
-        elif (shards := server.clusters[cluster]) != len(layout):
+        elif (shards := server.clusters[cluster][0]) != len(layout):
             yield (
                 f"the cluster {cluster} has {shards} shards at {server.where}, but "
                 f"USAGE_CLICKHOUSE names {len(layout)}: name a server of each, with ';' between"
@@ -99,21 +116,65 @@ def problems(cluster: str, layout: Layout) -> Iterator[str]:
         if not server.shard or not server.replica:
             yield f"{server.where} has no macros `shard` and `replica`: add them to its `macros`"
     yield from _between(layout)
+    yield from _of_numbers(cluster, layout)
+    yield from _without_tables(layout)
+
+
+def _of_numbers(cluster: str, layout: Layout) -> Iterator[str]:
+    """Where `remote_servers` puts servers of different macros into one shard, or apart.
+
+    A table of all shards would read one's rows twice and another's never.
+    """
+    named: dict[int, Server] = {}
+    for server in (server for replicas in layout for server in replicas):
+        own = server.clusters.get(cluster, (0, 0))[1]
+        if not own:  # it does not find itself by its name; its macros are known all the same
+            continue
+        first = named.setdefault(own, server)
+        if first.shard != server.shard:
+            yield (
+                f"the cluster {cluster} has {first.where} and {server.where} both in its shard "
+                f"{own}, but their macros are of the shards {first.shard!r} and {server.shard!r}: "
+                "let `remote_servers` and `macros` say the same"
+            )
+    shards = {number: server.shard for number, server in named.items()}
+    for number, shard in shards.items():
+        if list(shards.values()).count(shard) > 1:
+            yield (
+                f"{named[number].where} is of the shard {shard!r} by its macros, which is more "
+                f"than one shard of the cluster {cluster}: let `remote_servers` and `macros` say "
+                "the same"
+            )
+
+
+def _without_tables(layout: Layout) -> Iterator[str]:
+    """Which servers have none of the tables that others have, as one does that was added later."""
+    servers = [server for replicas in layout for server in replicas]
+    everything = frozenset().union(*(server.tables for server in servers))
+    for server in servers:
+        lacking = sorted(everything - server.tables)
+        if any(name.endswith(".migrations") for name in lacking):
+            yield (
+                f"{server.where} lacks {len(lacking)} tables that other servers have (the first: "
+                f"{lacking[0]}): make there what SHOW CREATE TABLE says at another server of its "
+                "shard, heads and materialized views too, then run this again"
+            )
 
 
 def _between(layout: Layout) -> Iterator[str]:
     """What the servers of one shard, and of different shards, contradict each other in."""
     for number, replicas in enumerate(layout, 1):
-        for server in replicas[1:]:
+        for place, server in enumerate(replicas):
+            same = [one for one in replicas[:place] if one.replica == server.replica]
             if server.shard != replicas[0].shard:
                 yield (
                     f"{server.where} is of the shard {server.shard!r} and {replicas[0].where} of "
                     f"{replicas[0].shard!r} (their macros), but USAGE_CLICKHOUSE names both as "
                     f"replicas of shard {number}: ',' stands between replicas, ';' between shards"
                 )
-            elif server.replica == replicas[0].replica:
+            elif same:
                 yield (
-                    f"{server.where} and {replicas[0].where} are both the replica "
+                    f"{server.where} and {same[0].where} are both the replica "
                     f"{server.replica!r} of {server.shard!r}: give each a macro of its own"
                 )
         for other in layout[number:]:
@@ -161,7 +222,8 @@ def write_down(stores: Sequence[Store], cluster: str) -> None:
 
 def _known(store: Store) -> list[Which]:
     try:
-        rows = store.query(f"SELECT DISTINCT number, shards FROM {TABLE}")  # noqa: S608 - ours
+        asked = f"SELECT DISTINCT number, shards FROM {TABLE}"  # noqa: S608 - a name of ours
+        rows = store.query(asked, consistent=True)
     except StoreRefused as error:
         if error.code in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
             return []

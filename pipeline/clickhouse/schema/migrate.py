@@ -19,7 +19,6 @@ and a migration is written down after its last one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,6 +40,7 @@ from pipeline.clickhouse.schema import (
 )
 from pipeline.clickhouse.schema.files import Migration
 from pipeline.clickhouse.schema.quiet import IsGone
+from pipeline.clickhouse.schema.server import check_server
 from pipeline.clickhouse.schema.views import View
 from pipeline.errors import MigrationError, StoreRefused
 
@@ -51,9 +51,6 @@ LEASE_SECONDS = 90.0
 """Longer than the read timeout: a statement that is still running still holds the lease."""
 
 WAIT_SECONDS = 300.0
-
-OLDEST_SERVER = (26, 2)
-"""The first with `deduplicate_insert`, which decides whether a token in an insert is heeded."""
 
 Made = Callable[[Store, str], Iterable[str]]
 """The statements that make something from the views of a store, on a cluster or not."""
@@ -140,18 +137,6 @@ def check(store: Store, *, migrations: Sequence[Migration] | None = None) -> Non
         )
 
 
-def check_server(store: Store) -> None:
-    """Refuse a server that does not know the settings on which exactness rests."""
-    numbers = re.findall(r"\d+", store.version)[:2]
-    if tuple(int(number) for number in numbers) >= OLDEST_SERVER:
-        return
-    oldest = ".".join(str(number) for number in OLDEST_SERVER)
-    raise MigrationError(
-        f"ClickHouse at {store.where} is version {store.version}; version {oldest} or newer is "
-        "needed, for the insert setting deduplicate_insert"
-    )
-
-
 def _release(migrations: Sequence[Migration] | None, shown: Sequence[View] | None) -> Release:
     return Release(
         files.read(resources.migrations()) if migrations is None else migrations,
@@ -220,6 +205,8 @@ def _apply(
     store.command(files.fill_in(_MIGRATIONS, cluster))
     done = _compare(store, release.migrations)
     missing = release.migrations[len(done) :]
+    if done:
+        _require_kind(store, cluster)
     changing = [migration for migration in missing if migration.touches_views]
     if done and changing:  # before anything: the old release must still know the store
         whole.spread(held)
@@ -235,8 +222,8 @@ def _apply(
         layout.write_down(whole.shards, cluster)
     for one in dict.fromkeys((own, store)):
         _run(one, table_settings.statements(one, cluster), held)
+        _run(one, retention.statements(one, settings, cluster), held)
     _run(own, quiet.let_go_statements(own, cluster), held)
-    _run(own, retention.statements(own, settings, cluster), held)
     whole.spread(held)
     if any(migration.name == "zones" for migration in release.migrations):
         zones.load(store, held.renew)
@@ -250,6 +237,17 @@ def _apply(
     if then is not None:
         _run(store, then(store, cluster), held)
     return Migrated(tuple(missing), tuple(view.name for view in changes.remade), changes.dropped)
+
+
+def _require_kind(store: Store, cluster: str) -> None:
+    """Refuse to make a cluster of one server's store, or the other way round."""
+    if ("chunks" in table_settings.tables(store)) == (not cluster):
+        return
+    found, wanted = ("one server", "a cluster") if cluster else ("a cluster", "one server")
+    raise MigrationError(
+        f"the database `{store.database}` is that of {found}, but USAGE_CLICKHOUSE_CLUSTER says "
+        f"{wanted}: put the setting back, or name another database, which Kafka is read into again"
+    )
 
 
 def _run(store: Store, statements: Iterable[str], held: lock.MigratorLock) -> None:

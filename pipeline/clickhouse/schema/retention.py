@@ -59,7 +59,8 @@ def statements(store: Store, settings: Settings, cluster: str = "") -> list[str]
     """The ALTERs that bring the TTLs to what the settings say; none where nothing changed."""
     engines = dict(
         store.query(
-            "SELECT name, engine_full FROM system.tables WHERE database = {database:String}",
+            "SELECT name, engine_full FROM system.tables WHERE database = {database:String} "
+            "AND engine LIKE '%MergeTree'",
             {"database": store.database},
         )
     )

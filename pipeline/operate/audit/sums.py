@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.clickhouse.cluster import local_database
 from pipeline.clickhouse.schema import views
 from pipeline.clickhouse.schema.retention import (
     EVENTS_TABLE,
@@ -72,7 +73,8 @@ def kept(store: Store) -> Kept:
     engines = dict(
         store.query(
             "SELECT name, engine_full FROM system.tables WHERE database = {database:String}",
-            {"database": store.database},
+            # On a cluster, rows expire in the servers' own tables.
+            {"database": local_database(store.database) if store.is_clustered else store.database},
         )
     )
     quarters = {*QUARTER_HOUR_TABLES, *(rollup.quarters for rollup in all_rollups())}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.quoting import identifier
 from pipeline.clickhouse.schema import files, lock, quiet, resources
-from pipeline.clickhouse.schema.migrate import LEASE_SECONDS, check_server
+from pipeline.clickhouse.schema.migrate import LEASE_SECONDS
+from pipeline.clickhouse.schema.server import check_server
 from pipeline.errors import Halted, StoreRefused
 from pipeline.operate.backups import seal, statement
 
