@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -27,6 +28,8 @@ from pipeline.views.catalogue import Column, not_plain
 from pipeline.views.formats import ARROW, CSV, EXACT, JSON, NDJSON, PARQUET, XLSX
 from pipeline.views.projection import Shape, Source
 from pipeline.views.rows import in_zone, plain
+
+log = logging.getLogger(__name__)
 
 FORMATS = (JSON, NDJSON, CSV, PARQUET, ARROW, XLSX)
 """Those that the API gives."""
@@ -100,15 +103,18 @@ async def _body(
 async def _rows(block: AsyncExitStack, api: Api, user: str, source: Source, shape: Shape) -> Answer:
     """The source's rows, asked for plainly if that will do; the block's end ends their query."""
     form = shape.format.clickhouse
-    for instead in (await _by_day(api, source), source.plain):
-        if not instead:
-            continue
+    by_day = await _by_day(api, source)
+    for instead in filter(None, (by_day, source.plain)):
         plain = projection.select(replace(source, sql=instead), shape)
         try:
             return await block.enter_async_context(query(api, user, plain, form, source))
         except Problem as refused:
             if not not_plain(refused.detail):
                 raise
+        except StoreRefused as refused:  # what is wrong with days is not with the question
+            if instead is not by_day:
+                raise
+            log.warning("%s is not answered from days: %s", source.name, refused.message)
     sql = projection.select(source, shape)
     return await block.enter_async_context(query(api, user, sql, form, source))
 

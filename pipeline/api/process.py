@@ -136,9 +136,9 @@ async def running(
         )
         loop = asyncio.get_running_loop()
         days = Days(store, settings.keep_product_events_days, api.clock)
-        tasks = [
-            loop.create_task(one) for one in (views.refresh(), reports.runner.run(), days.run())
-        ]
+        tasks = [loop.create_task(one) for one in (views.refresh(), reports.runner.run())]
+        if not settings.clickhouse_cluster:  # whose servers may each have counted other events
+            tasks.append(loop.create_task(days.run()))
         runner = web.AppRunner(
             application(api, sessions, more),
             # A reader that leaves cancels its handler, and so its query.

@@ -13,7 +13,7 @@ import click
 from pipeline.cli.groups import Commands
 from pipeline.cli.opened import opened_store
 from pipeline.cli.options import AS_JSON
-from pipeline.errors import BrokerError, UsageError
+from pipeline.errors import BrokerError, Halted, UsageError
 from pipeline.settings import load
 
 if TYPE_CHECKING:
@@ -355,6 +355,11 @@ def days() -> None:
     from pipeline.meters import days as adding
 
     settings = load()
+    if settings.clickhouse_cluster:
+        raise Halted(
+            "a cluster keeps no days of metrics (USAGE_CLICKHOUSE_CLUSTER is set): every question "
+            "is answered from the events"
+        )
     with opened_store(settings) as store:
         found = adding.weeks(store, datetime.now(UTC), settings.keep_product_events_days)
         done = sum(one.weeks * one.metrics for one in adding.fill(store, found))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LOOKED_BACK_DAYS = 187
 """Twice the longest interval, to the Monday before."""
+WINDOWS = 28
+"""Of the shortest interval: so many begin before any week that a filling may have."""
 MOST_ROWS = 1_000_000
 """Of a filling, about: it is one block in the memory of the store, there as a whole or not."""
 LONGEST = 100_000
@@ -30,13 +32,15 @@ MOST_LOOKS = 100_000_000
 """Events of the weeks of a filling, times its metrics: it takes the store some ten seconds."""
 STALE_SECONDS = 3600
 """After this nobody reads a filling any more that did not hold when it was asked for."""
+MOST_SECONDS = 50
+"""Of a filling; less than its answer is waited for, so that it is not begun again beside itself."""
 
 _WEEKS = """
 SELECT toMonday(time) AS week, count() AS events, toString(serverUUID()) AS server
 FROM product_events
 WHERE time >= {since:DateTime('UTC')}
 GROUP BY week
-HAVING week >= toDate({since:DateTime('UTC')})
+HAVING week BETWEEN toDate({since:DateTime('UTC')}) AND {today:Date}
 ORDER BY week DESC
 """
 
@@ -76,7 +80,7 @@ FROM
             any(calculation) = 'min', min(x), any(calculation) = 'max', max(x), sum(x)) AS value
     FROM _left_of(
         _of_events(
-            _due, 30, {since:DateTime('UTC')},
+            _due, WINDOWS, {since:DateTime('UTC')},
             _of_names(_due) AND has({weeks:Array(Date)}, toMonday(time))),
         _all_hold)
     GROUP BY asks, tenant, day
@@ -84,12 +88,13 @@ FROM
     SELECT 1, metric_id, '', arrayJoin({weeks:Array(Date)}), 0, 0, 0, 0, NULL FROM _due()
 )
 WHERE NOT throwIf(toString(serverUUID()) != {server:String}, 'another server has counted')
-"""
+""".replace("WINDOWS", str(WINDOWS))
 
 _SETTINGS: Mapping[str, Any] = {
     **{name: to.strip("'") for name, to in views.SETTINGS.items()},
     **ONE_BLOCK,
     **NOT_DEDUPLICATED,
+    "max_execution_time": MOST_SECONDS,
 }
 _written_out = cache(views.written_out)
 
@@ -113,11 +118,12 @@ class Filling(NamedTuple):
 def weeks(store: Store, now: datetime, kept_days: int = 0) -> list[Week]:
     """The weeks that metrics look at and that are kept from their Monday on, the newest first.
 
-    ``kept_days``: how long product events are kept; 0 is for good.
+    Those that have not begun by `now` are none of them. ``kept_days``: how long product events are
+    kept; 0 is for good.
     """
     back = min(LOOKED_BACK_DAYS, kept_days or LOOKED_BACK_DAYS)
     since = f"{(now - timedelta(days=back)).date()} 00:00:00"
-    return [Week(*row) for row in store.query(_WEEKS, {"since": since})]
+    return [Week(*row) for row in store.query(_WEEKS, {"since": since, "today": now.date()})]
 
 
 def fill(store: Store, due: Sequence[Week]) -> Iterator[Filling]:
@@ -138,12 +144,19 @@ def fill(store: Store, due: Sequence[Week]) -> Iterator[Filling]:
 
 
 def forget(store: Store, week: Week, seconds: int = STALE_SECONDS) -> None:
-    """Delete what was added up of a week when it had other events, if it is older than that."""
-    stale = {"week": week.monday, "made_of": week.events}
-    where = "week = {week:Date} AND made_of != {made_of:UInt64}"
-    old = f"{where} AND made_at < now() - {seconds:d}"
-    if store.query(f"SELECT 1 FROM metric_days WHERE {old} LIMIT 1", stale):  # noqa: S608 - ours
-        store.command(f"ALTER TABLE metric_days DELETE WHERE {old}", stale)
+    """Delete what was added up of a week before it had more events, once nobody reads it any more.
+
+    That is ``seconds`` after a later filling has counted more; many are deleted at once.
+    """
+    given = {"week": week.monday, "made_of": week.events}
+    stale = (  # what is put in is a number
+        "made_of != {made_of:UInt64} AND made_of < (SELECT max(made_of) FROM metric_days "  # noqa: S608
+        f"WHERE head AND week = {{week:Date}} AND made_at < now() - {seconds:d})"
+    )
+    much = f"week = {{week:Date}} AND made_at < now() - {2 * seconds:d} AND {stale}"
+    if store.query(f"SELECT 1 FROM metric_days WHERE {much} LIMIT 1", given):  # noqa: S608 - ours
+        partition = f"IN PARTITION '{week.monday}'"
+        store.command(f"ALTER TABLE metric_days DELETE {partition} WHERE {stale}", given)
 
 
 def _missing(store: Store, due: Sequence[Week]) -> Iterator[tuple[Week, tuple[str, ...]]]:

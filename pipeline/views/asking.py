@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StoreRefused
@@ -24,7 +24,9 @@ def rows(
     Raises:
         StoreRefused: the view does not answer that.
     """
-    for plain in _plainly(store, view, values, metric):
+    if (found := _by_day(store, view, values, ending, metric)) is not None:
+        return found
+    if plain := view.asked_plainly(values, metric):
         try:
             return store.query(f"SELECT * FROM {plain} {ending}")  # noqa: S608 - quoted
         except StoreRefused as refused:
@@ -33,11 +35,15 @@ def rows(
     return store.query(f"SELECT * FROM {view.asked(values)} {ending}")  # noqa: S608 - quoted
 
 
-def _plainly(store: Store, view: View, values: Mapping[str, Value], metric: str) -> Iterator[str]:
-    """What gives the same in less time, or refuses: the quickest first."""
+def _by_day(
+    store: Store, view: View, values: Mapping[str, Value], ending: str, metric: str
+) -> list[tuple[Any, ...]] | None:
+    """The same from days that were added up before; None where these do not answer it."""
     by_day = view.asked_by_day(values, metric)
-    if by_day and (asked := by_day.asked(*store.query(by_day.which)[0])):
-        yield asked
-    plain = view.asked_plainly(values, metric)
-    if plain:
-        yield plain
+    if by_day is None:
+        return None
+    try:
+        asked = by_day.asked(*store.query(by_day.which)[0])
+        return store.query(f"SELECT * FROM {asked} {ending}") if asked else None  # noqa: S608
+    except StoreRefused:  # what is wrong with it is said of the question itself
+        return None

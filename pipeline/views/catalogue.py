@@ -36,6 +36,8 @@ class Column(NamedTuple):
 
 WORTH = 250_000
 """Events that are spared, from which on the longer text pays."""
+MOST_TOLD = 30_000
+"""Characters of fillings, which the text has some times: the store takes 262,144 in all."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class ByDay:
 
         It gives what the plain case gives, or refuses (`not_plain`).
         """
-        if not made or spared < WORTH:
+        if not made or spared < WORTH or len(made) > MOST_TOLD:
             return ""
         given = {**self.values, "made": made}
         return self.around(opened(self.select, given))

@@ -23,6 +23,7 @@ from pipeline.facts.definitions.interpreted import interpreted
 from pipeline.facts.definitions.reading import read
 from pipeline.meters import days
 from pipeline.views import asking, catalogue
+from schemas.metric_definition import INTERVALS
 from tests.support.harness.clickhouse_parts import migrated_database
 from tests.support.harness.metric_world import AS_OF, TENANTS, UNREGISTERED, is_plain, world
 from tests.support.harness.store import EmbeddedStore, url_at
@@ -195,6 +196,40 @@ def test_days_are_of_what_a_metric_asks_not_of_its_name(small: Store) -> None:
     assert answers(small)["calls"] == (7, 7)
 
 
+def test_what_is_dated_far_ahead_cuts_no_filling(tables: Store) -> None:
+    """Of a producer whose clock is wrong: a week of its own, which no question of today asks."""
+    empty(tables)
+    short = {**CALLS, "metric_id": "short", "interval_days": 7}
+    define(tables, short)
+    add(tables, *(AS_OF - timedelta(days=back) for back in range(185)))
+    for ahead in (30, 365):
+        add(tables, AS_OF + timedelta(days=ahead))
+        due = days.weeks(tables, AS_OF)
+        assert max(week.monday for week in due) <= AS_OF.date()
+        list(days.fill(tables, due))
+        assert answers(tables) == {"short": (7, 7)}
+    assert days.WINDOWS * min(INTERVALS) >= days.LOOKED_BACK_DAYS + 7
+    define(tables, {**short, "interval_days": 90})
+    assert answers(tables) == {"short": (90, 90)}
+
+
+def test_other_questions_of_the_past_do_not_lengthen_this_one(
+    small: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, spared = kept(small, given())
+    for n in range(3):
+        define(small, {**TOTAL, "filters": [{"property": "amount", "operator": "gt", "value": n}]})
+        list(days.fill(small, days.weeks(small, AS_OF)))
+    define(small, TOTAL)
+    assert len(kept(small, given())[0]) == len(made)
+    by_day = catalogue.names(small)["metric_values"].asked_by_day(given())
+    assert by_day is not None
+    assert by_day.asked(made, spared)
+    monkeypatch.setattr(catalogue, "MOST_TOLD", len(made) - 1)
+    assert not by_day.asked(made, spared)
+    assert answers(small)["total"] == (225, 225)
+
+
 def test_fillings_may_come_twice_or_late_or_too_soon(small: Store) -> None:
     before = weeks_of(small)
     stale = days.weeks(small, AS_OF)
@@ -232,11 +267,18 @@ def test_what_is_gone_is_not_taken_for_nothing(small: Store) -> None:
     with pytest.raises(StoreRefused) as refused:
         small.query(f"SELECT * FROM {by_day.asked(*told)}")
     assert catalogue.not_plain(refused.value.reason)
+    made, spared = kept(small, given())
+    small.command(f"INSERT INTO metric_days SELECT * FROM metric_days WHERE filling IN ({made})")
+    with pytest.raises(StoreRefused) as refused:  # sent again since they were told of
+        small.query(f"SELECT * FROM {by_day.asked(made, spared)}")
+    assert catalogue.not_plain(refused.value.reason)
     view = catalogue.names(small)["metric_values"]
     assert asking.rows(small, view, given()) == from_events(small, given())
 
 
 def test_stale_days_are_forgotten(small: Store) -> None:
+    add(small, AS_OF - timedelta(days=3))
+    list(days.fill(small, days.weeks(small, AS_OF)))
     add(small, AS_OF - timedelta(days=3))
     found = days.weeks(small, AS_OF)
     [(rows,)] = small.query("SELECT count() FROM metric_days")

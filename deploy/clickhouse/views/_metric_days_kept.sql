@@ -12,11 +12,12 @@ SELECT
     ) AS spared
 FROM
 (
-    SELECT filling, min(best) OVER (PARTITION BY filling) AS whole
+    SELECT filling, asks, min(best) OVER (PARTITION BY filling) AS whole
     FROM
     (
         SELECT
             filling,
+            asks,
             filling = max(filling) OVER (PARTITION BY asks, week)
                 AND count() OVER (PARTITION BY asks, week, filling) = 1 AS best
         FROM metric_days
@@ -26,7 +27,7 @@ FROM
             AND (week, made_of) IN (SELECT toMonday(time) AS at, count() FROM product_events GROUP BY at)
     )
 )
-WHERE whole
+WHERE whole AND asks IN (SELECT _asks() FROM _chosen())
 COMMENT '
 Which days of user-defined metrics that were added up before still hold.
 spared events';

@@ -27,14 +27,20 @@ SELECT _asks() AS metric_id, version, d FROM _tried() LIMIT 1 BY metric_id;
 -- The fillings that may be taken, as a question that asked for them before was told.
 MACRO _fillings() AS arrayMap(one -> toUInt64(one), splitByChar(',', {made:String}));
 
--- What they are of: what a metric asks, and a week. On another replica one may not be there yet.
+MACRO _of_fillings() AS
+(week > toDate(_until() - toIntervalDay(180 + 7)) AND filling IN (SELECT arrayJoin(_fillings())));
+
+-- What they are of: what a metric asks, and a week. On another replica one may not be there yet, and one that a client
+-- has sent twice would count twice.
 MACRO _taken() AS
 (
     SELECT arraySlice(
         groupArray((asks, week)),
-        1 + throwIf(uniqExact(filling) != length(_fillings()), 'not plain: days that were there have gone'))
+        1 + throwIf(
+            uniqExact(filling) != length(_fillings()) OR count() != uniqExact(filling, asks, week),
+            'not plain: days that were there have gone, or are there twice'))
     FROM metric_days
-    WHERE head AND has(_fillings(), filling)
+    WHERE head AND _of_fillings()
 );
 
 -- Days that hold an end of a window are none.
@@ -71,7 +77,7 @@ MACRO _matching_days(definitions, windows) AS
         FROM definitions()
     ) AS m ON w.asks = m.asks
     WHERE NOT head
-        AND has(_fillings(), filling)
+        AND _of_fillings()
         AND _of_tenant()
         AND day > toDate(_until() - toIntervalDay(windows * interval_days))
         AND day < toDate(_until())
