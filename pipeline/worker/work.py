@@ -199,9 +199,7 @@ class Work:
         return self.partitions.get(partition.source) is partition
 
     async def _read_again(self, partition: Partition | None, why: Discontinuity) -> None:
-        await asyncio.sleep(
-            0
-        )  # where it ends, if it was cancelled meanwhile: it opens nothing then
+        await asyncio.sleep(0)  # whoever was cancelled meanwhile ends here, and opens nothing
         if partition is not None and self._has(partition):
             place_ = place(partition.source, partition.position)
             log.info("%s; reading it again", why, extra=place_)
