@@ -17,6 +17,7 @@ from aiokafka.record.util import calc_crc32c
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
+    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
@@ -60,6 +61,7 @@ log.flush.interval.messages=9223372036854775807
 
 _JAVA = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+_OF_OLDER_LEADERS = KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH
 
 
 class KafkaBroker:
@@ -190,17 +192,28 @@ class KafkaBroker:
 
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return, for each partition, the log's first offset and the one its next record gets."""
+        what = f"the bounds of {topic}"
+        [found] = until(lambda: self._bounds(topic), within=60, what=what)
+        return found
+
+    def _bounds(self, topic: str) -> list[dict[int, tuple[int, int]]]:
+        """Return them; none while a broker that was killed knows older leaders than its client."""
         numbers = self.partitions(topic)
-        first, last = (
-            {
-                asked.partition: int(future.result(30).offset)
-                for asked, future in self.admin.list_offsets(
-                    {TopicPartition(topic, n): spec for n in numbers}
-                ).items()
-            }
-            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        )
-        return {n: (first[n], last[n]) for n in numbers}
+        try:
+            first, last = (
+                {
+                    asked.partition: int(future.result(30).offset)
+                    for asked, future in self.admin.list_offsets(
+                        {TopicPartition(topic, n): spec for n in numbers}
+                    ).items()
+                }
+                for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+            )
+        except KafkaException as error:
+            if error.args[0].code() not in _OF_OLDER_LEADERS:
+                raise
+            return []
+        return [{n: (first[n], last[n]) for n in numbers}]
 
     def consumer(self, **config: Any) -> Consumer:
         """Return a consumer that commits nothing and sees only committed records."""
