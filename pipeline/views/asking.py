@@ -38,7 +38,7 @@ def rows(
 def _by_day(
     store: Store, view: View, values: Mapping[str, Value], ending: str, metric: str
 ) -> list[tuple[Any, ...]] | None:
-    """The same from days that were added up before; None where these do not answer it."""
+    """Rows of the same, from days that were added up before; None where these do not answer it."""
     by_day = view.asked_by_day(values, metric)
     if by_day is None:
         return None
