@@ -145,9 +145,11 @@ def _refuse_workers(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Have SIGTERM do as SIGINT does, so that what was begun is undone."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have SIGTERM, and a terminal that is closed, do as SIGINT: what was begun is undone."""
+    ends = signal.SIGTERM, signal.SIGHUP
+    before = [signal.signal(end, signal.default_int_handler) for end in ends]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for end, handler in zip(ends, before, strict=True):
+            signal.signal(end, handler)

@@ -9,7 +9,7 @@ import pytest
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import files, lock, quiet
 from pipeline.clickhouse.schema.migrate import check, migrate
-from pipeline.errors import Halted, MigrationError
+from pipeline.errors import Halted, MigrationError, StoreUnavailable
 from pipeline.operate.backups import restoring, seal
 from pipeline.operate.backups.place import Place
 from pipeline.operate.backups.taking import back_up
@@ -65,6 +65,48 @@ def test_everything_is_back_but_what_the_backup_needed_itself(
     assert migrated.query("SELECT topic FROM intents") == [("t",)]
     migrated.insert("intents", INTENTS, [[value] for value in rows])  # it is not held any more
     assert not any(migrate(migrated, settings_for(store.port, migrated.database)))
+
+
+def test_what_was_killed_before_is_in_no_later_backup_s_way(
+    migrated: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease that has run out, of a migrator or a backup; and a store that is away for a while."""
+    ran_out = f"{'0' * 32} until 1000"
+    for number in (1, 4):
+        left = f"{lock.PREFIX}{number}"
+        migrated.command(f"CREATE TABLE {left} (nothing UInt8) ENGINE = Null COMMENT '{ran_out}'")
+    asked = []
+
+    def away_at_first(store: Store) -> None:
+        asked.append(store)
+        if len(asked) < 3:
+            raise StoreUnavailable("it starts again")
+        let_go(store)
+
+    let_go = quiet.let_go
+    monkeypatch.setattr(quiet, "let_go", away_at_first)
+    monkeypatch.setattr(quiet, "LET_GO_EVERY_SECONDS", 0)
+    place = Place(f"{migrated.database}/later")
+    taken = back_up(migrated, place, nothing_is_gone)
+    assert quiet.let_go_statements(migrated) == []
+    drop(migrated)
+    restoring.make_room(migrated)
+    assert restoring.restore(migrated, place) == taken
+
+
+def test_a_store_that_stays_away_is_said_to_hold_chunks_back(
+    migrated: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Store) -> None:
+        raise StoreUnavailable("it is away")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(quiet, "let_go", away)
+        gone.setattr(quiet, "LET_GO_SECONDS", 0)
+        with pytest.raises(Halted, match=r"new chunks are held back, .* run `usage migrate`"):
+            back_up(migrated, Place(f"{migrated.database}/held"), nothing_is_gone)
+    assert quiet.let_go_statements(migrated)
+    quiet.let_go(migrated)
 
 
 def test_a_chunk_that_nobody_finishes_is_named(

@@ -174,7 +174,7 @@ def test_no_chunk_is_larger_than_an_insert_however_much_may_be_held(
         working._lease = Lease(1, "me")
         flushing = asyncio.create_task(working.flush_forever())
         adding = asyncio.create_task(_add_all(working))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while working.partitions[SOURCE].facts.received < 100:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             for _ in range(100):  # it would take more now

@@ -95,11 +95,17 @@ class MigratorLock:
 
     def release(self) -> None:
         """Give it up, if it is still ours, and clear away those that ran out before it."""
-        if not self._is_mine(_highest(self._store)):
-            return
-        # The lower numbers first: while ours stands, nobody can begin with theirs.
+        if self._is_mine(_highest(self._store)):
+            # The lower numbers first: while ours stands, nobody can begin with theirs.
+            self._drop_up_to(self._number)
+
+    def clear_those_before(self) -> None:
+        """Clear away those that ran out before it, so that ours is the only one."""
+        self._drop_up_to(self._number - 1)
+
+    def _drop_up_to(self, last: int) -> None:
         for number in sorted(_numbers(self._store)):
-            if number <= self._number:
+            if number <= last:
                 self._store.command(f"DROP TABLE IF EXISTS {PREFIX}{number} SYNC")
 
     @property

@@ -10,10 +10,11 @@ out, as they do whatever passes by itself. Chunks that are announced go on to th
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import MigrationError
+from pipeline.errors import Halted, MigrationError, StoreUnavailable
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -24,6 +25,8 @@ IsGone = Callable[[str], bool]
 RESTORING = "_restoring"
 """The table that stands in a database until a restore into it has come to its end."""
 
+LET_GO_SECONDS, LET_GO_EVERY_SECONDS = 120.0, 0.5
+"""How long a store that is away is asked to let chunks go on, and how often."""
 _SETTING = "parts_to_throw_insert"
 
 _NEWEST = """
@@ -75,15 +78,34 @@ def announced(store: Store) -> str:
 
 @contextlib.contextmanager
 def held(store: Store) -> Iterator[None]:
-    """Hold new chunks back for the block.
+    """Hold new chunks back for the block, and let them go on behind it, however it ends.
 
     Not the very first one of a store: it is held back by the intents that are there.
+
+    Raises:
+        Halted: the store has not let them go on; every worker waits.
+        StoreUnavailable, StoreRefused: they are not held back.
     """
-    store.command(f"ALTER TABLE intents MODIFY SETTING {_SETTING} = 1")
     try:
+        store.command(f"ALTER TABLE intents MODIFY SETTING {_SETTING} = 1")
         yield
     finally:
-        let_go(store)
+        _let_go_for_certain(store)
+
+
+def _let_go_for_certain(store: Store) -> None:
+    """Have `intents` take rows again, also where the store is away for a while."""
+    deadline = time.monotonic() + LET_GO_SECONDS
+    while True:
+        try:
+            return let_go(store)
+        except StoreUnavailable as error:
+            if time.monotonic() > deadline:
+                raise Halted(
+                    f"new chunks are held back, and workers wait, for {error.message}: run `usage "
+                    "migrate` as soon as the store answers, which has them go on"
+                ) from error
+        time.sleep(LET_GO_EVERY_SECONDS)
 
 
 def let_go(store: Store) -> None:

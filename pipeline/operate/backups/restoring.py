@@ -28,11 +28,16 @@ def make_room(store: Store) -> None:
     """Make the database if it is not there; nothing else can be asked for before.
 
     Raises:
-        Halted: it has tables.
+        Halted: it has tables, or another restore goes on in the store.
         MigrationError, StoreError: the server is too old, or has reasons of its own.
     """
     check_server(store)
     store.command(f"CREATE DATABASE IF NOT EXISTS {_database(store)}", in_database=False)
+    if statement.restores(store):
+        raise Halted(
+            f"a restore is under way at {store.where}, also if whoever began it was stopped; wait "
+            "for its end (`system.backups`), drop the database if it is this one, and begin again"
+        )
     _refuse_tables(store)
 
 

@@ -54,6 +54,11 @@ def run(store: Store, sql: str, meanwhile: Callable[[], None]) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def restores(store: Store) -> bool:
+    """Say whether some RESTORE goes on in the store, whoever has begun it."""
+    return bool(store.query("SELECT 1 FROM system.backups WHERE status = 'RESTORING' LIMIT 1"))
+
+
 def _failed(store: Store, error: str) -> StoreRefused:
     said = error.partition(", Stack trace")[0].partition("DB::Exception: ")
     number = said[0].removeprefix("Code: ").rstrip(". ")

@@ -61,6 +61,7 @@ def back_up(
     try:
         with lock.exclusive(store, LEASE_SECONDS, LEASE_WAIT_SECONDS) as lease:
             seal.drop(store)
+            lease.clear_those_before()  # one in the backup would stand in a restore's way
             for part in range(1, ATTEMPTS + 1):
                 if waiting:
                     time.sleep(REST_SECONDS)
