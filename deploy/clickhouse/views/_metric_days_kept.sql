@@ -4,11 +4,14 @@
 CREATE OR REPLACE VIEW _metric_days_kept{cluster} AS
 SELECT
     arrayStringConcat(arrayMap(one -> toString(one), groupUniqArray(filling) AS found), ',') AS made,
-    -- About: it only decides which way is asked.
+    -- About, for a day costs as much as an event or less: it only decides which way is asked.
     (
-        SELECT toUInt64(sum(events) / if({metric:String} = '', 1, greatest(1, uniq(asks))))
+        SELECT toUInt64(greatest(0, toInt64(sum(events)) - toInt64(count())))
         FROM metric_days
-        WHERE NOT head AND _of_tenant() AND day > toDate(_until() - toIntervalDay(180))
+        WHERE NOT head
+            AND asks IN (SELECT _asks() FROM _chosen())
+            AND _of_tenant()
+            AND day > toDate(_until() - toIntervalDay(2 * (SELECT max(d.interval_days) FROM _chosen())))
     ) AS spared
 FROM
 (

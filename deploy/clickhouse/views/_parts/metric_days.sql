@@ -77,6 +77,7 @@ MACRO _matching_days(definitions, windows) AS
         FROM definitions()
     ) AS m ON w.asks = m.asks
     WHERE NOT head
+        AND asks IN (SELECT _asks() FROM definitions())
         AND _of_fillings()
         AND _of_tenant()
         AND day > toDate(_until() - toIntervalDay(windows * interval_days))
