@@ -38,7 +38,7 @@ def backup(where: str, disk: str) -> None:
     settings = load()
     _refuse_cluster(settings)
     with _ending_in_order(), opened_store(settings) as store:
-        with _going_out(settings, store, where, disk) as place:
+        with _place(settings, store, where, disk, is_taken=True) as place:
             taken = back_up(store, place, _gone_logs(settings))
         click.echo(f"backed up to {place}: {taken.chunks:,} chunks, as of {taken.taken_at}")
 
@@ -59,7 +59,7 @@ def restore(where: str, disk: str) -> None:
     _refuse_workers(settings)
     with _ending_in_order(), opened_store(settings, is_checked=False) as store:
         make_room(store)
-        with _coming_in(settings, store, where, disk) as place:
+        with _place(settings, store, where, disk, is_taken=False) as place:
             found = put_back(store, place)
         click.echo(f"restored {place}: {found.chunks:,} chunks, as of {found.taken_at}")
         click.echo(
@@ -69,7 +69,10 @@ def restore(where: str, disk: str) -> None:
 
 
 @contextlib.contextmanager
-def _going_out(settings: Settings, store: Store, where: str, disk: str) -> Iterator[Place]:
+def _place(
+    settings: Settings, store: Store, where: str, disk: str, *, is_taken: bool
+) -> Iterator[Place]:
+    """Where a backup lies, as the store is told; a folder is moved out of it, or linked in."""
     from pipeline.embedded import backups
     from pipeline.operate.backups.place import Place
 
@@ -77,23 +80,9 @@ def _going_out(settings: Settings, store: Store, where: str, disk: str) -> Itera
     if own is None or disk or "/" not in where:
         yield Place.of(where, disk, below=own)
         return
-    to = Path(where).absolute()
-    with backups.going_out(own, to) as name:
-        yield Place(name, shown=str(to))
-
-
-@contextlib.contextmanager
-def _coming_in(settings: Settings, store: Store, where: str, disk: str) -> Iterator[Place]:
-    from pipeline.embedded import backups
-    from pipeline.operate.backups.place import Place
-
-    own = backups.folder_of(settings, store)
-    if own is None or disk or "/" not in where:
-        yield Place.of(where, disk, below=own)
-        return
-    source = Path(where).absolute()
-    with backups.coming_in(own, source) as name:
-        yield Place(name, shown=str(source))
+    moved, folder = backups.going_out if is_taken else backups.coming_in, Path(where).absolute()
+    with moved(own, folder) as name:
+        yield Place(name, shown=str(folder))
 
 
 def _gone_logs(settings: Settings) -> Callable[[str], bool]:
