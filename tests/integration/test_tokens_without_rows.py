@@ -1,4 +1,4 @@
-"""A store killed between a token and its rows must not keep the one without the other."""
+"""A store that is killed has each token with its rows, and knows it when it is sent again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.clickhouse.client import Store
 from pipeline.embedded.store.claims import Claim, Part, dangling
 from pipeline.errors import StoreUnavailable
-from tests.support.harness.clickhouse_parts import Chain, new_database, rows
+from pipeline.facts.types import TYPES
+from tests.support.harness.clickhouse_parts import (
+    MONTHS,
+    Chain,
+    migrated_database,
+    new_database,
+    rows,
+)
 from tests.support.harness.store import EmbeddedStore
 
 
@@ -97,6 +105,56 @@ def test_tokens_outlive_merges_and_restarts(own: EmbeddedStore) -> None:
     for number in range(5):
         chain.insert(rows(30, months=3), f"t{number}")
     assert chain.sums() == (150, 150)
+
+
+def test_tokens_outlive_the_first_restart_after_the_migrations(own: EmbeddedStore) -> None:
+    """A view that was altered is another one to tokens from the next start of its server on."""
+    with migrated_database(own.port) as store:
+        _insert_into_each_head(store)
+        once = _rows(store)
+        assert {"requests_1m", "users_1mo", "events_15m", "entities"} <= once.keys()
+        own.kill9()
+        own.start()
+        _insert_into_each_head(store)
+        assert _rows(store) == once
+
+
+def _insert_into_each_head(store: Store) -> None:
+    for type_ in TYPES.values():
+        head = type_.head
+        columns = [(name, kind) for name, kind in head.columns if name in {"minute", "tenant"}]
+        data = [[MONTHS[0]] if name == "minute" else ["t"] for name, _ in columns]
+        store.insert(head.table, columns, data, token=head.table)
+
+
+def _rows(store: Store) -> dict[str, int]:
+    return dict(
+        store.query(
+            "SELECT table, sum(rows) FROM system.parts "
+            "WHERE database = currentDatabase() AND active GROUP BY table"
+        )
+    )
+
+
+ALTERED = "ALTER TABLE a_mv MODIFY QUERY SELECT minute, key, n + 0 AS n FROM head"
+
+
+@pytest.mark.parametrize(
+    ("after", "counted"),
+    [((), 60), (("DETACH TABLE a_mv", "ATTACH TABLE a_mv"), 30)],
+    ids=["as altered", "read again"],
+)
+def test_a_restart_after_modify_query_doubles_unless_the_view_is_read_again(
+    own: EmbeddedStore, after: tuple[str, ...], counted: int
+) -> None:
+    chain = Chain(new_database(own.port))
+    for statement in (ALTERED, *after):
+        chain.store.command(statement)
+    chain.insert(rows(30), "t")
+    own.kill9()
+    own.start()
+    chain.insert(rows(30), "t")
+    assert chain.sums() == (counted, 30)
 
 
 def test_what_is_dangling() -> None:

@@ -45,7 +45,8 @@ _PIECE = re.compile(
 )
 _ENGINE = re.compile(r"\{engine:(\w+)(?:\(([^{}]*)\))?\}")
 _TABLE = re.compile(
-    r"(?:CREATE TABLE|ALTER TABLE|TRUNCATE TABLE|INSERT INTO|CREATE MATERIALIZED VIEW|DROP VIEW)"
+    r"(?:(?:CREATE|ALTER|TRUNCATE|DETACH|ATTACH) TABLE|INSERT INTO|CREATE MATERIALIZED VIEW"
+    r"|DROP VIEW)"
     r"(?: IF (?:NOT )?EXISTS)? `?(\w+)",
 )
 KEEP_MINUTE_ROWS, KEEP_PRODUCT_EVENTS = "{keep_minute_rows}", "{keep_product_events}"
