@@ -22,6 +22,7 @@ from pipeline.protocol.chunks import (
     announced_rules,
     intent_of,
 )
+from pipeline.protocol.ledger_rows import NEAR, From, conditions
 from pipeline.protocol.partition import Chunk
 from pipeline.protocol.sealed import Announced, Group
 
@@ -136,21 +137,12 @@ class LedgerReader:
 
         The intents were read before: one that is closed in between then shows as closed.
         """
-        ends = [self._end(source, incarnations[source.topic]) for source in sources]
-        return [
-            Covered(end, intents.get(source)) for source, end in zip(sources, ends, strict=True)
-        ]
-
-    def _end(self, source: Source, incarnation: str) -> int | None:
-        # The newest row by key: the table is read backwards, whatever its size.
-        rows = self._shards.of(source.partition).query(
-            "SELECT to_offset FROM chunks WHERE topic = {topic:String} "
-            "AND partition = {partition:UInt32} AND incarnation = {incarnation:String} "
-            "ORDER BY topic DESC, partition DESC, incarnation DESC, from_offset DESC LIMIT 1",
-            {"topic": source.topic, "partition": source.partition, "incarnation": incarnation},
-            consistent=True,
-        )
-        return rows[0][0] if rows else None
+        ends = {
+            source: end
+            for store, some in self._shards.parted(sources, _partition)
+            for source, end in _ends(store, some, intents, incarnations).items()
+        }
+        return [Covered(ends.get(source), intents.get(source)) for source in sources]
 
     def intents(
         self, sources: Sequence[Source], incarnations: dict[str, str]
@@ -161,6 +153,37 @@ class LedgerReader:
             for store, some in self._shards.parted(sources, _partition)
             for source, intent in _newest_intents(store, some, incarnations)
         }
+
+
+def _ends(
+    store: Store,
+    sources: Sequence[Source],
+    intents: Mapping[Source, Intent],
+    incarnations: Mapping[str, str],
+) -> dict[Source, int]:
+    """Where the newest row of each ends; those without a row are absent.
+
+    It is near the newest intent, as a rule; where nothing is, all rows are looked at.
+    """
+    near = {s: max(0, intents[s].a - NEAR) for s in sources if s in intents}
+    ends = _ends_from(store, near, incarnations)
+    return ends | _ends_from(store, {s: 0 for s in sources if s not in ends}, incarnations)
+
+
+def _ends_from(
+    store: Store, offsets: Mapping[Source, int], incarnations: Mapping[str, str]
+) -> dict[Source, int]:
+    logs = [From(source, incarnations[source.topic], a) for source, a in offsets.items()]
+    return {
+        Source(topic, partition): end
+        for sql, parameters in conditions(logs)
+        for topic, partition, end in store.query(
+            "SELECT topic, partition, argMax(to_offset, from_offset) "  # noqa: S608 - see there
+            f"FROM chunks WHERE {sql} GROUP BY topic, partition",
+            parameters,
+            consistent=True,
+        )
+    }
 
 
 def _newest_intents(

@@ -47,7 +47,7 @@ from pipeline.worker.takeover import Takeover
 from pipeline.worker.telemetry import group_watch
 from pipeline.worker.telemetry.group_watch import GroupWatch
 from pipeline.worker.telemetry.instruments import Instruments
-from pipeline.worker.telemetry.ledger_watch import LedgerWatch
+from pipeline.worker.telemetry.ledger_watch import Held, LedgerWatch
 from pipeline.worker.telemetry.server import Server
 from pipeline.worker.telemetry.survey import Survey
 from pipeline.worker.transport import RawFetches
@@ -204,8 +204,8 @@ class Process:
         return Server(settings.web_port, self._registry, state, settings.buffer_events, loop, kind)
 
     def _ledger_watch(self, shards: Shards, work: Work) -> LedgerWatch:
-        def held() -> dict[Source, str]:
-            return {source: one.incarnation for source, one in work.partitions.items()}
+        def held() -> dict[Source, Held]:
+            return {s: Held(one.incarnation, one.position) for s, one in work.partitions.items()}
 
         watch = LedgerWatch(shards, held)
         self._registry.register(watch)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.shards import Shards
 from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
-from pipeline.protocol.chunks import Source
-from pipeline.protocol.ledger import CHUNKS, OUTCOMES, Columns
-from pipeline.worker.telemetry.ledger_watch import Look, look
+from pipeline.protocol.chunks import Intent, Source
+from pipeline.protocol.ledger import CHUNKS, OUTCOMES, Columns, LedgerReader
+from pipeline.protocol.ledger_rows import NEAR
+from pipeline.worker.telemetry.ledger_watch import Held, Look, looks
 from tests.support.harness.clickhouse_parts import migrated_database
 from tests.support.harness.instants import at, seconds
 from tests.support.harness.store import EmbeddedStore
@@ -238,19 +240,51 @@ def test_each_break_of_the_tiling_is_a_row(migrated: Store) -> None:
 
 
 def test_a_worker_sees_breaks_and_differences_among_the_newest_rows(migrated: Store) -> None:
-    source = Source("usage.requests", 0)
-    assert look(migrated, source, "i") == Look(0, 0)
+    """Of each partition that it has, and of no other, nor of another incarnation."""
+    one, two, none = (Source("usage.requests", partition) for partition in range(3))
+    held = {one: Held("i", 305), two: Held("i", 40), none: Held("i", 0)}
+    assert looks(migrated, {}) == {}
+    assert looks(migrated, held) == dict.fromkeys(held, Look(0, 0))
     tiled = [chunk(10 * n, 10 * n + 10) for n in range(30)]
     plain(migrated, "chunks", CHUNKS, tiled)
     plain(migrated, "chunks", CHUNKS, tiled[:7])  # sent again
     other = [chunk(3, 5, incarnation="old"), chunk(7, 9, incarnation="old")]
     plain(migrated, "chunks", CHUNKS, other)
-    assert look(migrated, source, "i") == Look(0, 0)
-    assert look(migrated, source, "old") == Look(1, 0)
+    plain(migrated, "chunks", CHUNKS, [chunk(n, n + 4, partition=1) for n in (0, 10, 20)])
+    assert looks(migrated, held) == {one: Look(0, 0), two: Look(2, 0), none: Look(0, 0)}
+    assert looks(migrated, {one: Held("old", 9)}) == {one: Look(1, 0)}
     uneven = list(chunk(290, 305))  # overlaps, and 4 are neither counted nor anything else
     uneven[7] -= 4
     plain(migrated, "chunks", CHUNKS, [tuple(uneven), chunk(310, 311)])
-    assert look(migrated, source, "i") == Look(1, 4)
+    assert looks(migrated, {one: held[one]}) == {one: Look(1, 4)}
+    far = {one: Held("i", 310 + NEAR)}  # all but the last are further behind than is looked
+    assert looks(migrated, far) == {one: Look(0, 0)}
+
+
+def test_a_ledgers_end_is_found_near_its_intent_or_anywhere(migrated: Store) -> None:
+    """For many logs at once: of each the newest row, or none."""
+    logs = [Source("usage.requests", partition) for partition in range(5)]
+    far = 3 * NEAR
+    plain(
+        migrated,
+        "chunks",
+        CHUNKS,
+        [
+            *(chunk(0, 10), chunk(10, 20)),
+            *(chunk(0, far, partition=1), chunk(far, far + 5, partition=1)),
+            *(chunk(0, 7, partition=2), chunk(90, 99, partition=3, incarnation="old")),
+        ],
+    )
+    intents = {
+        logs[0]: Intent(20, 30, "r"),  # open
+        logs[1]: Intent(far, far + 5, "r"),  # closed
+        logs[2]: Intent(far, far + 9, "r"),  # far behind what the ledger has
+        logs[4]: Intent(0, 9, "r"),  # the first
+    }
+    ledger = LedgerReader(Shards([migrated]))
+    covered = ledger.covered(logs, intents, {"usage.requests": "i"})
+    assert [one.to for one in covered] == [20, far + 5, 7, None, None]
+    assert [one.intent for one in covered] == [intents.get(log) for log in logs]
 
 
 def test_as_of_is_the_newest_counted_event_and_arrival_of_each_type(migrated: Store) -> None:

@@ -1,7 +1,7 @@
 """Looks at the newest rows of the ledger now and then: do they tile the log, do they add up?
 
 A part of `usage audit`, cheap enough to run always: only the newest rows of the worker's own
-partitions are read, from the end of the table's order, whatever its size.
+partitions are read, of all of them at once, whatever the table's size.
 """
 
 from __future__ import annotations
@@ -16,36 +16,53 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pipeline.errors import StoreError
+from pipeline.protocol.chunks import Source
+from pipeline.protocol.ledger_rows import NEAR, From, conditions
 from pipeline.worker.telemetry import metrics
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
     from pipeline.clickhouse.shards import Shards
-    from pipeline.protocol.chunks import Source
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 30.0
 NEWEST_ROWS = 1000
+"""Of each partition, among those of its last `NEAR` offsets."""
 
 _NEWEST = """
-SELECT countIf(reached != a), sum(difference) FROM
+SELECT topic, partition, countIf(reached != a), sum(difference) FROM
 (
-    SELECT a, difference, if(count() OVER before = 0, a, max(b) OVER before) AS reached
+    SELECT topic, partition, a, difference,
+        if(count() OVER before = 0, a, max(b) OVER before) AS reached
     FROM
     (
-        SELECT
-            from_offset AS a, to_offset AS b,
-            abs(toInt64(received) - toInt64(counted + duplicate + rejected)) AS difference
-        FROM chunks
-        WHERE topic = {topic:String} AND partition = {partition:UInt32}
-            AND incarnation = {incarnation:String}
-        ORDER BY topic DESC, partition DESC, incarnation DESC, from_offset DESC, recorded_at DESC
-        LIMIT 1 BY from_offset LIMIT {rows:UInt32}
+        SELECT * FROM
+        (
+            SELECT
+                topic, partition, from_offset AS a, to_offset AS b,
+                abs(toInt64(received) - toInt64(counted + duplicate + rejected)) AS difference
+            FROM chunks
+            WHERE {logs}
+            ORDER BY topic, partition, from_offset, recorded_at DESC
+            LIMIT 1 BY topic, partition, from_offset
+        )
+        ORDER BY topic, partition, a DESC
+        LIMIT {rows} BY topic, partition
     )
-    WINDOW before AS (ORDER BY a ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    WINDOW before AS (
+        PARTITION BY topic, partition ORDER BY a ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
 )
+GROUP BY topic, partition
 """
+
+
+class Held(NamedTuple):
+    """What a worker has of a partition: its topic's incarnation, and how far it has read."""
+
+    incarnation: str
+    position: int
 
 
 class Look(NamedTuple):
@@ -57,28 +74,24 @@ class Look(NamedTuple):
     """Events by which received differs from counted + duplicate + rejected."""
 
 
-def look(store: Store, source: Source, incarnation: str) -> Look:
-    """Read one partition's newest rows. Raises `StoreError`."""
-    [(breaks, difference)] = store.query(
-        _NEWEST,
-        {
-            "topic": source.topic,
-            "partition": source.partition,
-            "incarnation": incarnation,
-            "rows": NEWEST_ROWS,
-        },
-        consistent=True,
-    )
-    return Look(int(breaks), int(difference))
+def looks(store: Store, held: Mapping[Source, Held]) -> dict[Source, Look]:
+    """Read the partitions' newest rows. Raises `StoreError`."""
+    found = dict.fromkeys(held, Look(0, 0))
+    logs = [From(source, it, max(0, at - NEAR)) for source, (it, at) in held.items()]
+    for sql, parameters in conditions(logs):
+        asked = _NEWEST.format(logs=sql, rows=NEWEST_ROWS)
+        for topic, partition, *numbers in store.query(asked, parameters, consistent=True):
+            found[Source(topic, partition)] = Look(*map(int, numbers))
+    return found
 
 
 class LedgerWatch(Collector):
     """Looks at the partitions that are held, and shows what was seen last."""
 
-    def __init__(self, shards: Shards, held: Callable[[], Mapping[Source, str]]) -> None:
+    def __init__(self, shards: Shards, held: Callable[[], Mapping[Source, Held]]) -> None:
         self._shards = shards
         self._held = held
-        """Gives the partitions that the worker reads, and their topics' incarnations."""
+        """Gives the partitions that the worker reads."""
         self._looks: dict[Source, Look] = {}
         # Of its own: a call that hangs must keep neither chunks nor the worker's end waiting.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-watch")
@@ -97,10 +110,11 @@ class LedgerWatch(Collector):
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _all(self, held: Mapping[Source, str]) -> dict[Source, Look]:
+    def _all(self, held: Mapping[Source, Held]) -> dict[Source, Look]:
         return {
-            source: look(self._shards.of(source.partition), source, incarnation)
-            for source, incarnation in held.items()
+            source: seen
+            for store, some in self._shards.parted(held, lambda source: source.partition)
+            for source, seen in looks(store, {one: held[one] for one in some}).items()
         }
 
     def describe(self) -> Iterator[GaugeMetricFamily]:

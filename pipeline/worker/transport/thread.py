@@ -40,6 +40,8 @@ MAX_POLL_RECORDS = 4096
 """Records handed on at once: some 10 ms of folding, so that the loop stays responsive."""
 MAX_POLL_INTERVAL_SECONDS = 30 * 86_400.0
 """Back-pressure must not cost the membership; liveness follows progress instead."""
+HEARTBEAT_MS = 1000
+"""How often a worker hears of a rebalance: whoever hears first counts nothing until the last."""
 FETCH_MIN_BYTES = 65_536
 LONGEST_FETCH_WAIT_MS = 500
 PARTITION_FETCH_BYTES = 4 * 1_048_576
@@ -93,7 +95,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetch_min_bytes=FETCH_MIN_BYTES,
             fetch_max_wait_ms=fetch_wait_ms(settings.flush_seconds),
             session_timeout_ms=session_ms,
-            heartbeat_interval_ms=max(100, min(3000, session_ms // 5)),
+            heartbeat_interval_ms=max(100, min(HEARTBEAT_MS, session_ms // 5)),
             rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
             request_timeout_ms=max(session_ms + 1000, 20_000),
             metadata_max_age_ms=60_000,
