@@ -20,6 +20,7 @@ from tests.bench import (
     live,
     metrics,
     page,
+    rebalances,
     rebuild,
     rivals,
     scaling,
@@ -28,6 +29,7 @@ from tests.bench import (
     tenants,
     throughput,
     views,
+    workers,
 )
 from tests.bench.bed import FULL, QUICK, Bed
 
@@ -36,6 +38,8 @@ BENCHES: dict[str, Callable[[Bed], list[str]]] = {
     "rivals": rivals.rivals,
     "partitions": throughput.partitions,
     "catch-up": scaling.catch_up,
+    "workers": workers.workers,
+    "rebalances": rebalances.rebalances,
     "rebuild": rebuild.rebuild,
     "dedupe": dedupe.dedupe,
     "freshness": live.freshness,

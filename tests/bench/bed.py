@@ -149,6 +149,17 @@ class Run:
 
         until(reads, within=60, what="a worker that reads", explain=worker.tail, every=0.005)
 
+    def await_shared(self, count: int) -> None:
+        """Return when so many workers have partitions, and each of them has begun to read."""
+
+        def shared() -> bool:
+            assigned = self.kafka.assignment(self.group)
+            return len(assigned) == count and all(assigned.values())
+
+        until(shared, within=120, what=f"{count} workers that share", every=0.05)
+        for worker in self.workers:
+            self.await_reading(worker)
+
     def committed(self, topic: str, partitions: int) -> dict[int, int]:
         """Return the group's committed offsets."""
         found = self.kafka.committed(self.group, [(topic, n) for n in range(partitions)])

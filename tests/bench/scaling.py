@@ -7,7 +7,6 @@ import time
 from tests.bench.bed import Bed
 from tests.bench.measure import Spread
 from tests.bench.workload import WORKLOADS, Loaded
-from tests.support.harness.waiting import until
 
 ENOUGH = 1_500_000
 """Events, so that many are left when two workers have joined."""
@@ -40,12 +39,7 @@ def _rate(bed: Bed, loaded: Loaded, workers: int) -> float:
     with bed.run(loaded.prefix) as run:
         for _ in range(workers):
             run.worker()
-
-        def shared() -> bool:
-            assigned = bed.kafka.assignment(run.group)
-            return len(assigned) == workers and all(assigned.values())
-
-        until(shared, within=60, what=f"{workers} workers that share", every=0.05)
+        run.await_shared(workers)
         began = time.monotonic()
         behind = loaded.events - sum(run.committed(loaded.topic, loaded.partitions).values())
         assert behind > loaded.events / 5, "too few events: they were counted before all had joined"

@@ -11,6 +11,7 @@ import random
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,8 +168,8 @@ def producer(servers: str, **config: str | int) -> Producer:
 class Sender:
     """Sends messages to a topic, keyed by tenant."""
 
-    def __init__(self, servers: str, topic: str, partitions: int) -> None:
-        self._producer = producer(servers)
+    def __init__(self, servers: str, topic: str, partitions: int, **config: str | int) -> None:
+        self._producer = producer(servers, **config)
         self._topic, self._partitions = topic, partitions
 
     def send(self, messages: list[Message]) -> None:
@@ -188,6 +189,15 @@ class Sender:
         """Wait until the broker has everything."""
         left = self._producer.flush(120)
         assert not left, f"{left} records did not reach the broker"
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Send within a transaction; what was sent is there to be read behind the block."""
+        self._producer.init_transactions(60)
+        self._producer.begin_transaction()
+        yield
+        self.flush()
+        self._producer.commit_transaction(60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ SOAK_SEEDS = int(os.environ.get("USAGE_TEST_SEEDS", "20"))
 
 @pytest.mark.faults
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_two_workers_and_ten_kills(scene: Scene, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "kills"), [(1, 10), (2, 5)])
+def test_two_workers_and_many_kills(scene: Scene, seed: int, kills: int) -> None:
     scene.set_up(partitions=8)
-    count_through_kills(scene, seed=seed, events=200_000, kills=10)
+    count_through_kills(scene, seed=seed, events=20_000 * kills, kills=kills)
 
 
 @pytest.mark.faults

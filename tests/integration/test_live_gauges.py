@@ -121,29 +121,3 @@ def test_open_chunks_are_in_the_gauges_and_not_in_the_store(scene: Scene) -> Non
     assert scene.received() == 0
     scene.stop(worker)
     assert scene.received() == 2 * len(TENANTS) * len(MINUTES)
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(600)
-def test_gauges_over_real_minutes_with_kills(scene: Scene) -> None:
-    """Three minutes of a steady stream: at every pause each gauge is the view's."""
-    scene.settings |= {"USAGE_TENANT_LABELS": str(LABELS)}
-    scene.set_up(PARTITIONS)
-    draw = random.Random(3)
-    begun, scrapes, minutes = time.monotonic(), 0, set()
-    while time.monotonic() - begun < 190:
-        port = free_port()
-        worker = worker_at(scene, port)
-        for _ in range(6):
-            send(scene, draw)
-            scene.settle()
-            bounded(await_equal(scene, port))
-            scrapes += 1
-            minutes.add(int(time.time()) // 60)
-        send(scene, draw)
-        worker.kill9()
-        scene.workers.remove(worker)
-    assert len(minutes) >= 4
-    assert scrapes >= 12
-    worker_at(scene, free_port())
-    scene.check()

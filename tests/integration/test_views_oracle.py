@@ -63,7 +63,7 @@ def test_a_small_world_through_the_pipeline(scene: Scene) -> None:
 def test_a_world_of_100000_events_through_the_pipeline(scene: Scene) -> None:
     world = through_the_pipeline(scene, 100_000, seed=2)
     with scene.connect() as store:
-        assert not (lines := wrong(store, world, each=24, seed=2, topic_prefix=scene.prefix)), (
+        assert not (lines := wrong(store, world, each=16, seed=2, topic_prefix=scene.prefix)), (
             "\n".join(lines)
         )
 
@@ -109,7 +109,7 @@ def test_small_worlds(tables: Store, seed: int, events: int, days: int, case: in
 
 @pytest.mark.faults
 @pytest.mark.timeout(900)
-@settings(QUIETLY, max_examples=40)
+@settings(QUIETLY, max_examples=28)
 @given(**SMALL)
 def test_many_small_worlds(tables: Store, seed: int, events: int, days: int, case: int) -> None:
     check_small_world(tables, seed, events, days, case)

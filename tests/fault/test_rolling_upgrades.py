@@ -1,0 +1,98 @@
+"""Workers of two releases in one group, over one store, and each of them killed (SIGKILL)."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import Halted, MigrationError
+from tests.support.harness import hooks, releases
+from tests.support.harness.process import Process
+from tests.support.harness.produce import Traffic
+from tests.support.harness.releases import NEWER, OF_OTHER_RULES, OLDER
+from tests.support.harness.scene import Scene
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+
+PARTITIONS = 8
+PORTION = 4000
+POINT = "after:insert:facts"
+"""Killed here, a worker leaves chunks whose rows are in the tables, and not in the ledger."""
+
+
+class Stream:
+    """A seeded stream with repeats and events that are rejected, in portions."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._traffic = Traffic(1, bad=0.05, again=0.15)
+        self._sender = scene.sender()
+
+    def send(self) -> None:
+        """Send the next portion."""
+        self._sender.send_traffic(self._traffic, PORTION)
+
+
+def test_two_releases_count_side_by_side_whoever_is_killed(scene: Scene, tmp_path: Path) -> None:
+    """The newer has a migration more, applied while the older counts; each leaves open chunks."""
+    scene.set_up(PARTITIONS)
+    stream = Stream(scene)
+    of_old, of_new = tmp_path / "end-of-an-older", tmp_path / "end-of-a-newer"
+    victim = releases.worker(scene, OLDER, **_ending(of_old))
+    older = releases.worker(scene, OLDER)
+    scene.await_assigned(2)
+    stream.send()
+    scene.await_received(PORTION // 4)
+    assert releases.start(scene, NEWER, "migrate").wait(120) == 0
+    newer = releases.worker(scene, NEWER, **_ending(of_new))
+    scene.await_assigned(3)
+    stream.send()
+
+    _end(scene, victim, of_old, stream)
+    refused = releases.start(scene, OLDER, "worker")
+    assert refused.wait(60) == MigrationError.exit_code
+    assert "belongs to a newer release; run that one" in refused.output()
+
+    releases.worker(scene, NEWER)
+    scene.await_assigned(3)
+    _end(scene, newer, of_new, stream)
+
+    stream.send()
+    older.kill9()
+    scene.check()
+
+
+def test_what_other_rules_have_begun_is_finished_by_them_only(scene: Scene, tmp_path: Path) -> None:
+    """Whichever of them is the newer one: so it holds for the way back too."""
+    scene.set_up(PARTITIONS)
+    stream = Stream(scene)
+    ends = tmp_path / "end"
+    victim = releases.worker(scene, OF_OTHER_RULES, **_ending(ends))
+    ours = scene.worker()
+    scene.await_assigned(2)
+    _end(scene, victim, ends, stream)
+    scene.await_end(ours, Halted.exit_code)
+    assert "finish it with the old release or settings" in ours.output()
+    scene.await_end(scene.worker(), Halted.exit_code)  # nor is it forgotten
+
+    finishing = releases.worker(scene, OF_OTHER_RULES)
+    stream.send()
+    scene.settle()
+    scene.stop(finishing)
+    scene.worker()
+    stream.send()
+    scene.check()
+
+
+def _ending(once: Path) -> dict[str, str]:
+    """Let a worker kill itself with chunks open, once this file is there."""
+    return hooks.environment(POINT, once=once)
+
+
+def _end(scene: Scene, victim: Process, once: Path, stream: Stream) -> None:
+    once.touch()
+    stream.send()
+    if releases.has_no_hooks(victim):
+        victim.kill9()
+    scene.await_end(victim, -signal.SIGKILL)

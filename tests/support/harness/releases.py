@@ -1,0 +1,91 @@
+"""Releases beside this one, made of it: its code, changed in what releases differ by.
+
+``python -m tests.support.harness.releases KIND command argument…`` runs ``usage command argument…``
+as that release would. There is no earlier release to take yet; ``USAGE_TEST_OLDER`` may name a
+checkout of this project, of the same migrations, that is run as it is for the older one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.clickhouse.schema import files
+from pipeline.clickhouse.schema.files import Migration
+from tests.support.harness.process import Process, clean_environment, free_port
+from tests.support.harness.scene import Scene
+
+OLDER, NEWER, OF_OTHER_RULES = "older", "newer", "of-other-rules"
+CHECKOUT = os.environ.get("USAGE_TEST_OLDER", "")
+_ENVIRONMENT = {OLDER: {"USAGE_READER": "python"}}
+_ADDED = "ALTER TABLE chunks{cluster} ADD COLUMN IF NOT EXISTS of_newer UInt8 COMMENT 'a test'"
+_numbers = itertools.count(1)
+
+
+def _be_older() -> None:
+    """Announce and insert every range by itself, as before there were groups."""
+    from pipeline.protocol import sealed
+
+    sealed.MOST_MEMBERS = 1
+
+
+def _be_newer() -> None:
+    """Know a migration more, which adds a column."""
+    read = files.read
+
+    def known(folder: Path) -> list[Migration]:
+        found = read(folder)
+        return [*found, Migration(len(found) + 1, "of_newer", _ADDED)]
+
+    files.read = known
+
+
+def _be_of_other_rules() -> None:
+    """Count the same, and say that it is counted by other rules."""
+    from pipeline.worker import process
+
+    rules_of = process.rules_of
+    process.rules_of = lambda settings: replace(rules_of(settings), contract="of a test")
+
+
+_KINDS: dict[str, Callable[[], None]] = {
+    OLDER: _be_older,
+    NEWER: _be_newer,
+    OF_OTHER_RULES: _be_of_other_rules,
+}
+
+
+def start(scene: Scene, kind: str, *arguments: str, **environment: str) -> Process:
+    """Start a ``usage`` command of a release."""
+    own = clean_environment()
+    program = ["tests.support.harness.releases", kind]
+    if kind == OLDER and CHECKOUT:
+        program = ["pipeline.cli"]
+        own["PYTHONPATH"] = CHECKOUT
+        environment.pop("USAGE_HOOK", None)
+    settings = scene.environment(**_ENVIRONMENT.get(kind, {}), **environment)
+    command = [sys.executable, "-m", *program, *arguments]
+    return Process(f"{kind}-{next(_numbers)}", command, own | settings, scene.folder)
+
+
+def worker(scene: Scene, kind: str, **environment: str) -> Process:
+    """Start a worker of a release; it is ended with the scene."""
+    started = start(scene, kind, "worker", "--port", str(free_port()), **environment)
+    scene.workers.append(started)
+    return started
+
+
+def has_no_hooks(process: Process) -> bool:
+    """Say whether it cannot be made to kill itself: a checkout's own tests may not know how."""
+    return bool(CHECKOUT) and process.name.startswith(OLDER)
+
+
+if __name__ == "__main__":
+    from pipeline.cli.__main__ import main
+
+    _KINDS[sys.argv.pop(1)]()
+    main()
