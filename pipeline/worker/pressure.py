@@ -7,7 +7,7 @@ beyond the bounds waits in the agents' small queues, and what is beyond these in
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,19 +52,19 @@ class Pressure:
             settings.quiet_events,
         )
 
-    def on(self, chunk: Size, held: Iterable[Size]) -> Do:
-        """Decide for one open chunk; `held` is what each of the worker's partitions holds."""
+    def on(self, chunk: Size, held: Size) -> Do:
+        """Decide for one open chunk; `held` is what all of the worker's partitions hold."""
         if self.may_not_grow(chunk) or self.is_full(held):
             return Do.WAIT
         return Do.SEAL if self.is_large(chunk) else Do.GO
 
-    def is_full(self, held: Iterable[Size]) -> bool:
+    def is_full(self, held: Size) -> bool:
         """Say whether the worker holds as much as it may."""
-        return sum(held, NOTHING).reaches(self.buffer)
+        return held.reaches(self.buffer)
 
-    def is_little(self, held: Iterable[Size]) -> bool:
+    def is_little(self, held: Size) -> bool:
         """Say whether a round of it would cost the store far more than it brings."""
-        return sum(held, NOTHING).events < self.quiet_events
+        return held.events < self.quiet_events
 
     def is_large(self, chunk: Size) -> bool:
         """Say whether a chunk need not wait for the interval."""
@@ -73,3 +73,31 @@ class Pressure:
     def may_not_grow(self, chunk: Size) -> bool:
         """Say whether a chunk is as large as one insert may be, however much may be held."""
         return chunk.reaches(self.insert)
+
+
+class Holding:
+    """What all of a worker's partitions hold, without asking each of them at each batch."""
+
+    def __init__(self, held: Callable[[], Iterable[Size]]) -> None:
+        self._held = held
+        self._known: Size | None = None
+
+    @property
+    def total(self) -> Size:
+        """Its sum: of all of them, once after `forget`."""
+        if self._known is None:
+            self._known = sum(self._held(), NOTHING)
+        return self._known
+
+    def grew(self, before: Size, after: Size) -> None:
+        """Take note of what one partition held before a batch, and holds now."""
+        if self._known is not None:
+            events, size_bytes = self._known
+            self._known = Size(
+                events + after.events - before.events,
+                size_bytes + after.size_bytes - before.size_bytes,
+            )
+
+    def forget(self) -> None:
+        """Have them asked again: chunks were counted, or partitions came or went."""
+        self._known = None

@@ -19,7 +19,6 @@ from collections.abc import (
     Callable,
     Coroutine,
     Iterable,
-    Iterator,
     Sequence,
 )
 from typing import TYPE_CHECKING, Any
@@ -31,10 +30,10 @@ from pipeline.process.logs import place
 from pipeline.process.waits import cancelled, now, within
 from pipeline.protocol.chunks import Lease, Source
 from pipeline.protocol.fetched import cut
-from pipeline.protocol.partition import Chunk, Discontinuity, Partition, Size
+from pipeline.protocol.partition import Chunk, Discontinuity, Partition
 from pipeline.worker.flusher import AssignmentOver, GroupLost
 from pipeline.worker.live import KEPT_MINUTES
-from pipeline.worker.pressure import Do, Pressure
+from pipeline.worker.pressure import Do, Holding, Pressure
 from pipeline.worker.rounds import Rounds
 from pipeline.worker.telemetry.state import Standing
 from pipeline.worker.transport import Start
@@ -86,6 +85,7 @@ class Work:
     ) -> None:
         self._settings = settings
         self._pressure = Pressure.of(settings)
+        self._holding = Holding(lambda: (partition.held for partition in self.partitions.values()))
         self._flusher = flusher
         self._takeover = takeover
         self._rebuild = rebuild
@@ -117,6 +117,7 @@ class Work:
         self.standing.assigned, self.standing.assigned_at = len(sources), now()
         self.standing.unassigned_at = None
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
+        self._holding.forget()
         self._live.keep(self.partitions)
         self._begin(self._take_up(lease, sources))
 
@@ -190,7 +191,9 @@ class Work:
 
         def adding() -> Reads[None]:
             if self._has(partition):
+                before = partition.held
                 yield from partition.adding(piece)
+                self._holding.grew(before, partition.held)
 
         await self.folding.run(adding())
 
@@ -214,8 +217,9 @@ class Work:
         while True:
             await within(self._due.wait(), rounds.seconds_left(clock()))
             self._due.clear()
-            is_due = rounds.is_due(clock(), is_little=self._pressure.is_little(self._held))
-            everything = is_due or self._pressure.is_full(self._held)
+            self._holding.forget()
+            is_due = rounds.is_due(clock(), is_little=self._pressure.is_little(self._holding.total))
+            everything = is_due or self._pressure.is_full(self._holding.total)
             chunks = await self._sealed(everything)
             if self.standing.stopping:
                 return  # whoever stops flushes them, and no chunk is flushed twice at once
@@ -396,6 +400,7 @@ class Work:
         else:
             self._counted(chunks)
             await self._restore(chunk.range.source for chunk in chunks)
+        self._holding.forget()
         self._room.set()
 
     def _counted(self, chunks: Sequence[Chunk]) -> None:
@@ -473,9 +478,9 @@ class Work:
         self._room.clear()
 
     def _on(self, partition: Partition) -> Do:
-        """What to do."""
-        return self._pressure.on(partition.open, self._held)
-
-    @property
-    def _held(self) -> Iterator[Size]:
-        return (partition.held for partition in self.partitions.values())
+        """What to do; before it waits, all partitions are asked, for some may have gone."""
+        do = self._pressure.on(partition.open, self._holding.total)
+        if do is not Do.WAIT:
+            return do
+        self._holding.forget()
+        return self._pressure.on(partition.open, self._holding.total)

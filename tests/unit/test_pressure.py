@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.protocol.partition import NOTHING, Size
 from pipeline.settings import load
-from pipeline.worker.pressure import INSERT, Do, Pressure
+from pipeline.worker.pressure import INSERT, Do, Holding, Pressure
 
 PRESSURE = Pressure(chunk=Size(10, 1000), buffer=Size(30, 3000), insert=Size(50, 5000))
 sizes = st.builds(Size, st.integers(0, 60), st.integers(0, 6000))
@@ -26,29 +26,51 @@ sizes = st.builds(Size, st.integers(0, 60), st.integers(0, 6000))
     ],
 )
 def test_bounds_are_met_by_events_or_by_bytes(chunk: Size, others: list[Size], do: Do) -> None:
-    assert PRESSURE.on(chunk, [chunk, *others]) is do
+    assert PRESSURE.on(chunk, sum(others, chunk)) is do
 
 
 def test_a_chunk_does_not_outgrow_an_insert_whatever_may_be_held() -> None:
     roomy = Pressure(chunk=Size(10, 10), buffer=Size(10**9, 10**12), insert=Size(50, 5000))
-    assert roomy.on(Size(50, 0), []) is Do.WAIT
-    assert roomy.on(Size(49, 4999), []) is Do.SEAL
+    assert roomy.on(Size(50, 0), NOTHING) is Do.WAIT
+    assert roomy.on(Size(49, 4999), NOTHING) is Do.SEAL
 
 
 @given(st.lists(sizes, max_size=5), sizes, sizes)
 def test_holding_more_never_lets_more_in(held: list[Size], chunk: Size, more: Size) -> None:
     order = [Do.GO, Do.SEAL, Do.WAIT]
-    before = PRESSURE.on(chunk, [*held, chunk])
-    after = PRESSURE.on(chunk + more, [*held, chunk + more])
+    before = PRESSURE.on(chunk, sum(held, chunk))
+    after = PRESSURE.on(chunk + more, sum(held, chunk + more))
     assert order.index(before) <= order.index(after)
 
 
 def test_little_is_less_than_a_round_is_worth() -> None:
     pressure = Pressure.of(load({"USAGE_QUIET_EVENTS": "30"}))
-    assert pressure.is_little([])
-    assert pressure.is_little([Size(15, 10**9), Size(14, 0)])
-    assert not pressure.is_little([Size(15, 1), Size(15, 1)])
-    assert not Pressure.of(load({"USAGE_QUIET_EVENTS": "0"})).is_little([])
+    assert pressure.is_little(NOTHING)
+    assert pressure.is_little(Size(29, 10**9))
+    assert not pressure.is_little(Size(30, 2))
+    assert not Pressure.of(load({"USAGE_QUIET_EVENTS": "0"})).is_little(NOTHING)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["grow", "count", "ask"]), st.integers(0, 2), sizes)))
+def test_what_is_held_together_is_the_sum_of_each(
+    steps: list[tuple[str, int, Size]],
+) -> None:
+    held, asked = [NOTHING] * 3, []
+
+    def each() -> list[Size]:
+        asked.append(1)
+        return held
+
+    holding = Holding(each)
+    for what, one, more in steps:
+        if what == "grow":
+            before, held[one] = held[one], held[one] + more
+            holding.grew(before, held[one])
+        elif what == "count":
+            held[one] = NOTHING
+            holding.forget()
+        assert holding.total == sum(held, NOTHING)
+    assert len(asked) <= 1 + sum(what == "count" for what, _, _ in steps)
 
 
 def test_settings_are_the_bounds() -> None:
