@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 10.0
 """How often the tables are asked for constraints."""
-
+_UNKNOWN_TABLE = 60
 
 STAGE_SECONDS = 1200.0
 """How long copies are used, well below the hour after which they count as left behind."""
@@ -117,10 +117,22 @@ class SetAside:
         """
         if self._has_refused or self._stage.is_needed():
             blocks = [insert.block for insert in inserts if insert.block is not None]
-            sentence = self._stage.rehearsal(block.table for block in blocks).refusal(blocks)
+            sentence = self._at_one_server(
+                lambda: self._stage.rehearsal(block.table for block in blocks).refusal(blocks)
+            )
             if sentence is not None:
                 raise ValueRefused(sentence, code=1, reason=sentence)
         return inserts
+
+    def _at_one_server(self, ask: Callable[[], T]) -> T:
+        """Ask copies, and again where another server was gone over to meanwhile: it has none."""
+        while True:
+            where = self._store.where
+            try:
+                return ask()
+            except StoreRefused as error:
+                if error.code != _UNKNOWN_TABLE or self._store.where == where:
+                    raise
 
     async def rest(self, group: Group, why: ValueRefused, in_thread: InThread) -> Group:
         """Return the group without the events at fault, which are rejected as ``internal``.
@@ -168,7 +180,8 @@ class SetAside:
         if not ask_store:
             return self._found(group, lambda _: None)
         blocks = [i.block for i in self._ledger.prepare(group) if i.block is not None]
-        try:
+
+        def rows() -> dict[int, str]:
             rehearsal = self._stage.rehearsal(block.table for block in blocks)
             guilty = next((b.table for b in blocks if rehearsal.refusal([b])), None)
             if guilty is None:
@@ -176,6 +189,9 @@ class SetAside:
             return self._found(
                 group, lambda some: rehearsal.refusal([b for b in some if b.table == guilty])
             )
+
+        try:
+            return self._at_one_server(rows)
         except StoreRefused as error:
             raise StoreRefused(
                 f"values of {group.ranges[0]} are refused; to find them, the right to create and "

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.clickhouse.schema import layout
 from pipeline.clickhouse.schema.layout import Layout, Server, problems
 from pipeline.clickhouse.shards import Shards
+from pipeline.errors import MigrationError
 from pipeline.protocol.chunks import Source
+from pipeline.settings import load
 
 
 def server(name: str, shard: str, own: int = 0, shards: int = 2, cluster: str = "main") -> Server:
@@ -24,7 +27,7 @@ def test_a_cluster_as_the_settings_have_it_is_right() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "said"),
+    ("servers", "said"),
     [
         ([[server("a1", "1", cluster="other")], GOOD[1]], "knows no cluster 'main'"),
         ([[server("a1", "1", cluster="")], GOOD[1]], "it knows none: add it to `remote_servers`"),
@@ -48,8 +51,22 @@ def test_a_cluster_as_the_settings_have_it_is_right() -> None:
         ),
     ],
 )
-def test_what_contradicts_is_said(layout: Layout, said: str) -> None:
-    assert any(said in sentence for sentence in problems("main", layout))
+def test_what_contradicts_is_said(servers: Layout, said: str) -> None:
+    assert any(said in sentence for sentence in problems("main", servers))
+
+
+def test_a_server_that_lacks_some_tables_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it migrates nobody minds: a migration that did not come to its end is run again."""
+    some = [[server("a1", "1")._replace(tables=HAVING)]]
+    lacking = server("b1", "2")._replace(tables=HAVING - {"usage_local.chunks"})
+    settings = load({"USAGE_CLICKHOUSE_CLUSTER": "main"})
+    monkeypatch.setattr(layout, "found", lambda _: some)
+    layout.require_same_tables(settings)
+    some.append([lacking])
+    assert not list(problems("main", some))
+    said = r"http://b1:8123 lacks 1 tables that other servers have \(the first: usage_local.chunks"
+    with pytest.raises(MigrationError, match=said):
+        layout.require_same_tables(settings)
 
 
 def test_a_partition_is_at_the_shard_that_its_number_says() -> None:

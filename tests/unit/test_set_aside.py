@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from pipeline.clickhouse.shards import Shards
-from pipeline.errors import Halted, ValueRefused
+from pipeline.errors import Halted, StoreRefused, ValueRefused
 from pipeline.facts import REQUESTS, Facts, Rules, reader
 from pipeline.facts.interface import offset_and_place
 from pipeline.facts.set_aside import only, rejection, without
@@ -187,6 +187,38 @@ def test_a_sum_that_no_column_holds_leaves_out_the_event_that_makes_it_so(
 def test_what_is_refused_without_an_event_halts() -> None:
     with pytest.raises(Halted, match="not for single events: ClickHouse"):
         asyncio.run(_rest(only(folded([Record(0, "a")]).facts, np.array([True]))))
+
+
+class Failing:
+    """A store, and copies of its tables, that are at one server when another one is asked."""
+
+    def __init__(self, servers: str) -> None:
+        self.where = "b"
+        self.left = list(servers)
+
+    def is_needed(self) -> bool:
+        return True
+
+    def rehearsal(self, _: object) -> Failing:
+        return self
+
+    def refusal(self, _: object) -> str | None:
+        made_at, self.where = self.where, self.left.pop(0)
+        if made_at != self.where:
+            raise StoreRefused("unknown table", code=60)
+        raise StoreRefused("no such right", code=497)
+
+
+@pytest.mark.parametrize("servers", ["b", "aa", "abb"])
+def test_a_failover_within_a_rehearsal_begins_it_anew(servers: str) -> None:
+    """Copies are of one server; what else is refused is refused once."""
+    store = cast("Any", Failing(servers))
+    setting = SetAside(load({}), store, cast("Any", None), Instruments(CollectorRegistry()))
+    setting._stage = store
+    with pytest.raises(StoreRefused) as refused:
+        setting.rehearsed([])
+    assert refused.value.code == 497
+    assert not store.left
 
 
 async def _rest(facts: Facts) -> Chunk:

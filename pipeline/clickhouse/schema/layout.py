@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.clickhouse import rehearsal
 from pipeline.clickhouse.client import Place, Store
 from pipeline.clickhouse.cluster import local_database
 from pipeline.clickhouse.schema import files, lock
@@ -29,7 +30,7 @@ CLUSTERS = (
 _TABLES = (
     "SELECT concat(database, '.', name) FROM system.tables "
     "WHERE database IN {databases:Array(String)} AND engine NOT IN ('View', 'Null') "
-    "AND NOT startsWith(name, {lock:String})"
+    "AND NOT startsWith(name, {lock:String}) AND NOT startsWith(name, {rehearsal:String})"
 )
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
 
@@ -92,7 +93,8 @@ def _server(settings: Settings, address: Address) -> Server:
         clusters = {name: (shards, own) for name, shards, own in store.query(CLUSTERS)}
         database = settings.clickhouse.database
         ours = [database, local_database(database)]
-        tables = store.query(_TABLES, {"databases": ours, "lock": lock.PREFIX})
+        passing = {"lock": lock.PREFIX, "rehearsal": rehearsal.PREFIX}
+        tables = store.query(_TABLES, {"databases": ours, **passing})
     finally:
         store.close()
     names = frozenset(name for (name,) in tables)
@@ -149,16 +151,26 @@ def _of_numbers(cluster: str, layout: Layout) -> Iterator[str]:
 
 def _without_tables(layout: Layout) -> Iterator[str]:
     """Which servers have none of the tables that others have, as one does that was added later."""
+    for server, lacking in _lacking(layout):
+        if any(name.endswith(".migrations") for name in lacking):
+            yield _making(server, lacking)
+
+
+def _lacking(layout: Layout) -> Iterator[tuple[Server, list[str]]]:
+    """The servers that lack tables which others have, each with these."""
     servers = [server for replicas in layout for server in replicas]
     everything = frozenset().union(*(server.tables for server in servers))
     for server in servers:
-        lacking = sorted(everything - server.tables)
-        if any(name.endswith(".migrations") for name in lacking):
-            yield (
-                f"{server.where} lacks {len(lacking)} tables that other servers have (the first: "
-                f"{lacking[0]}): make there what SHOW CREATE TABLE says at another server of its "
-                "shard, heads and materialized views too, then run this again"
-            )
+        if everything - server.tables:
+            yield server, sorted(everything - server.tables)
+
+
+def _making(server: Server, lacking: Sequence[str]) -> str:
+    return (
+        f"{server.where} lacks {len(lacking)} tables that other servers have (the first: "
+        f"{lacking[0]}): make there what SHOW CREATE TABLE says at another server of its "
+        "shard, heads and materialized views too, then run this again"
+    )
 
 
 def _between(layout: Layout) -> Iterator[str]:
@@ -192,6 +204,18 @@ def require(settings: Settings) -> Layout:
     if wrong:
         raise MigrationError("; ".join(wrong))
     return layout
+
+
+def require_same_tables(settings: Settings) -> None:
+    """Refuse servers that lack tables when all migrations are applied: none is run there again.
+
+    Raises:
+        MigrationError: one does; what is asked of it, or inserted there, would be refused.
+        StoreError: a server does not answer.
+    """
+    lacking = [_making(*one) for one in _lacking(found(settings))]
+    if lacking:
+        raise MigrationError("; ".join(lacking))
 
 
 def require_same_shards(stores: Sequence[Store]) -> None:

@@ -11,7 +11,7 @@
 6. the zones are those of the installed tzdata;
 7. the views are those of this release, for the zones that the server has: what differs is made anew
    (:mod:`.views`, :mod:`.engine_zones`);
-8. what is made from the views follows them.
+8. what is made from the views follows them; on a cluster, every server has every table.
 
 Killed anywhere and run again it ends the same: every statement may run twice (``IF NOT EXISTS``),
 and a migration is written down after its last one.
@@ -116,7 +116,10 @@ def migrate(
         while True:
             try:
                 with lock.exclusive(whole.shards[0], lease_seconds, WAIT_SECONDS) as held:
-                    return _apply(whole, settings, release, held, then, is_gone)
+                    done = _apply(whole, settings, release, held, then, is_gone)
+                    if whole.cluster:
+                        layout.require_same_tables(settings)
+                    return done
             except lock.Lost:
                 continue  # another one took over: wait for it, and see what is left to do
 
