@@ -54,13 +54,17 @@ def test_two_releases_count_side_by_side_whoever_is_killed(scene: Scene, tmp_pat
     assert refused.wait(60) == MigrationError.exit_code
     assert "belongs to a newer release; run that one" in refused.output()
 
-    releases.worker(scene, NEWER)
+    last = releases.worker(scene, NEWER)
     scene.await_assigned(3)
+    assert any("replaying" in one.output() for one in (older, newer))
     _end(scene, newer, of_new, stream)
 
     stream.send()
+    scene.await_assigned(2)
     older.kill9()
     scene.check()
+    said = older.output() + last.output()
+    assert said.count("replaying") > 1, said
 
 
 def test_what_other_rules_have_begun_is_finished_by_them_only(scene: Scene, tmp_path: Path) -> None:
