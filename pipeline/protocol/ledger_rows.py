@@ -43,7 +43,8 @@ def conditions(logs: Sequence[From]) -> Iterator[Condition]:
 
 
 def _condition(logs: Sequence[From]) -> Condition:
-    parts, parameters = [], {}
+    parts: list[str] = []
+    parameters: dict[str, str] = {}
     for n, ((topic, incarnation), some) in enumerate(groupby(logs, _topic)):
         parameters |= {f"topic_{n}": topic, f"incarnation_{n}": incarnation}
         # Numbers are written out: as parameters they would be hundreds.

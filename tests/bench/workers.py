@@ -102,12 +102,11 @@ def _spent(bed: Bed, run: Run, clock: Clock) -> float:
 
 def _send_at_once(bed: Bed, topic: str) -> None:
     events = bed.scale.events
-    sender = Sender(
-        bed.kafka.servers,
-        topic,
-        PARTITIONS,
-        **{"transactional.id": topic, "transaction.timeout.ms": TRANSACTION_MS},
-    )
+    config: dict[str, str | int] = {
+        "transactional.id": topic,
+        "transaction.timeout.ms": TRANSACTION_MS,
+    }
+    sender = Sender(bed.kafka.servers, topic, PARTITIONS, **config)
     first_ms = time.time_ns() // 1_000_000 - events * 1000 // EVENTS_PER_SECOND
     with sender.hidden():
         for block in Stream(WORKLOADS[1]).blocks(events, first_ms):

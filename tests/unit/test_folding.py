@@ -108,7 +108,11 @@ def test_several_remember_at_the_same_time_and_to_the_end_of_all() -> None:
     assert asyncio.run(go(fail, cancelled=False)) == ["moved on"]
     assert asyncio.run(go(lambda: None, cancelled=True)) == ["moved on"]
     met = threading.Barrier(AT_ONCE)
-    reads = [one(lambda: met.wait(30)) for _ in range(AT_ONCE)]
+
+    def meet() -> None:
+        met.wait(30)
+
+    reads = [one(meet) for _ in range(AT_ONCE)]
     assert asyncio.run(Folding().beside(reads)) == ["read"] * AT_ONCE
     assert asyncio.run(Folding().beside([])) == []
 
