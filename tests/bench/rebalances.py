@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from typing import NamedTuple
 
+from pipeline.clickhouse.client import Store
 from tests.bench.bed import Bed, Run
 from tests.bench.live import sending
 from tests.bench.workload import TOPIC, WORKLOADS, load
-from tests.support.harness.process import Process
 from tests.support.harness.waiting import until
 
 SHORT_ROUNDS = {
@@ -38,6 +39,14 @@ class Ages(NamedTuple):
     """While one ended in order."""
 
 
+class Replaced(NamedTuple):
+    """How a killed worker's partitions went on."""
+
+    partitions: int
+    seconds: float
+    """After the session timeout."""
+
+
 def rebalances(bed: Bed) -> list[str]:
     """Measure a worker that joins, one that ends and one that is killed."""
     ages = _ages(bed)
@@ -56,9 +65,9 @@ def rebalances(bed: Bed) -> list[str]:
         "",
         (
             f"Of two workers over {KILLED_PARTITIONS} partitions, of which each has {WINDOW:,} ids "
-            f"to remember, one is killed (SIGKILL) while {KILLED_RATE:,} events/s come in: what "
-            f"came later is in the ledger, of all its partitions, {killed:.1f} s after the session "
-            f"timeout ({SESSION_SECONDS} s here)."
+            f"to remember, the one with {killed.partitions} of them is killed (SIGKILL) while "
+            f"{KILLED_RATE:,} events/s come in. What comes later is in the ledger, of all "
+            f"partitions, {killed.seconds:.1f} s after the session timeout, {SESSION_SECONDS} s."
         ),
     ]
 
@@ -109,39 +118,53 @@ def _oldest(run: Run, seconds: float, since: float | None = None) -> float:
     return float(oldest)
 
 
-def _killed(bed: Bed) -> float:
-    """Return how long after the session timeout a killed worker's partitions go on."""
+def _killed(bed: Bed) -> Replaced:
+    """Kill the worker that counts most of the partitions."""
     prefix, count = f"killed{next(_numbers)}.", KILLED_PARTITIONS
     bed.topics(prefix, count)
     events = count * (50_000 if bed.scale.quick else WINDOW)
     loaded = load(bed.kafka.servers, prefix, WORKLOADS[1], events, count)
     with bed.run(prefix, USAGE_SESSION_TIMEOUT_SECONDS=str(SESSION_SECONDS)) as run:
-        victim = run.worker()
-        run.worker()
+        for _ in range(2):
+            run.worker()
         run.await_shared(2)
         run.await_counted(loaded)
-        with sending(bed, prefix, "0.3", KILLED_RATE, 60, partitions=count):
-            until(lambda: _has_grown(bed, loaded.topic, events), within=60, what="new events")
-            seconds = _replaced(bed, run, victim)
-    print(f"replaced {seconds:.1f} s after the session timeout", flush=True)
-    return seconds
+        with sending(bed, prefix, "0.3", KILLED_RATE, 90, partitions=count), run.connect() as store:
+            until(lambda: _counting(store, events), within=60, what="new events in all partitions")
+            replaced = _replaced(bed, run, store, _counting(store, events))
+    print(f"replaced: {replaced}", flush=True)
+    return replaced
 
 
-def _has_grown(bed: Bed, topic: str, events: int) -> bool:
-    return sum(end for _, end in bed.kafka.bounds(topic).values()) > events
+def _counting(store: Store, since: int) -> dict[int, str]:
+    """Return which worker counts each partition, once all have gone on behind what was loaded."""
+    rows = store.query(
+        "SELECT partition, argMax(worker, to_offset), max(to_offset) FROM chunks "
+        "WHERE endsWith(topic, {topic:String}) GROUP BY partition",
+        {"topic": TOPIC},
+    )
+    counted = sum(to for _, _, to in rows)
+    is_on = len(rows) == KILLED_PARTITIONS and counted > since + KILLED_RATE
+    return {partition: worker for partition, worker, _ in rows} if is_on else {}
 
 
-def _replaced(bed: Bed, run: Run, victim: Process) -> float:
+def _replaced(bed: Bed, run: Run, store: Store, counting: dict[int, str]) -> Replaced:
+    [(name, lost)] = Counter(counting.values()).most_common(1)
+    [victim] = [one for one in run.workers if one.pid == int(name.rpartition(":")[2])]
     victim.kill9()
     run.workers.remove(victim)
     killed = time.time()
-    ends = {n: end for n, (_, end) in bed.kafka.bounds(run.prefix + TOPIC).items()}
-    with run.connect() as store:
+    topic = run.prefix + TOPIC
+    ends = {n: end for n, (_, end) in bed.kafka.bounds(topic).items()}
 
-        def all_on() -> bool:
-            rows = store.query("SELECT partition, max(to_offset) FROM chunks GROUP BY partition")
-            reached = dict(rows)
-            return all(reached.get(n, 0) > end for n, end in ends.items())
+    def all_on() -> bool:
+        rows = store.query(
+            "SELECT partition, max(to_offset) FROM chunks WHERE topic = {topic:String} "
+            "GROUP BY partition",
+            {"topic": topic},
+        )
+        reached = dict(rows)
+        return all(reached.get(n, 0) > end for n, end in ends.items())
 
-        until(all_on, within=300, what="all partitions that go on", every=0.1)
-    return time.time() - killed - SESSION_SECONDS
+    until(all_on, within=300, what="all partitions that go on", every=0.1)
+    return Replaced(lost, time.time() - killed - SESSION_SECONDS)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from pipeline.kafka import topics
 from pipeline.process.logs import QUIET
@@ -21,6 +20,7 @@ from pipeline.worker.transport import (
     ConsumerThread,
     thread,
 )
+from pipeline.worker.transport.assignor import EvenStickyAssignor
 
 DAY_SECONDS = 86_400
 
@@ -62,7 +62,7 @@ def test_the_consumer_reads_what_is_committed_and_jumps_nowhere_by_itself(app: U
     assert made["isolation_level"] == "read_committed"
     assert made["auto_offset_reset"] == "none"
     assert made["enable_auto_commit"] is False
-    assert made["partition_assignment_strategy"] == [StickyPartitionAssignor]
+    assert made["partition_assignment_strategy"] == [EvenStickyAssignor]
 
 
 def test_faust_serves_and_declares_nothing(app: UsageApp) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     ConsumerStoppedError,
     CorruptRecordException,
@@ -25,6 +24,7 @@ from pipeline.process.waits import within
 from pipeline.protocol.chunks import Commit, Lease, Offset, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport import commits
+from pipeline.worker.transport.assignor import EvenStickyAssignor
 from pipeline.worker.transport.batches import Start
 from pipeline.worker.transport.gates import Gate, Gates
 from pipeline.worker.transport.raw import Damaged, damaged
@@ -79,13 +79,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust hard-codes read_uncommitted, which counts aborted transactions, and a round-robin
         # assignor, which moves every partition at every join; it resets positions silently.
         settings: Settings = self.app.usage
-        self._assignor = StickyPartitionAssignor
+        self._assignor = EvenStickyAssignor
         session_ms = int(settings.session_timeout_seconds * 1000)
         return AIOKafkaConsumer(
             **aiokafka_config(settings),
             client_id=client_id(settings.group, self.app.raw.kind),
             group_id=settings.group,
-            partition_assignment_strategy=[StickyPartitionAssignor],
+            partition_assignment_strategy=[EvenStickyAssignor],
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",

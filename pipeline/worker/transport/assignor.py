@@ -1,0 +1,106 @@
+"""Which worker gets which partitions: each topic is spread evenly, and as few move as may.
+
+aiokafka's sticky assignor evens out the sum over all topics, so that workers which join one after
+the other take over whole topics: of two, of four workers one may have all requests, as
+``findings/aiokafka-sticky-topics.sh`` shows. The protocol's name and what members say of themselves
+are its own all the same, so that workers of earlier releases are in the same group.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.coordinator.protocol import (
+    ConsumerProtocolMemberAssignment,
+    ConsumerProtocolMemberMetadata,
+)
+
+from pipeline.protocol.chunks import Source
+
+
+class Joining(NamedTuple):
+    """A member of the group, as it joins."""
+
+    topics: Collection[str]
+    """Full names of those that it reads."""
+    had: Collection[Source] = ()
+    """What it was assigned last."""
+    generation: int = -1
+    """When that was: of two that had a partition, the later one did."""
+
+
+def spread(
+    partitions: Mapping[str, Collection[int]], members: Mapping[str, Joining]
+) -> dict[str, set[Source]]:
+    """Return what each member gets: of each topic all get as many, give or take one.
+
+    What a member had it keeps, as far as that allows; who joins takes from all, who leaves gives to
+    all. The same for whoever works it out.
+    """
+    had = _had(members)
+    given: dict[str, set[Source]] = {member: set() for member in members}
+    total: Counter[str] = Counter()
+    # Where one topic goes may make up for another's remainder: small ones, and single partitions.
+    for topic in sorted(partitions, key=lambda name: (-len(partitions[name]), name)):
+        sources = sorted(Source(topic, number) for number in partitions[topic])
+        readers = sorted(member for member, one in members.items() if topic in one.topics)
+        if not readers:
+            continue
+        kept = {member: [s for s in sources if had.get(s) == member] for member in readers}
+        quotas = _quotas(kept, len(sources), total)
+        for member, quota in quotas.items():
+            given[member].update(kept[member][:quota])
+        free = [s for s in sources if not any(s in given[member] for member in readers)]
+        for member, quota in quotas.items():
+            missing = max(0, quota - len(kept[member]))
+            given[member].update(free[:missing])
+            free = free[missing:]
+            total[member] += quota
+    return given
+
+
+def _had(members: Mapping[str, Joining]) -> dict[Source, str]:
+    in_order = sorted(members.items(), key=lambda one: (one[1].generation, one[0]))
+    return {source: member for member, one in in_order for source in one.had}
+
+
+def _quotas(
+    kept: Mapping[str, Collection[Source]], count: int, total: Mapping[str, int]
+) -> dict[str, int]:
+    """How many each gets: one more who had it anyway, then who has least of other topics."""
+    least, more = divmod(count, len(kept))
+    order = sorted(kept, key=lambda one: (-min(len(kept[one]), least + 1), total[one], one))
+    return {member: least + (place < more) for place, member in enumerate(order)}
+
+
+class EvenStickyAssignor(StickyPartitionAssignor):
+    """The sticky assignor, with topics spread evenly."""
+
+    @classmethod
+    def assign(
+        cls, cluster: Any, members: Mapping[str, ConsumerProtocolMemberMetadata]
+    ) -> dict[str, ConsumerProtocolMemberAssignment]:
+        """Be asked by the group's leader for what each member gets."""
+        joining = {member: cls._joining(said) for member, said in members.items()}
+        topics = {topic for one in joining.values() for topic in one.topics}
+        partitions = {topic: cluster.partitions_for_topic(topic) or () for topic in topics}
+        return {
+            member: ConsumerProtocolMemberAssignment(cls.version, _by_topic(sources), b"")
+            for member, sources in spread(partitions, joining).items()
+        }
+
+    @classmethod
+    def _joining(cls, said: ConsumerProtocolMemberMetadata) -> Joining:
+        read = cls.parse_member_metadata(said)
+        had = [Source(*tp) for tp in read.partitions]
+        return Joining(frozenset(read.subscription), had, read.generation)
+
+
+def _by_topic(sources: Collection[Source]) -> list[tuple[str, list[int]]]:
+    numbers: dict[str, list[int]] = {}
+    for topic, number in sorted(sources):
+        numbers.setdefault(topic, []).append(number)
+    return list(numbers.items())
