@@ -76,7 +76,7 @@ def _quotas(
     return {member: least + (place < more) for place, member in enumerate(order)}
 
 
-class EvenStickyAssignor(StickyPartitionAssignor):
+class EvenStickyAssignor(StickyPartitionAssignor):  # type: ignore[misc]  # it has no types
     """The sticky assignor, with topics spread evenly."""
 
     @classmethod
