@@ -166,7 +166,10 @@ class Facts(Protocol):
         """Return how many rows are requests whose parts are greater than their whole."""
 
     def minutes(self) -> Minutes:
-        """Return the sums of all rows by minute and tenant, for the live windows."""
+        """Return the sums of all rows by minute and tenant, for the live windows.
+
+        They are not changed later, whatever is read into the facts.
+        """
 
 
 class Slice(Protocol):

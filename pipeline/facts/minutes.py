@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -32,9 +33,9 @@ class ChunkMinutes:
         self._minutes: Minutes = {}
 
     def minutes(self) -> Minutes:
-        """Return the sums of all rows that the chunk has by now."""
+        """Return the sums of all rows that the chunk has by now; they are not changed later."""
         if self._sources is not None and len(self._columns["minute"]) > self._upto:
-            add_all(self._minutes, self._rows(self._sources))
+            self._minutes = added(self._minutes, self._rows(self._sources))
             self._upto = len(self._columns["minute"])
         return self._minutes
 
@@ -83,15 +84,10 @@ def _sums(of_row: NDArray[Any], groups: int, values: NDArray[Any]) -> list[int]:
     return large
 
 
-def add_all(minutes: Minutes, rows: Iterable[tuple[tuple[int, str], Sequence[int]]]) -> None:
-    """Add each row's sums to those of its minute and tenant."""
-    for key, (requests, failed, read, written, tasks) in rows:
-        sums = minutes.get(key)
-        if sums is None:
-            minutes[key] = [requests, failed, read, written, tasks]
-        else:
-            sums[0] += requests
-            sums[1] += failed
-            sums[2] += read
-            sums[3] += written
-            sums[4] += tasks
+def added(minutes: Minutes, rows: Iterable[tuple[tuple[int, str], Sequence[int]]]) -> Minutes:
+    """Return sums with each row's added to those of its minute and tenant."""
+    found = minutes.copy()
+    for key, sums in rows:
+        have = found.get(key)
+        found[key] = list(sums) if have is None else [*map(operator.add, have, sums)]
+    return found

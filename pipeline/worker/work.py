@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.worker.flusher import Flusher
     from pipeline.worker.folding import Folding
-    from pipeline.worker.live import Live
+    from pipeline.worker.live import LiveThread
     from pipeline.worker.rebuild import Rebuild
     from pipeline.worker.takeover import Taken, Takeover
     from pipeline.worker.telemetry.instruments import Instruments
@@ -77,7 +77,7 @@ class Work:
         rebuild: Rebuild,
         folding: Folding,
         ledger: Ledger,
-        live: Live,
+        live: LiveThread,
         instruments: Instruments,
         new_reader: Callable[[Source], Reader],
         batches: Callable[[], ConsumerThread],

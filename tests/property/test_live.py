@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.facts.interface import Minutes
 from pipeline.protocol.chunks import Source
 from pipeline.worker.live import KEPT_MINUTES, OTHER, WINDOWS, Labels, Live, Window
+from pipeline.worker.live.tenants import Summed
 
 SOURCES = [Source("usage.requests", n) for n in range(3)]
 START = 1_700_000_040  # a full minute
@@ -49,7 +51,7 @@ class Model:
     store: dict[Source, list[Minutes]] = field(default_factory=lambda: {s: [] for s in SOURCES})
     held: set[Source] = field(default_factory=set)
 
-    def window(self, window: Window, now: int, chunk: Minutes) -> dict[str, list[int]]:
+    def window(self, window: Window, now: int, chunk: Minutes) -> dict[str, Summed]:
         since, until = window.bounds(now // 60 * 60)
         found: dict[str, list[int]] = {}
         for some in [chunk, *(m for s in self.held for m in self.store[s])]:
@@ -57,7 +59,7 @@ class Model:
                 if since <= at < until:
                     have = found.setdefault(tenant, [0] * 5)
                     found[tenant] = [a + b for a, b in zip(have, values, strict=True)]
-        return {tenant: values for tenant, values in found.items() if any(values)}
+        return {tenant: tuple(values) for tenant, values in found.items() if any(values)}
 
     def stored(self, source: Source) -> Minutes:
         added: Minutes = {}
@@ -113,12 +115,12 @@ def test_counters_add_up_to_all_that_was_counted_and_never_fall(
 ) -> None:
     """However old it is, and whoever looks at the windows in between."""
     live, due, now = Live(limit), [0] * 5, START
-    before: dict[str, list[int]] = {}
+    before: dict[str, Summed] = {}
     for step in taken:
         match step:
             case Counted(source, some):
                 live.counted(source, some)
-                due = added_up({"due": due} | {str(key): sums for key, sums in some.items()})
+                due = added_up({"due": tuple(due)} | {str(k): tuple(v) for k, v in some.items()})
             case Moved(seconds):
                 now += seconds
             case Restored(source):
@@ -130,7 +132,7 @@ def test_counters_add_up_to_all_that_was_counted_and_never_fall(
         assert len(live.totals.keys() - {OTHER}) <= limit
         for label, totals in before.items():
             assert all(a <= b for a, b in zip(totals, live.totals[label], strict=True)), label
-        before = {label: list(totals) for label, totals in live.totals.items()}
+        before = live.totals.copy()
 
 
 def test_late_events_of_an_unseen_tenant_stay_in_its_counter() -> None:
@@ -139,7 +141,7 @@ def test_late_events_of_an_unseen_tenant_stay_in_its_counter() -> None:
     live.windows(START, [])
     live.counted(SOURCES[0], {(START, "new"): [1] * 5})
     assert live.windows(START, [])[Window("1h", True)] == {}  # of no partition that is held
-    assert live.totals == {"late": [3] * 5, OTHER: [1] * 5}
+    assert live.totals == {"late": (3,) * 5, OTHER: (1,) * 5}
 
 
 def live_with_few_labels(live: Live) -> Live:
@@ -149,7 +151,7 @@ def live_with_few_labels(live: Live) -> Live:
     return few
 
 
-def added_up(by_label: dict[str, list[int]]) -> list[int]:
+def added_up(by_label: Mapping[str, Summed]) -> list[int]:
     return [sum(column) for column in zip(*by_label.values(), strict=True)] or [0] * 5
 
 
@@ -177,10 +179,10 @@ def test_there_are_never_more_labels_than_places_and_nothing_is_lost(
     tenants: list[str], limit: int
 ) -> None:
     labels = Labels(limit)
-    seen = {t: [tenants.count(t)] * 5 for t in tenants}
+    seen = {t: (tenants.count(t),) * 5 for t in tenants}
     for tenant in seen:
         labels.label(tenant)
-    grouped = labels.grouped(seen, [len(tenants)] * 5)
+    grouped = labels.grouped(seen, (len(tenants),) * 5)
     assert len(grouped.keys() - {OTHER}) <= limit
     assert sum(s[0] for s in grouped.values()) == len(tenants)
     assert (OTHER in grouped) == (len(seen) > limit)
@@ -211,4 +213,4 @@ def test_what_has_left_the_windows_is_forgotten_though_nobody_asks() -> None:
         live.counted(source, {(START + 60 * n, "a"): [1, 0, 0, 0, 0]})
     assert len(live._stored[source]) <= KEPT_MINUTES + 1
     assert len(live._sliding._by_minute) <= KEPT_MINUTES + 1
-    assert live.windows(START + 60 * 499, [])[Window("1h", True)] == {"a": [60, 0, 0, 0, 0]}
+    assert live.windows(START + 60 * 499, [])[Window("1h", True)] == {"a": (60, 0, 0, 0, 0)}

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_open_metrics,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.facts.columns import Numbers
@@ -19,7 +24,7 @@ from pipeline.facts.interface import Rejection
 from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.chunks import Range, Source
 from pipeline.settings import load
-from pipeline.worker.live import WINDOWS
+from pipeline.worker.live import WINDOWS, Seen
 from pipeline.worker.telemetry import metrics
 from pipeline.worker.telemetry.group_watch import GroupWatch
 from pipeline.worker.telemetry.instruments import Instruments
@@ -33,7 +38,10 @@ SOURCE = Source("usage.requests", 3)
 CLIENT_LIBRARY = ("process_", "python_")
 
 
-async def state() -> State:
+async def state(with_tenants: bool) -> State:
+    tenants: Future[Seen] = Future()
+    windows = {window: {"acme": (1, 2, 3, 4, 5)} for window in WINDOWS}
+    tenants.set_result(Seen(windows, {"acme": (10, 20, 30, 40, 50)}, overflowing=6))
     return State(
         now=50.0,
         assigned=2,
@@ -44,9 +52,7 @@ async def state() -> State:
         store_call_since=None,
         progress_at=49.0,
         assigned_at=10.0,
-        windows={window: {"acme": [1, 2, 3, 4, 5]} for window in WINDOWS},
-        totals={"acme": [10, 20, 30, 40, 50]},
-        overflowing=6,
+        tenants=tenants if with_tenants else None,
         rebuild_remaining=1234,
         unseen={SOURCE: 8},
     )
@@ -98,10 +104,13 @@ class Scraped:
         self._server = Server(self.port, self.registry, state, 400_000, self.loop)
         self._server.start()
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, **headers: str) -> tuple[int, str]:
+        asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}") as answer:
-                return answer.status, answer.read().decode()
+            with urllib.request.urlopen(asked) as answer:
+                body = answer.read()
+                is_packed = answer.headers["Content-Encoding"] == "gzip"
+                return answer.status, (gzip.decompress(body) if is_packed else body).decode()
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
@@ -190,6 +199,21 @@ def test_values_are_what_happened(scraped: Scraped) -> None:
     assert value("usage_group_new_protocol") == 1
     assert value("usage_tasks_total", tenant="acme") == 50
     assert value("usage_window_tasks", tenant="acme", window="5m", state="last") == 5
+
+
+def test_prometheus_own_form_packed_says_the_same(scraped: Scraped) -> None:
+    headers = {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}
+    _, text = scraped.get("/metrics", **headers)
+    found = {family.name: family.type for family in parse_open_metrics(text)}
+    declared = {metric.name: metric.type for metric in metrics.ALL}
+    assert {name: kind for name, kind in found.items() if name in declared} == declared
+
+
+def test_some_can_be_asked_for_by_name(scraped: Scraped) -> None:
+    names = ["usage_tasks_total", "usage_buffer_events", "usage_chunk_events_sum"]
+    _, text = scraped.get("/metrics?" + "&".join(f"name[]={name}" for name in names))
+    found = [s.name for family in text_string_to_metric_families(text) for s in family.samples]
+    assert sorted(found) == sorted(names)
 
 
 def test_health_is_json_with_a_reason(scraped: Scraped) -> None:

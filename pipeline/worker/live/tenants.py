@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import repeat
 
-from pipeline.facts.interface import Sums
-
 OTHER = "other"
+
+Summed = tuple[int, ...]
+"""Sums as `pipeline.facts.interface` orders them. Never changed in place: copies of a table of them
+share them, and to Python's collector, which walks through lists, they are nothing."""
 
 
 class Labels:
@@ -37,15 +39,15 @@ class Labels:
         self._admitted -= left
         return left
 
-    def grouped(self, by_tenant: Mapping[str, Sums], of_all: Sums) -> dict[str, Sums]:
+    def grouped(self, by_tenant: Mapping[str, Summed], of_all: Summed) -> dict[str, Summed]:
         """Return sums by label, from those by tenant and their total; looks at labels alone.
 
         Tenants without a label by now are ``other``: `label` admits.
         """
-        grouped = {t: by_tenant[t].copy() for t in self._admitted if t in by_tenant}
+        grouped = {t: by_tenant[t] for t in self._admitted if t in by_tenant}
         if len(grouped) < len(by_tenant):
             labelled = map(sum, zip(*grouped.values(), strict=True)) if grouped else repeat(0)
-            grouped[OTHER] = [n - known for n, known in zip(of_all, labelled, strict=False)]
+            grouped[OTHER] = tuple(n - known for n, known in zip(of_all, labelled, strict=False))
         return grouped
 
     def _may_enter(self, tenant: str) -> bool:

@@ -7,13 +7,14 @@ A window of `size` minutes at time t, with m the start of t's minute: *last* is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import add, sub
 from typing import NamedTuple
 
-from pipeline.facts.interface import Minutes, Sums
+from pipeline.facts.interface import Minutes
 from pipeline.facts.minutes import MEASURES
 from pipeline.protocol.chunks import Source
-from pipeline.worker.live.tenants import OTHER, Labels
+from pipeline.worker.live.tenants import OTHER, Labels, Summed
 
 MINUTE = 60
 SIZES = {"1m": 1, "5m": 5, "1h": 60}
@@ -32,14 +33,20 @@ class Window(NamedTuple):
         until = now_minute + MINUTE if self.current else now_minute
         return until - SIZES[self.size] * MINUTE, until
 
+    def has(self, minute: int, now_minute: int) -> bool:
+        """Say whether a minute, by its start, is in the window."""
+        since, until = self.bounds(now_minute)
+        return since <= minute < until
+
 
 WINDOWS = tuple(Window(size, current) for size in SIZES for current in (True, False))
 
 _LONGEST = WINDOWS[-2:]
 
-Totals = dict[str, Sums]
+Totals = dict[str, Summed]
 """By tenant."""
 
+_NOTHING: Summed = (0,) * len(MEASURES)
 _ByMinute = dict[int, Totals]
 
 
@@ -88,7 +95,7 @@ class Live:
     def counted(self, source: Source, minutes: Minutes) -> None:
         """Add what a chunk, now committed, holds."""
         for (_, tenant), sums in minutes.items():
-            _add(self.totals, self._counters.label(tenant), sums, 1)
+            _add(self.totals, self._counters.label(tenant), tuple(sums))
         stored = self._stored.get(source)
         if stored is not None:
             _file(stored, minutes)
@@ -117,7 +124,7 @@ class Live:
         found = {w: self.labels.grouped(stored[w], of_all[w]) for w in WINDOWS}
         for window, totals in held.items():
             for tenant, sums in totals.items():
-                _add(found[window], self.labels.label(tenant), sums, 1)
+                _add(found[window], self.labels.label(tenant), sums)
         return found
 
     def _look_at(self, tenants: Iterable[str]) -> None:
@@ -143,18 +150,20 @@ class _Sliding:
     def __init__(self, now_minute: int = 0) -> None:
         self.now_minute = now_minute
         self.totals: dict[Window, Totals] = {w: {} for w in WINDOWS}
-        self.sums: dict[Window, Sums] = {w: [0] * len(MEASURES) for w in WINDOWS}
+        self.sums: dict[Window, Summed] = dict.fromkeys(WINDOWS, _NOTHING)
         """Of all tenants."""
         self._by_minute: _ByMinute = {}
 
     def add(self, minutes: Minutes) -> None:
         _file(self._by_minute, minutes)
         _spread(self.totals, minutes, self.now_minute)
+        of_minute: dict[int, Summed] = {}
+        for (minute, _), sums in minutes.items():
+            of_minute[minute] = _with(of_minute.get(minute, _NOTHING), sums)
         for window in WINDOWS:
-            since, until = window.bounds(self.now_minute)
-            for (minute, _), sums in minutes.items():
-                if since <= minute < until:
-                    _add_to(self.sums[window], sums, 1)
+            for minute, sums in of_minute.items():
+                if window.has(minute, self.now_minute):
+                    self.sums[window] = _with(self.sums[window], sums)
 
     def advance(self, now_minute: int) -> bool:
         """Move all windows to where the running minute starts at now_minute."""
@@ -163,8 +172,8 @@ class _Sliding:
         for current, last in zip(WINDOWS[::2], WINDOWS[1::2], strict=True):
             if now_minute == self.now_minute + MINUTE:
                 # What was current until now is the last one, to the minute.
-                self.totals[last] = {t: sums.copy() for t, sums in self.totals[current].items()}
-                self.sums[last] = self.sums[current].copy()
+                self.totals[last] = self.totals[current].copy()
+                self.sums[last] = self.sums[current]
             else:
                 self._move(last, now_minute)
             self._move(current, now_minute)
@@ -174,17 +183,20 @@ class _Sliding:
 
     def _move(self, window: Window, now_minute: int) -> None:
         old, new = _minutes(window, self.now_minute), _minutes(window, now_minute)
-        self._apply(window, old.difference(new), -1)
-        self._apply(window, new.difference(old), 1)
+        self._apply(window, old.difference(new), sub)
+        self._apply(window, new.difference(old), add)
 
-    def _apply(self, window: Window, minutes: Iterable[int], sign: int) -> None:
+    def _apply(
+        self, window: Window, minutes: Iterable[int], change: Callable[[int, int], int]
+    ) -> None:
         totals, of_all = self.totals[window], self.sums[window]
         for minute in minutes:
             for tenant, sums in self._by_minute.get(minute, {}).items():
-                _add_to(of_all, sums, sign)
-                _add(totals, tenant, sums, sign)
-                if not any(totals[tenant]):
+                of_all = _with(of_all, sums, change)
+                changed = totals[tenant] = _with(totals.get(tenant, _NOTHING), sums, change)
+                if not any(changed):
                     del totals[tenant]
+        self.sums[window] = of_all
 
 
 def _minutes(window: Window, now_minute: int) -> set[int]:
@@ -193,7 +205,7 @@ def _minutes(window: Window, now_minute: int) -> set[int]:
 
 def _file(by_minute: _ByMinute, minutes: Minutes) -> None:
     for (minute, tenant), sums in minutes.items():
-        _add(by_minute.setdefault(minute, {}), tenant, sums, 1)
+        _add(by_minute.setdefault(minute, {}), tenant, tuple(sums))
 
 
 def _kept(by_minute: _ByMinute, now_minute: int) -> _ByMinute:
@@ -202,20 +214,20 @@ def _kept(by_minute: _ByMinute, now_minute: int) -> _ByMinute:
 
 
 def _spread(totals: Mapping[Window, Totals], minutes: Minutes, now_minute: int) -> None:
-    bounds = [(totals[w], *w.bounds(now_minute)) for w in WINDOWS]
+    wide: dict[int, list[Totals]] = {}
     for (minute, tenant), sums in minutes.items():
-        for of_window, since, until in bounds:
-            if since <= minute < until:
-                _add(of_window, tenant, sums, 1)
+        into = wide.get(minute)
+        if into is None:
+            into = wide[minute] = [totals[w] for w in WINDOWS if w.has(minute, now_minute)]
+        summed = tuple(sums)
+        for of_window in into:
+            _add(of_window, tenant, summed)
 
 
-def _add(totals: Totals, tenant: str, sums: Sums, sign: int) -> None:
+def _add(totals: Totals, tenant: str, sums: Summed) -> None:
     have = totals.get(tenant)
-    if have is None:
-        have = totals[tenant] = [0] * len(MEASURES)
-    _add_to(have, sums, sign)
+    totals[tenant] = sums if have is None else _with(have, sums)
 
 
-def _add_to(have: Sums, sums: Sums, sign: int) -> None:
-    for i, value in enumerate(sums):
-        have[i] += sign * value
+def _with(have: Summed, sums: Iterable[int], change: Callable[[int, int], int] = add) -> Summed:
+    return tuple(map(change, have, sums))

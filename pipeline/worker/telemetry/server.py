@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import orjson
@@ -18,13 +19,13 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
-    make_wsgi_app,
 )
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from pipeline.errors import SettingsError
 from pipeline.worker.telemetry import health
-from pipeline.worker.telemetry.collector import StateCollector
+from pipeline.worker.telemetry.collector import families
+from pipeline.worker.telemetry.exposition import Environ, Exposition, StartResponse
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -37,9 +38,6 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series fo
 ANSWER_SECONDS = 2.0
 """A loop that does not give its state within this is blocked."""
 
-Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-
 
 class Server:
     """Serves one worker's telemetry on all interfaces."""
@@ -48,17 +46,20 @@ class Server:
         self,
         port: int,
         registry: CollectorRegistry,
-        state: Callable[[], Coroutine[Any, Any, State]],
+        state: Callable[[bool], Coroutine[Any, Any, State]],
         buffer_limit: int,
         loop: asyncio.AbstractEventLoop,
         reader: str = "python",
     ) -> None:
         self._loop = loop
         self._of_loop = state
-        registry.register(StateCollector(self._state, buffer_limit, reader))
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
-        self._metrics = make_wsgi_app(registry)
+        self._metrics = Exposition(
+            registry,
+            partial(self._state, with_tenants=True),
+            partial(families, buffer_limit=buffer_limit, reader=reader),
+        )
         try:
             self._server = make_server(
                 "", port, self._answer, ThreadingWSGIServer, handler_class=_Quiet
@@ -86,7 +87,7 @@ class Server:
     def _answer(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
         if path == "/metrics":
-            return cast("Iterable[bytes]", self._metrics(environ, start))
+            return self._metrics(environ, start)
         if path == "/healthz":
             return _judged(health.alive(self._state()), start)
         if path == "/readyz":
@@ -94,8 +95,8 @@ class Server:
         what = {"error": f"there is no {path}; there are /metrics, /healthz and /readyz"}
         return _json(HTTPStatus.NOT_FOUND, what, start)
 
-    def _state(self) -> State | None:
-        waiting = asyncio.run_coroutine_threadsafe(self._of_loop(), self._loop)
+    def _state(self, with_tenants: bool = False) -> State | None:
+        waiting = asyncio.run_coroutine_threadsafe(self._of_loop(with_tenants), self._loop)
         try:
             return waiting.result(ANSWER_SECONDS)
         except TimeoutError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from pipeline.facts.interface import Sums
 from pipeline.protocol.chunks import Source
-from pipeline.worker.live import Window
+from pipeline.worker.live import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,8 @@ class State:
     join_seconds: float = 0.0
     """How long the group may take to give it one."""
     stopping: bool = False
-    windows: Mapping[Window, Mapping[str, Sums]] = field(default_factory=dict)
-    """By label."""
-    totals: Mapping[str, Sums] = field(default_factory=dict)
-    """By label."""
-    overflowing: int = 0
-    """Tenants that share a label."""
+    tenants: Future[Seen] | None = None
+    """What tenants did, to be waited for in any thread but the loop's; None: nobody asked."""
     rebuild_remaining: int = 0
     """Offsets that are yet to be read again for their ids."""
     unseen: Mapping[Source, int] = field(default_factory=dict)

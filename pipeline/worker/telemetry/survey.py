@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.process.waits import now
 from pipeline.worker.telemetry.state import Lag, State
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from pipeline.protocol.chunks import Source
     from pipeline.protocol.partition import Partition
     from pipeline.worker.flusher import Flusher
-    from pipeline.worker.live import Live
+    from pipeline.worker.live import LiveThread, Seen
     from pipeline.worker.transport import ConsumerThread
     from pipeline.worker.work import Work
 
@@ -24,7 +27,7 @@ class Survey:
     def __init__(
         self,
         work: Work,
-        live: Live,
+        live: LiveThread,
         flusher: Flusher,
         batches: Callable[[], ConsumerThread],
         duplicate_window: int,
@@ -37,17 +40,13 @@ class Survey:
         self._window = duplicate_window
         self._join_seconds = join_seconds
 
-    async def state(self) -> State:
-        """Return how things stand now."""
-        return await self._work.folding.between(self._state)
+    async def state(self, with_tenants: bool) -> State:
+        """Return how things stand now; what tenants did costs more, the more there are."""
+        return await self._work.folding.between(partial(self._state, with_tenants))
 
-    def _state(self) -> State:
+    def _state(self, with_tenants: bool) -> State:
         partitions, standing = self._work.partitions, self._work.standing
         lag = self._lag(partitions)
-        held = [p for p in partitions.values() if self._live.is_restored(p.source)]
-        windows = self._live.windows(
-            time.time(), [minutes for p in held for minutes in p.open_minutes]
-        )
         return State(
             now=now(),
             assigned=standing.assigned if standing.assigned_at is not None else 0,
@@ -61,12 +60,14 @@ class Survey:
             unassigned_at=standing.unassigned_at,
             join_seconds=self._join_seconds,
             stopping=standing.stopping,
-            windows=windows,
-            totals={label: list(sums) for label, sums in self._live.totals.items()},
-            overflowing=self._live.overflowing,
+            tenants=self._tenants(partitions) if with_tenants else None,
             rebuild_remaining=sum(p.to_remember for p in partitions.values()),
             unseen={s: p.unseen(self._window) for s, p in partitions.items()},
         )
+
+    def _tenants(self, partitions: Mapping[Source, Partition]) -> Future[Seen]:
+        held = [p for p in partitions.values() if self._live.is_restored(p.source)]
+        return self._live.look([minutes for p in held for minutes in p.open_minutes])
 
     def _lag(self, partitions: Mapping[Source, Partition]) -> dict[Source, Lag]:
         batches = self._consumer()
