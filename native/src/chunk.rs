@@ -2,7 +2,7 @@
 
 use crate::dictionary::{put_leb128, Dictionary};
 use crate::event::{
-    Event, Kind, Leaf, Place, CACHE_READ, CACHE_WRITTEN, INPUT_TOKENS, OUTPUT_TOKENS, REASONING,
+    Found, Kind, Leaf, Place, CACHE_READ, CACHE_WRITTEN, INPUT_TOKENS, OUTPUT_TOKENS, REASONING,
 };
 use crate::sums::{Minutes, Tally};
 use crate::times::arrival_minute;
@@ -10,6 +10,12 @@ use std::collections::HashMap;
 
 /// What a distinct key of a map is taken to be in memory: `pipeline/facts/columns.py`.
 const NAME_BYTES: usize = 200;
+
+/// A column has room for so many, once it has any.
+const FEWEST_ROWS: usize = 256;
+
+/// So many texts are hashed before the first of them is looked up.
+const LOOKED_UP_TOGETHER: usize = 32;
 
 /// A column of strings.
 pub struct Texts {
@@ -20,8 +26,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    fn new(seed: u64) -> Self {
-        Texts { dictionary: Dictionary::new(seed), codes: Vec::new() }
+    fn new(seed: u64, rows: usize) -> Self {
+        Texts { dictionary: Dictionary::new(seed), codes: Vec::with_capacity(rows) }
     }
 
     #[inline(always)]
@@ -29,6 +35,23 @@ impl Texts {
         let code = self.dictionary.code(text);
         self.codes.push(code);
         code
+    }
+
+    /// Add the n-th texts of events: one column after the other, for what is looked up of one is
+    /// on its way together.
+    #[inline(always)]
+    fn extend(&mut self, found: &[Found<'_>], n: usize) {
+        make_room(&mut self.codes, found.len());
+        for some in found.chunks(LOOKED_UP_TOGETHER) {
+            let mut hashes = [0; LOOKED_UP_TOGETHER];
+            for (hash, one) in hashes.iter_mut().zip(some) {
+                *hash = self.dictionary.hash(one.event.texts[n]);
+                self.dictionary.prefetch(*hash);
+            }
+            let dictionary = &mut self.dictionary;
+            let codes = some.iter().zip(hashes);
+            self.codes.extend(codes.map(|(one, hash)| dictionary.hashed(hash, one.event.texts[n])));
+        }
     }
 
     fn memory_bytes(&self) -> usize {
@@ -50,7 +73,8 @@ pub struct Maps {
 
 impl Maps {
     fn new(seed: u64) -> Self {
-        Maps { keys: Texts::new(seed), counts: Vec::new(), values: Vec::new(), sizes: Vec::new() }
+        let keys = Texts::new(seed, 0);
+        Maps { keys, counts: Vec::new(), values: Vec::new(), sizes: Vec::new() }
     }
 
     fn push(&mut self, leaves: &[Leaf<'_>]) {
@@ -75,6 +99,20 @@ impl Maps {
         let sizes = self.counts.capacity() + self.sizes.capacity();
         self.keys.memory_bytes() + 4 * sizes + self.values.capacity()
     }
+}
+
+/// Have a column take `more` elements. One that has to grow does so by half: columns are much of
+/// what a worker holds while there is a backlog. Mostly none has to ([`Chunk::with_room`]).
+fn make_room<T>(column: &mut Vec<T>, more: usize) {
+    if column.capacity() - column.len() < more {
+        column.reserve_exact(more.max(column.len() / 2).max(FEWEST_ROWS));
+    }
+}
+
+#[inline(always)]
+fn add<T>(column: &mut Vec<T>, found: &[Found<'_>], of: impl Fn(&Found<'_>) -> T) {
+    make_room(column, found.len());
+    column.extend(found.iter().map(of));
 }
 
 /// Least and greatest instant, in epoch milliseconds.
@@ -141,17 +179,24 @@ pub struct Outcome<'a> {
 impl Chunk {
     /// An empty one; the seed is for its dictionaries.
     pub fn new(kind: Kind, seed: u64) -> Self {
+        Chunk::with_room(kind, seed, 0)
+    }
+
+    /// An empty one that is expected to have so many rows.
+    pub fn with_room(kind: Kind, seed: u64, rows: usize) -> Self {
         let texts = kind.count(|place| matches!(place, Place::Text(_)));
+        let bytes = kind.count(|place| matches!(place, Place::Byte(_)));
+        let ints = kind.count(|place| matches!(place, Place::Int(_)));
         let has_leaves = kind.count(|place| place == Place::Leaves) > 0;
         Chunk {
             kind,
-            minutes: Vec::new(),
-            texts: (0..texts).map(|_| Texts::new(seed)).collect(),
-            bytes: vec![Vec::new(); kind.count(|place| matches!(place, Place::Byte(_)))],
-            ints: vec![Vec::new(); kind.count(|place| matches!(place, Place::Int(_)))],
+            minutes: Vec::with_capacity(rows),
+            texts: (0..texts).map(|_| Texts::new(seed, rows)).collect(),
+            bytes: (0..bytes).map(|_| Vec::with_capacity(rows)).collect(),
+            ints: (0..ints).map(|_| Vec::with_capacity(rows)).collect(),
             maps: has_leaves.then(|| Maps::new(seed)),
-            origins: Vec::new(),
-            arrivals: Vec::new(),
+            origins: Vec::with_capacity(rows),
+            arrivals: Vec::with_capacity(rows),
             duplicate: 0,
             conflicts: 0,
             skipped: 0,
@@ -187,25 +232,24 @@ impl Chunk {
         }
     }
 
-    /// A valid event that is no duplicate; `leaves` are its own.
-    #[inline(always)]
-    pub fn count(&mut self, event: &Event<'_>, leaves: &[Leaf<'_>], arrival: i64, origin: i64) {
-        self.minutes.push(event.minute());
-        for (column, text) in self.texts.iter_mut().zip(event.texts) {
-            column.push(text);
+    /// Valid events that are no duplicates; their leaves are among `leaves`.
+    pub fn count(&mut self, found: &[Found<'_>], leaves: &[Leaf<'_>]) {
+        add(&mut self.minutes, found, |one| one.event.minute());
+        for (n, column) in self.texts.iter_mut().enumerate() {
+            column.extend(found, n);
         }
-        for (column, byte) in self.bytes.iter_mut().zip(event.bytes) {
-            column.push(byte);
+        for (n, column) in self.bytes.iter_mut().enumerate() {
+            add(column, found, |one| one.event.bytes[n]);
         }
-        for (column, int) in self.ints.iter_mut().zip(event.ints) {
-            column.push(int);
+        for (n, column) in self.ints.iter_mut().enumerate() {
+            add(column, found, |one| one.event.ints[n]);
         }
         if let Some(maps) = &mut self.maps {
-            maps.push(leaves);
+            found.iter().for_each(|one| maps.push(&leaves[one.event.leaves.clone()]));
         }
-        self.origins.push(origin);
-        self.arrivals.push(arrival_minute(arrival));
-        widen(&mut self.event_time, event.time);
+        add(&mut self.origins, found, |one| one.origin);
+        add(&mut self.arrivals, found, |one| arrival_minute(one.arrival));
+        found.iter().for_each(|one| widen(&mut self.event_time, one.event.time));
     }
 
     /// A valid event that is a duplicate.

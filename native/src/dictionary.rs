@@ -1,6 +1,7 @@
 //! Strings and their codes, in order of first sight; kept as a Native block has them.
 
 use crate::identity::word;
+use crate::memory::prefetch;
 
 /// Numbers as ClickHouse writes lengths.
 pub fn put_leb128(mut number: u64, into: &mut Vec<u8>) {
@@ -16,13 +17,16 @@ pub struct Dictionary {
     seed: u64,
     /// 32 bits of the hash, and the code + 1; 0 is free. A power of two of them, half of them full.
     slots: Vec<u64>,
-    /// Where each begins in `packed`, and its length.
-    keys: Vec<(usize, u32)>,
+    /// Where each begins in `packed`, with its length.
+    keys: Vec<usize>,
     /// Length (LEB128) and bytes of each.
     packed: Vec<u8>,
 }
 
 const FEWEST_SLOTS: usize = 64;
+
+/// A table of so many slots is always near.
+const NEAR_SLOTS: usize = 1 << 12;
 
 #[inline(always)]
 fn fold(first: u64, second: u64) -> u64 {
@@ -84,8 +88,22 @@ impl Dictionary {
 
     /// The text of a code.
     pub fn get(&self, code: u32) -> &[u8] {
-        let (at, size) = self.keys[code as usize];
-        &self.packed[at..at + size as usize]
+        self.text(self.keys[code as usize])
+    }
+
+    /// The text whose length stands here.
+    #[inline(always)]
+    fn text(&self, mut at: usize) -> &[u8] {
+        let (mut size, mut shift) = (0, 0);
+        loop {
+            let octet = usize::from(self.packed[at]);
+            size |= (octet & 0x7f) << shift;
+            at += 1;
+            if octet < 0x80 {
+                return &self.packed[at..at + size];
+            }
+            shift += 7;
+        }
     }
 
     /// All texts, in order of their codes.
@@ -95,13 +113,32 @@ impl Dictionary {
 
     /// What it takes in memory.
     pub fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * 8 + self.keys.capacity() * 16 + self.packed.capacity()
+        (self.slots.capacity() + self.keys.capacity()) * 8 + self.packed.capacity()
     }
 
     /// The text's code.
     #[inline(always)]
     pub fn code(&mut self, text: &[u8]) -> u32 {
-        let hash = hash(self.seed, text) >> 32;
+        self.hashed(self.hash(text), text)
+    }
+
+    /// The text's hash, for `hashed`.
+    #[inline(always)]
+    pub fn hash(&self, text: &[u8]) -> u64 {
+        hash(self.seed, text) >> 32
+    }
+
+    /// Have the memory brought near that `hashed` looks at first.
+    #[inline(always)]
+    pub fn prefetch(&self, hash: u64) {
+        if self.slots.len() > NEAR_SLOTS {
+            prefetch(&self.slots[hash as usize & (self.slots.len() - 1)]);
+        }
+    }
+
+    /// The code of the text that has this hash.
+    #[inline(always)]
+    pub fn hashed(&mut self, hash: u64, text: &[u8]) -> u32 {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
@@ -110,9 +147,8 @@ impl Dictionary {
                 return self.add(hash, text);
             }
             if slot >> 32 == hash {
-                let (from, size) = self.keys[(slot as u32 - 1) as usize];
-                let size = size as usize;
-                if size == text.len() && same(&self.packed[from..from + size], text) {
+                let known = self.get(slot as u32 - 1);
+                if known.len() == text.len() && same(known, text) {
                     return slot as u32 - 1;
                 }
             }
@@ -129,8 +165,8 @@ impl Dictionary {
         }
         let code = self.keys.len() as u32;
         self.put(hash << 32 | u64::from(code + 1));
+        self.keys.push(self.packed.len());
         put_leb128(text.len() as u64, &mut self.packed);
-        self.keys.push((self.packed.len(), text.len() as u32));
         self.packed.extend_from_slice(text);
         code
     }

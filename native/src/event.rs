@@ -177,6 +177,21 @@ impl<'a> Event<'a> {
     }
 }
 
+/// An event that was found in a log.
+#[derive(Clone, Debug, Default)]
+pub struct Found<'a> {
+    /// What is read of it.
+    pub event: Event<'a>,
+    /// Its identity's.
+    pub hash: u64,
+    /// Its record's.
+    pub offset: i64,
+    /// Its record's timestamp.
+    pub arrival: i64,
+    /// Where in the log it comes from.
+    pub origin: i64,
+}
+
 /// A property by its path: what its text is, and how it is tagged (`pipeline/facts/exact/leaves.py`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leaf<'a> {

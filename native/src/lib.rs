@@ -17,6 +17,7 @@ mod forms;
 pub mod identity;
 mod latency;
 mod leaves;
+mod memory;
 pub mod numbers;
 mod product_events;
 #[cfg(feature = "python")]

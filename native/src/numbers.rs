@@ -16,7 +16,8 @@ const WHOLE_DIGITS: i64 = 9;
 /// An exponent of more digits than nine is as good as infinite.
 const FAR: i64 = 1_000_000_000;
 
-const POWERS: [u64; 10] =
+/// Of 10.
+pub const POWERS: [u64; 10] =
     [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
 /// The digit that an octet is.
@@ -24,6 +25,24 @@ const POWERS: [u64; 10] =
 pub fn digit(octet: u8) -> Option<u64> {
     let digit = octet.wrapping_sub(b'0');
     (digit < 10).then_some(u64::from(digit))
+}
+
+/// How many digits these bytes begin with, and the number that they are.
+#[inline(always)]
+pub fn leading_digits(octets: [u8; 8]) -> (usize, u64) {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const PAIRS: u64 = 0x0000_00FF_0000_00FF;
+    // The first byte is the lowest. Of a digit, what is left is below 10; of the first byte that is
+    // none, the highest bit is set: those before it carry nothing into it.
+    let left = u64::from_le_bytes(octets) ^ (EACH * u64::from(b'0'));
+    let others = (left.wrapping_add(EACH * 0x76) | left) & (EACH * 0x80);
+    let count = others.trailing_zeros() / 8;
+    // The digits become the last of eight, behind zeros; then pairs, fours, and all are put together.
+    let digits = left.checked_shl(64 - 8 * count).unwrap_or(0);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let first = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
+    let second = (pairs >> 16 & PAIRS).wrapping_mul(1 + (10_000 << 32));
+    (count as usize, first.wrapping_add(second) >> 32)
 }
 
 /// A number as it was sent.
@@ -308,6 +327,18 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
+        #[test]
+        fn leading_digits_are_those_of_the_slow_way(
+            digits in "[0-9]{0,8}",
+            rest in prop::array::uniform8(any::<u8>()),
+        ) {
+            let mut octets = rest;
+            octets[..digits.len()].copy_from_slice(digits.as_bytes());
+            let count = octets.iter().take_while(|octet| octet.is_ascii_digit()).count();
+            let slow = octets[..count].iter().fold(0, |sum, octet| sum * 10 + u64::from(octet - b'0'));
+            prop_assert_eq!(leading_digits(octets), (count, slow));
+        }
+
         #[test]
         fn scaled_as_by_hand(text in texts(), places in prop_oneof![Just(3u32), Just(9)]) {
             let number = Number::read(text.as_bytes()).unwrap();

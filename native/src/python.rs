@@ -2,7 +2,7 @@
 
 use crate::block::{block, put};
 use crate::chunk;
-use crate::event::{Event, Kind, Leaf, Place, TEXTS};
+use crate::event::{Event, Found, Kind, Leaf, Place, TEXTS};
 use crate::fetch;
 use crate::reader::{self, Step};
 use crate::scanner::Rules;
@@ -111,9 +111,11 @@ type Totals = (u64, u64, u64, u64, u64, chunk::Bounds, chunk::Bounds, usize);
 
 #[pymethods]
 impl Chunk {
+    /// `rows`: how many are expected.
     #[new]
-    fn new(topic: &str) -> PyResult<Self> {
-        Ok(Chunk(chunk::Chunk::new(kind(topic)?, seed())))
+    #[pyo3(signature = (topic, rows = 0))]
+    fn new(topic: &str, rows: usize) -> PyResult<Self> {
+        Ok(Chunk(chunk::Chunk::with_room(kind(topic)?, seed(), rows)))
     }
 
     fn __len__(&self) -> usize {
@@ -159,7 +161,8 @@ impl Chunk {
         });
         let leaves: Option<Vec<_>> = leaves.collect();
         let leaves = leaves.ok_or_else(|| PyValueError::new_err("a leaf: found '', no tag."))?;
-        self.0.count(&event, &leaves, arrival, origin);
+        event.leaves = 0..leaves.len();
+        self.0.count(&[Found { event, arrival, origin, ..Found::default() }], &leaves);
         Ok(())
     }
 
@@ -204,7 +207,13 @@ impl Chunk {
     fn minutes<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = PyDict::new(py);
         for (minute, tenant, sums) in self.0.live() {
-            found.set_item((minute, text(tenant)), PyList::new(py, sums)?)?;
+            let small = sums.map(u64::try_from); // which is ten times as fast to hand over
+            let sums = if small.iter().all(Result::is_ok) {
+                PyList::new(py, small.map(Result::unwrap_or_default))?
+            } else {
+                PyList::new(py, sums)?
+            };
+            found.set_item((minute, text(tenant)), sums)?;
         }
         Ok(found)
     }

@@ -5,7 +5,7 @@ use crate::batch::{frames, Frame, Head, HEAD};
 use crate::chunk::Chunk;
 use crate::codecs::{Unpacker, MOST_BYTES};
 use crate::cursor::Padded;
-use crate::event::{Event, Kind, Leaf};
+use crate::event::{Found, Kind, Leaf};
 use crate::fetch::Slice;
 use crate::forms::Forms;
 use crate::identity;
@@ -57,15 +57,6 @@ struct Progress {
     frame: usize,
     /// Offsets before this one were there already: a damaged record may name one again.
     next: i64,
-}
-
-/// An event that was read, and is yet to be looked up.
-struct Pending<'a> {
-    event: Event<'a>,
-    hash: u64,
-    offset: i64,
-    arrival: i64,
-    origin: i64,
 }
 
 /// The reader of one partition.
@@ -210,7 +201,7 @@ impl Reader {
         let arena = Bump::new(); // takes no memory before there is something to keep
         let Reader { scanner, window, sources, forms, buffer, frames, .. } = self;
         let (buffer, arena) = (&*buffer, &arena);
-        let mut pending: Vec<Pending<'_>> = Vec::with_capacity(LOOKED_UP_TOGETHER + 1);
+        let mut pending: Vec<Found<'_>> = Vec::with_capacity(LOOKED_UP_TOGETHER + 1);
         let mut leaves: Vec<Leaf<'_>> = Vec::new();
         let mut found = None;
         while let Some(frame) = frames.get(progress.frame) {
@@ -234,16 +225,16 @@ impl Reader {
                     arena,
                     (&mut leaves, chunk.is_some()),
                     &mut pending,
-                    |element, event| {
-                        let hash = window.as_ref().map_or(0, |window| {
+                    |element, found| {
+                        if let Some(window) = window.as_ref() {
+                            let event = &found.event;
                             let of_tenant = identity::name(event.tenant());
                             let of_source = sources.hash(event.source);
-                            let hash = identity::identity(of_tenant, of_source, event.id);
-                            window.prefetch(hash);
-                            hash
-                        });
-                        let origin = offset.wrapping_mul(EVENTS_OF_RECORD) + element as i64;
-                        Pending { event, hash, offset, arrival: timestamp, origin }
+                            found.hash = identity::identity(of_tenant, of_source, event.id);
+                            window.prefetch(found.hash);
+                        }
+                        (found.offset, found.arrival) = (offset, timestamp);
+                        found.origin = offset.wrapping_mul(EVENTS_OF_RECORD) + element as i64;
                     },
                 )
             });
@@ -269,21 +260,26 @@ enum Opened {
 /// Take in what was read.
 #[inline(always)]
 fn settle(
-    pending: &mut Vec<Pending<'_>>,
+    pending: &mut Vec<Found<'_>>,
     leaves: &mut Vec<Leaf<'_>>,
-    mut window: Option<&mut Window>,
+    window: Option<&mut Window>,
     mut chunk: Option<&mut Chunk>,
 ) {
-    for Pending { event, hash, offset, arrival, origin } in pending.drain(..) {
-        let seen =
-            window.as_mut().map_or(Seen::New, |window| window.seen(hash, event.content, offset));
-        let Some(chunk) = chunk.as_deref_mut() else { continue };
-        match seen {
-            Seen::New => chunk.count(&event, &leaves[event.leaves.clone()], arrival, origin),
-            Seen::Repeat => chunk.repeat(event.tenant(), arrival, false),
-            Seen::Conflict => chunk.repeat(event.tenant(), arrival, true),
-        }
+    if let Some(window) = window {
+        pending.retain(|Found { event, hash, offset, arrival, .. }| {
+            let seen = window.seen(*hash, event.content, *offset);
+            if seen != Seen::New {
+                if let Some(chunk) = chunk.as_deref_mut() {
+                    chunk.repeat(event.tenant(), *arrival, seen == Seen::Conflict);
+                }
+            }
+            seen == Seen::New
+        });
     }
+    if let Some(chunk) = chunk {
+        chunk.count(pending, leaves);
+    }
+    pending.clear();
     leaves.clear();
 }
 

@@ -2,7 +2,7 @@
 //! and leaves all else (None) to the reference: what it takes it must read exactly as that does.
 
 use crate::cursor::{Cursor, Padded};
-use crate::event::{Event, Kind, Leaf};
+use crate::event::{Event, Found, Kind, Leaf};
 use crate::leaves::Names;
 use crate::shape::Shape;
 use crate::strings::{string, Text};
@@ -121,14 +121,14 @@ impl Scanner {
     /// nothing added, if there is something unusual about one of them. `made` makes of an event, and
     /// its place in the record, what is added.
     #[inline(always)]
-    pub fn read<'a, T>(
+    pub fn read<'a>(
         &mut self,
         (buffer, range, batch): (&'a Padded, Range<usize>, bool),
         arrival: i64,
         arena: &'a Bump,
         (leaves, wants_leaves): (&mut Vec<Leaf<'a>>, bool),
-        events: &mut Vec<T>,
-        made: impl FnMut(usize, Event<'a>) -> T,
+        events: &mut Vec<Found<'a>>,
+        found: impl FnMut(usize, &mut Found<'a>),
     ) -> Option<()> {
         let before = (leaves.len(), events.len());
         let rules = &self.rules;
@@ -147,42 +147,48 @@ impl Scanner {
             names: std::mem::take(&mut self.names),
         };
         scan.names.clear();
-        let found = is_fit.then_some(()).and_then(|()| {
-            self.events(&mut scan, batch, arrival, events, made)?;
+        let all = is_fit.then_some(()).and_then(|()| {
+            self.events(&mut scan, batch, arrival, events, found)?;
             scan.at.white();
             let is_at_end = scan.at.is_at(Cursor::new(buffer, range.end));
             let value = &buffer.bytes()[range];
             (is_at_end && (scan.is_ascii || std::str::from_utf8(value).is_ok())).then_some(())
         });
         self.names = scan.names;
-        if found.is_none() {
+        if all.is_none() {
             leaves.truncate(before.0);
             events.truncate(before.1);
         }
-        found
+        all
     }
 
     #[inline(always)]
-    fn events<'a, T>(
+    fn events<'a>(
         &mut self,
         scan: &mut Scan<'a, '_>,
         batch: bool,
         arrival: i64,
-        events: &mut Vec<T>,
-        mut made: impl FnMut(usize, Event<'a>) -> T,
+        events: &mut Vec<Found<'a>>,
+        mut found: impl FnMut(usize, &mut Found<'a>),
     ) -> Option<()> {
         scan.at.white();
-        if !batch {
-            events.push(made(0, self.event(scan, arrival)?));
-            return Some(());
+        if batch {
+            scan.at.take(b'[')?;
+            scan.at.white();
+            if scan.at.take(b']').is_some() {
+                return Some(());
+            }
         }
-        scan.at.take(b'[')?;
-        scan.at.white();
-        if scan.at.take(b']').is_some() {
-            return Some(());
-        }
-        for element in 0..self.rules.max_batch_elements {
-            events.push(made(element, self.event(scan, arrival)?));
+        let most = if batch { self.rules.max_batch_elements } else { 1 };
+        for element in 0..most {
+            // Where it stays: it is larger than all else that is written of an event.
+            events.push(Found::default());
+            let one = events.last_mut()?;
+            self.event(scan, arrival, &mut one.event)?;
+            found(element, one);
+            if !batch {
+                return Some(());
+            }
             scan.at.white();
             if scan.at.take(b']').is_some() {
                 return Some(());
@@ -194,9 +200,14 @@ impl Scanner {
     }
 
     #[inline(always)]
-    fn event<'a>(&mut self, scan: &mut Scan<'a, '_>, arrival: i64) -> Option<Event<'a>> {
+    fn event<'a>(
+        &mut self,
+        scan: &mut Scan<'a, '_>,
+        arrival: i64,
+        event: &mut Event<'a>,
+    ) -> Option<()> {
         scan.at.take(b'{')?;
-        let mut event = Event { leaves: scan.leaves.len()..0, ..Event::default() };
+        event.leaves.start = scan.leaves.len();
         let (mut seen, mut time) = (0u32, None);
         for place in 0.. {
             let Some(name) = scan.member(&mut self.envelope, place, attribute)? else { break };
@@ -218,7 +229,7 @@ impl Scanner {
                     event.texts[0] = scan.required(MAX_TENANT)?;
                     (event.texts[0] != b"*").then_some(())?;
                 }
-                Attribute::Data => self.data(scan, &mut event)?,
+                Attribute::Data => self.data(scan, event)?,
                 Attribute::Time => {
                     if !scan.null() {
                         time = Some(self.clock.read(scan.text(40)?)?);
@@ -237,7 +248,7 @@ impl Scanner {
         if self.kind == Kind::ProductEvent {
             event.ints[0] = event.time as u64;
         }
-        (seen & REQUIRED == REQUIRED && self.is_timely(event.time, arrival)).then_some(event)
+        (seen & REQUIRED == REQUIRED && self.is_timely(event.time, arrival)).then_some(())
     }
 
     #[inline(always)]

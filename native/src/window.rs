@@ -11,6 +11,8 @@
 //! that far from its own. So 64 bits are compared, and 20 bytes are taken per identity: 4 of them
 //! are the offset, 4 the hash of the content, by which a conflict is told.
 
+use crate::memory::{on_large_pages, prefetch};
+
 const PLACES: usize = 4;
 
 /// Two hashes that differ in the upper 8 bits alone are so many shares of the table apart.
@@ -255,7 +257,8 @@ struct Table {
 
 impl Table {
     fn new(buckets: usize, scatter: u64) -> Self {
-        Table { buckets: vec![EMPTY; buckets], reach: buckets / SHARES, scatter }
+        let reach = buckets / SHARES;
+        Table { buckets: on_large_pages(EMPTY, buckets), reach, scatter }
     }
 
     #[inline(always)]
@@ -280,13 +283,7 @@ impl Table {
 
     #[inline(always)]
     fn prefetch(&self, hash: u64) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-            let bucket: *const Bucket = &self.buckets[self.own(self.scattered(hash))];
-            // SAFETY: SSE is part of x86-64, and a prefetch does not touch what it is given.
-            unsafe { _mm_prefetch(bucket.cast(), _MM_HINT_T0) };
-        }
+        prefetch(&self.buckets[self.own(self.scattered(hash))]);
     }
 
     /// Where an identity of the window stands: bucket and place.

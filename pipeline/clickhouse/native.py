@@ -68,6 +68,8 @@ def encode(table: str, columns: Columns, data: Data, compression: str | None) ->
 
 def compressed(body: bytes | bytearray, compression: str | None) -> bytes:
     """Return a block's bytes as HTTP's Content-Encoding says."""
+    if compression is None:
+        return bytes(body)  # which are the same bytes, not others, where they are no array
     compressor: Any = get_compressor(compression)
     return b"".join((compressor.compress_block(body), compressor.flush() or b""))
 

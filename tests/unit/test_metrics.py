@@ -24,7 +24,8 @@ from pipeline.facts.interface import Rejection
 from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.chunks import Range, Source
 from pipeline.settings import load
-from pipeline.worker.live import WINDOWS, Seen
+from pipeline.worker.live import WINDOWS, Seen, Window
+from pipeline.worker.live.windows import Totals
 from pipeline.worker.telemetry import metrics
 from pipeline.worker.telemetry.group_watch import GroupWatch
 from pipeline.worker.telemetry.instruments import Instruments
@@ -40,7 +41,7 @@ CLIENT_LIBRARY = ("process_", "python_")
 
 async def state(with_tenants: bool) -> State:
     tenants: Future[Seen] = Future()
-    windows = {window: {"acme": (1, 2, 3, 4, 5)} for window in WINDOWS}
+    windows: dict[Window, Totals] = {window: {"acme": (1, 2, 3, 4, 5)} for window in WINDOWS}
     tenants.set_result(Seen(windows, {"acme": (10, 20, 30, 40, 50)}, overflowing=6))
     return State(
         now=50.0,
@@ -204,7 +205,8 @@ def test_values_are_what_happened(scraped: Scraped) -> None:
 def test_prometheus_own_form_packed_says_the_same(scraped: Scraped) -> None:
     headers = {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}
     _, text = scraped.get("/metrics", **headers)
-    found = {family.name: family.type for family in parse_open_metrics(text)}
+    families = parse_open_metrics(text)  # type: ignore[no-untyped-call]
+    found = {family.name: family.type for family in families}
     declared = {metric.name: metric.type for metric in metrics.ALL}
     assert {name: kind for name, kind in found.items() if name in declared} == declared
 

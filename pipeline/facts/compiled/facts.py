@@ -18,10 +18,11 @@ _NOTHING = Totals(0, 0, 0, 0, 0, None, None, 0)
 class CompiledFacts:
     """See `interface.Facts`."""
 
-    def __init__(self, library: Library, known: EventType) -> None:
+    def __init__(self, library: Library, known: EventType, rows: int = 0) -> None:
+        """Have room for so many rows."""
         self.head = known.head
         self.library = library
-        self.chunk = library.Chunk(known.topic)
+        self.chunk = library.Chunk(known.topic, rows)
         self.rejections: list[Rejection] = []
         self._type = known.type
         self._rejected: Counter[Outcome] = Counter()

@@ -120,8 +120,8 @@ class Library(Protocol):
     ) -> NativeFetch:
         """Make one of a partition's bytes; ``aborted`` is (producer id, first offset) each."""
 
-    def Chunk(self, topic: str) -> NativeChunk:  # noqa: N802
-        """Make an empty one."""
+    def Chunk(self, topic: str, rows: int = 0) -> NativeChunk:  # noqa: N802
+        """Make an empty one, of which so many rows are expected."""
 
     def Reader(  # noqa: N802
         self,

@@ -41,6 +41,8 @@ class CompiledReader:
         self._decider = Decider(known, rules, partition)
         self._has_window = rules.duplicate_window > 0
         self._unreadable = unreadable
+        self._rows = 0
+        """Of the chunk that was read into last."""
         self._native = library.Reader(
             known.topic,
             too_early_ms=rules.too_early_seconds * 1000,
@@ -53,8 +55,8 @@ class CompiledReader:
         )
 
     def facts(self) -> CompiledFacts:
-        """See ``Reader``."""
-        return CompiledFacts(self._library, self._known)
+        """See ``Reader``. The next chunk is mostly as large as the last one."""
+        return CompiledFacts(self._library, self._known, self._rows)
 
     @bugs_as_errors()
     def read(self, log: Log, into: Facts) -> None:
@@ -63,6 +65,7 @@ class CompiledReader:
         for record in self._odd(log, into.chunk):
             self._add(record, into)
         into.refresh()
+        self._rows = into.counted
 
     @bugs_as_errors()
     def remember(self, log: Log) -> None:

@@ -7,7 +7,7 @@ A window of `size` minutes at time t, with m the start of t's minute: *last* is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import add, sub
 from typing import NamedTuple
 
@@ -47,6 +47,7 @@ Totals = dict[str, Summed]
 """By tenant."""
 
 _NOTHING: Summed = (0,) * len(MEASURES)
+_Minutes = Mapping[tuple[int, str], Sequence[int]]
 _ByMinute = dict[int, Totals]
 
 
@@ -154,16 +155,16 @@ class _Sliding:
         """Of all tenants."""
         self._by_minute: _ByMinute = {}
 
-    def add(self, minutes: Minutes) -> None:
+    def add(self, minutes: _Minutes) -> None:
         _file(self._by_minute, minutes)
         _spread(self.totals, minutes, self.now_minute)
         of_minute: dict[int, Summed] = {}
         for (minute, _), sums in minutes.items():
             of_minute[minute] = _with(of_minute.get(minute, _NOTHING), sums)
         for window in WINDOWS:
-            for minute, sums in of_minute.items():
+            for minute, of_all in of_minute.items():
                 if window.has(minute, self.now_minute):
-                    self.sums[window] = _with(self.sums[window], sums)
+                    self.sums[window] = _with(self.sums[window], of_all)
 
     def advance(self, now_minute: int) -> bool:
         """Move all windows to where the running minute starts at now_minute."""
@@ -203,7 +204,7 @@ def _minutes(window: Window, now_minute: int) -> set[int]:
     return set(range(*window.bounds(now_minute), MINUTE))
 
 
-def _file(by_minute: _ByMinute, minutes: Minutes) -> None:
+def _file(by_minute: _ByMinute, minutes: _Minutes) -> None:
     for (minute, tenant), sums in minutes.items():
         _add(by_minute.setdefault(minute, {}), tenant, tuple(sums))
 
@@ -213,7 +214,7 @@ def _kept(by_minute: _ByMinute, now_minute: int) -> _ByMinute:
     return {minute: totals for minute, totals in by_minute.items() if minute >= oldest}
 
 
-def _spread(totals: Mapping[Window, Totals], minutes: Minutes, now_minute: int) -> None:
+def _spread(totals: Mapping[Window, Totals], minutes: _Minutes, now_minute: int) -> None:
     wide: dict[int, list[Totals]] = {}
     for (minute, tenant), sums in minutes.items():
         into = wide.get(minute)

@@ -85,7 +85,7 @@ class Fetch:
 class Chunk:
     """Facts of the reference, filled by hand."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, rows: int = 0) -> None:
         self.facts = PythonFacts(TYPES[topic].head)
         self._type = TYPES[topic].type
 
