@@ -357,6 +357,11 @@ impl Reader {
         }
     }
 
+    /// Read another log next, whose offset 0 stands where `end` would of the one till now.
+    fn continue_after(&mut self, end: i64) {
+        self.0.continue_after(end);
+    }
+
     /// The records that were read, and those of them that the reference had to decide.
     #[getter]
     fn read(&self) -> (u64, u64) {

@@ -137,6 +137,13 @@ impl Reader {
         window.seen(hash, content, offset)
     }
 
+    /// Read another log next, whose offset 0 stands where `end` would of the one till now.
+    pub fn continue_after(&mut self, end: i64) {
+        if let Some(window) = &mut self.window {
+            window.continue_after(end);
+        }
+    }
+
     /// Go on to the next thing that is not for this reader. Without a chunk, only ids are taken.
     pub fn step(&mut self, mut chunk: Option<&mut Chunk>) -> Step {
         let Some(mut progress) = self.progress.take() else { return Step::Done };

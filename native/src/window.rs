@@ -163,6 +163,11 @@ impl Window {
         Seen::New
     }
 
+    /// Go on in another log, whose offset 0 stands where `end` would of the one till now.
+    pub fn continue_after(&mut self, end: i64) {
+        self.base = self.base.map(|base| base.saturating_sub(end));
+    }
+
     /// The offset from the base, which moves along where it must.
     #[inline(always)]
     fn relative(&mut self, offset: i64) -> u32 {
@@ -398,11 +403,27 @@ mod tests {
     }
 
     fn compare(window: u64, scatter: u64, events: impl IntoIterator<Item = (u64, u32, i64)>) {
+        compare_in_logs(window, scatter, events, &[]);
+    }
+
+    /// The same where the log ends before some of the events, and another one goes on from it.
+    fn compare_in_logs(
+        window: u64,
+        scatter: u64,
+        events: impl IntoIterator<Item = (u64, u32, i64)>,
+        ends: &[usize],
+    ) {
         let mut fast = Window::new(window, scatter);
         let mut slow = Slow { window: window as i64, known: HashMap::new() };
+        let mut began = 0;
         for (n, (hash, content, offset)) in events.into_iter().enumerate() {
+            if ends.contains(&n) {
+                fast.continue_after(offset - began);
+                began = offset;
+            }
             let wanted = slow.seen(hash, content, offset);
-            assert_eq!(fast.seen(hash, content, offset), wanted, "event {n} of {hash:#x}");
+            let found = fast.seen(hash, content, offset - began);
+            assert_eq!(found, wanted, "event {n} of {hash:#x}");
         }
         let last = slow.known.values().map(|(last, _)| *last).max().unwrap_or(0);
         let live = slow.known.values().filter(|(at, _)| last - at <= slow.window).count();
@@ -426,13 +447,15 @@ mod tests {
             start in prop_oneof![Just(0i64), 0..1i64 << 62],
             events in prop::collection::vec((0u64..80, 0u32..2, 0i64..4), 0..400),
             jumps in prop::collection::vec((0usize..400, 0i64..1 << 34), 0..3),
+            ends in prop::collection::vec(0usize..400, 0..3),
         ) {
             let mut offset = start;
-            compare(window, scatter, events.into_iter().enumerate().map(|(n, (id, content, step))| {
+            let events = events.into_iter().enumerate().map(|(n, (id, content, step))| {
                 let jump: i64 = jumps.iter().filter(|(at, _)| *at == n).map(|(_, by)| by).sum();
                 offset += step + jump;
                 (id << 50 | id, content, offset)
-            }));
+            });
+            compare_in_logs(window, scatter, events, &ends);
         }
 
         #[test]

@@ -43,6 +43,10 @@ class InOrder:
             for _ in self._events(record):
                 pass
 
+    def continue_after(self, end: int) -> None:
+        """See ``Reader``. Never asked for: a topic whose events are in order has one partition."""
+        raise NotImplementedError(f"{self._type} is of one partition")
+
     def read(self, log: Log, into: Facts) -> None:
         """See ``Reader``."""
         into = own(into)

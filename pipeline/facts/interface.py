@@ -223,6 +223,13 @@ class Reader(Protocol):
         event is valid here exactly if it is where it is read.
         """
 
+    def continue_after(self, end: int) -> None:
+        """Take what comes next as of a log whose offset 0 stands where ``end`` would until now.
+
+        What was remembered is of the partition that this one goes on from, which ended there when
+        the topic has grown.
+        """
+
 
 def parsed(log: Log) -> Sequence[Record]:
     """Return the records of a log that is parsed. Raises TypeError for a raw one."""
@@ -248,12 +255,13 @@ def offset_and_place(origin: int) -> tuple[int, int]:
     return divmod(origin, _EVENTS_OF_RECORD)
 
 
-def remembered_from(start: int, window: int) -> int:
+def remembered_from(start: int, window: int, oldest: int = 0) -> int:
     """The offset from which on a reader that is to begin at ``start`` must remember.
 
-    An event at ``start`` is a duplicate of one at most ``window`` offsets before it.
+    An event at ``start`` is a duplicate of one at most ``window`` offsets before it. ``oldest`` is
+    the first offset there ever was: below 0 where others' logs stand before the partition's own.
     """
-    return max(0, start - window)
+    return max(oldest, start - window)
 
 
 def widened(bounds: Bounds | None, least: int, greatest: int) -> Bounds:

@@ -63,6 +63,11 @@ class PythonReader:
             common = self._read_fast(some, _values(some), _arrivals(some), with_columns=False)
             self._repeated(some, common, self._decide(some, common.others))
 
+    def continue_after(self, end: int) -> None:
+        """See ``Reader``."""
+        if self._seen is not None:
+            self._seen.continue_after(end)
+
     def _read_some(self, records: Sequence[Record], into: PythonFacts) -> None:
         arrivals, values = _arrivals(records), _values(records)
         into.arrival = widened(into.arrival, int(arrivals.min()), int(arrivals.max()))

@@ -42,10 +42,12 @@ class TopicSpec:
     compacted: bool = False
     in_order: bool = False
     """What its events come to depends on all before them: one partition, that keeps everything."""
+    single: bool = False
+    """It is small: one partition."""
 
     def partitions(self, settings: Settings) -> int:
         """How many partitions it is made with."""
-        return 1 if self.in_order else settings.partitions
+        return 1 if self.in_order or self.single else settings.partitions
 
     def config(self, settings: Settings) -> dict[str, str]:
         """Kafka's topic configuration. A compacted topic keeps the newest of each key for good."""
@@ -64,6 +66,9 @@ COUNTED = tuple(TopicSpec(topic, in_order=one.state is not None) for topic, one 
 """The topics that workers read."""
 
 ALL = (*COUNTED, DEAD_LETTER)
+
+GROWTH = TopicSpec("usage.topic-growth", compacted=True, single=True)
+"""How topics have grown (`pipeline.kafka.growth`); made when the first of them does."""
 
 
 class TopicReport(NamedTuple):
@@ -105,15 +110,17 @@ def create(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicRe
     ]
 
 
-def check(settings: Settings, specs: Iterable[TopicSpec] = ALL) -> list[TopicReport]:
+def check(settings: Settings, specs: Iterable[TopicSpec] = ()) -> list[TopicReport]:
     """Compare the topics with what they must be like; each problem is a sentence's end.
+
+    Without ``specs`` all of them, and the one of announcements where it is.
 
     Raises:
         BrokerError: Kafka could not be reached or refused.
     """
     client = admin(settings)
-    specs = list(specs)
     there = _partition_counts(client, settings)
+    specs = list(specs) or [*ALL, *([GROWTH] if settings.topic(GROWTH.name) in there else [])]
     names = [settings.topic(spec.name) for spec in specs]
     configs: dict[str, dict[str, str]] = {}
     if not _run_id(there):  # the in-process broker has no configuration to ask for
@@ -185,7 +192,7 @@ def is_embedded(incarnation: str) -> bool:
 
 def broker_is_embedded(settings: Settings) -> bool:
     """Whether this Kafka is the in-process broker. Raises BrokerError."""
-    return _run_id(_partition_counts(admin(settings), settings)) is not None
+    return _run_id(partition_counts(settings)) is not None
 
 
 def described(client: Any, settings: Settings, topic: str, seconds: float) -> Any:
@@ -214,6 +221,11 @@ def _list_topics(
         return client.list_topics(*which, timeout=seconds or _TIMEOUT_SECONDS)
     except KafkaException as error:
         raise translate(error, settings) from error
+
+
+def partition_counts(settings: Settings) -> dict[str, int]:
+    """How many partitions each topic (full name) has. Raises BrokerError."""
+    return _partition_counts(admin(settings), settings)
 
 
 def _partition_counts(client: AdminClient, settings: Settings) -> dict[str, int]:
@@ -285,6 +297,8 @@ def _problems(
     # More partitions than asked for are fine: work spreads further.
     if spec.in_order and partitions > 1:
         yield f"has {partitions} partitions, not 1: what its events come to depends on their order"
+    if spec.single and partitions > 1:
+        yield f"has {partitions} partitions, not 1: only the first is read"
     if partitions < spec.partitions(settings):
         yield f"has {partitions} partitions; USAGE_PARTITIONS asks for {settings.partitions}"
     wanted = spec.config(settings)

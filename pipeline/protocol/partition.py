@@ -19,6 +19,7 @@ from pipeline.facts import Facts, Log, Reader
 from pipeline.facts.interface import Minutes, remembered_from
 from pipeline.protocol.chunks import Plan, Range, Source
 from pipeline.protocol.fetched import Fetched, before, records_of, since
+from pipeline.protocol.lineage import Lineage, Stretch, oldest
 
 T = TypeVar("T")
 
@@ -72,7 +73,8 @@ class Partition:
 
     A `replay_to` means that the first chunk must end exactly there. `seen_from` is where its reader
     begins to take note of ids (by default, the start): it is not ready to be read before it has
-    seen all up to the start.
+    seen all up to the start. That is below 0 where it begins in a log that stands before its own
+    (its lineage).
     """
 
     def __init__(
@@ -82,8 +84,10 @@ class Partition:
         reader: Reader,
         plan: Plan,
         seen_from: int | None = None,
+        lineage: Lineage = (),
     ) -> None:
         self.source = source
+        self._lineage = lineage
         self.incarnation = incarnation
         self.start = plan.start
         """Where the open chunk begins (``a``)."""
@@ -149,21 +153,47 @@ class Partition:
         """Offsets before the start that the reader has yet to see."""
         return self._remember_to - self.seen_to
 
+    @property
+    def remembers(self) -> Stretch:
+        """The log that the reader is to be shown next, and up to where in it.
+
+        One that stands before the partition's own, or in the end that, up to the start.
+        """
+        own = Stretch(self.source.partition, 0, self._remember_to)
+        return next((one for one in self._lineage if self.seen_to < one.to), own)
+
     def unseen(self, window: int) -> int:
         """Return how many of the `window` offsets before the position the reader has never seen."""
-        return max(0, self.seen_from - remembered_from(self.position, window))
+        wanted = remembered_from(self.position, window, oldest(self._lineage))
+        return max(0, self.seen_from - wanted)
 
     def remembering(self, fetched: Fetched) -> Reads[int]:
-        """Show the reader what comes next before the start; comes to the number of records."""
-        end = min(fetched.end, self._remember_to)
-        log = before(fetched.log, end)
+        """Show the reader what comes next before the start; comes to the number of records.
+
+        Of a fetch that several partitions are shown, it takes what it has not seen.
+        """
+        stretch = self.remembers
+        if fetched.source.partition != stretch.partition:
+            return 0
+        seen, end = self.seen_to - stretch.at, min(fetched.end, stretch.end)
+        if end < seen:
+            return 0
+        log = before(since(fetched.log, seen), end)
         yield from self._reading(partial(self._reader.remember, log))
-        self.seen_to = end
+        self._seen_up_to(stretch.at + end)
         return records_of(log)
 
     def skip_to(self, offset: int) -> None:
         """Go on from an offset further on, but not beyond the start: the log has lost the rest."""
-        self.seen_from = self.seen_to = min(offset, self._remember_to)
+        self._seen_up_to(min(offset, self._remember_to))
+        self.seen_from = self.seen_to
+
+    def _seen_up_to(self, offset: int) -> None:
+        """Take note of how far the reader is, which may be behind the end of another's log."""
+        for one in self._lineage:
+            if self.seen_to < one.to <= offset:
+                self._reader.continue_after(one.end)
+        self.seen_to = offset
 
     def continues(self, incarnation: str, plan: Plan) -> bool:
         """Say whether the open chunk is what the plan would read again: then it may stay.

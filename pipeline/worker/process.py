@@ -26,7 +26,7 @@ from pipeline.clickhouse.shards import Shards
 from pipeline.errors import UsageError
 from pipeline.facts.readers import readers
 from pipeline.facts.rules import rules_of
-from pipeline.kafka import topics
+from pipeline.kafka import growth, topics
 from pipeline.kafka.clients import aiokafka_config
 from pipeline.kafka.faults import translate
 from pipeline.kafka.lenient import opened
@@ -177,6 +177,7 @@ class Process:
             flusher,
             Replayer(settings, flusher, rebuild, folding, new_reader, self._raw),
             lambda names: topics.incarnations(settings, names),
+            lambda ids, known: growth.changes(settings, ids, known),
             digest,
             settings.override_rules,
         )

@@ -3,7 +3,9 @@
 What is a duplicate is a function of the log: of the records of a chunk ``[a, b)`` and of the W
 offsets before it. So whoever takes up a partition reads those again, before anything else of it,
 and counts nothing meanwhile. All partitions are read at once, by a consumer beside the group
-(`pipeline.worker.transport.Past`); each is opened as soon as its own window is whole.
+(`pipeline.worker.transport.Past`); each is opened as soon as its own window is whole. Where a
+window reaches below offset 0, the logs that stand before the partition's own are read first
+(`pipeline.protocol.lineage`).
 
 It reads slices of some milliseconds in the thread for that (`pipeline.worker.folding`), and ends
 behind the slice in which it is cancelled: a partition that comes back goes on from there.
@@ -19,11 +21,13 @@ from pipeline.facts.interface import remembered_from
 from pipeline.facts.types import remembered_offsets
 from pipeline.process.logs import place
 from pipeline.process.waits import now
+from pipeline.protocol.lineage import oldest
 from pipeline.worker.transport import Past, RawFetches
 
 if TYPE_CHECKING:
     from pipeline.protocol.chunks import Plan, Source
     from pipeline.protocol.fetched import Fetched
+    from pipeline.protocol.lineage import Lineage
     from pipeline.protocol.partition import Partition
     from pipeline.settings import Settings
     from pipeline.worker.folding import Folding
@@ -58,13 +62,18 @@ class Rebuild:
 
         Says so where Kafka has already deleted some of that.
         """
-        return self.first_of(taken.source, taken.plan, taken.first)
+        return self.first_of(taken.source, taken.plan, taken.first, taken.lineage)
 
-    def first_of(self, source: Source, plan: Plan, log_first: int) -> int:
-        """Return the same of a partition of which this is known."""
+    def first_of(self, source: Source, plan: Plan, log_first: int, lineage: Lineage = ()) -> int:
+        """Return the same of a partition of which this is known.
+
+        Below 0 in a log that stands before its own; what that one lacks is found when it is read.
+        """
         start = plan.start
         topic = self._settings.topic_name(source.topic)
-        wanted = remembered_from(start, remembered_offsets(topic, self.window))
+        wanted = remembered_from(start, remembered_offsets(topic, self.window), oldest(lineage))
+        if wanted < 0:
+            return wanted
         first = min(max(wanted, log_first), start)
         if first > wanted:
             self._say_cut(source, wanted, first, plan.replay_to)
@@ -83,38 +92,77 @@ class Rebuild:
         if not waiting:
             return
         began, records = now(), 0
+
+        async def behind_slice(read: int) -> None:
+            nonlocal records
+            records += read
+            progressed()
+            whole = [p for p in waiting.values() if p.is_ready]
+            for partition in whole:
+                del waiting[partition.source]
+            if whole:
+                await open_(whole)
+
         log.info(
             "going to read %d offsets before the start of %d partitions again, for their ids",
             *(_offsets(waiting.values()), len(waiting)),
         )
-        starts = {source: partition.seen_to for source, partition in waiting.items()}
-        async with Past(self._settings, starts, self._raw) as past:
-            try:
-                while waiting:
-                    for batch in await past.read():
-                        records += await self.remember(waiting[batch.source], batch)
-                    progressed()
-                    await self._open_whole(waiting, past, open_)
-            finally:
-                self._say_end(now() - began, records, waiting.values())
+        try:
+            while waiting:
+                await self._read_stretches(list(waiting.values()), behind_slice)
+        finally:
+            self._say_end(now() - began, records, waiting.values())
+
+    async def read_others(
+        self, partitions: Collection[Partition], progressed: Callable[[], None]
+    ) -> None:
+        """Have partitions remember what stands in others' logs before their own."""
+
+        async def behind_slice(_: int) -> None:
+            progressed()
+
+        while before := [p for p in partitions if p.seen_to < 0]:
+            await self._read_stretches(before, behind_slice)
 
     async def remember(self, partition: Partition, batch: Fetched) -> int:
         """Show a partition's reader what comes next before its start; return the records."""
-        if batch.start > partition.seen_to:
-            a, b = partition.seen_to, min(batch.start, partition.start)
-            self._say_cut(partition.source, a, b, partition.replay_to)
+        stretch = partition.remembers
+        a, b = partition.seen_to, min(stretch.at + batch.start, stretch.to)
+        if b > a:
+            source = batch.source
+            self._say_cut(source, a - stretch.at, b - stretch.at, partition.replay_to)
             partition.skip_to(b)
         records = await self._folding.run(partition.remembering(batch))
         self._instruments.remembered(records)
         return records
 
-    async def _open_whole(self, waiting: dict[Source, Partition], past: Past, open_: Open) -> None:
-        whole = [p for p in waiting.values() if p.is_ready]
-        for partition in whole:
-            past.finish(partition.source)
-            del waiting[partition.source]
-        if whole:
-            await open_(whole)
+    async def _read_stretches(
+        self, partitions: Collection[Partition], behind_slice: Callable[[int], Awaitable[None]]
+    ) -> None:
+        """Read of each what it remembers next, to the end of that log or of its window.
+
+        One log may be read for several. `behind_slice` is called with the records shown.
+        """
+        reading: dict[Source, list[Partition]] = {}
+        for partition in partitions:
+            source = partition.source._replace(partition=partition.remembers.partition)
+            reading.setdefault(source, []).append(partition)
+        starts = {
+            source: min(p.seen_to - p.remembers.at for p in some)
+            for source, some in reading.items()
+        }
+        async with Past(self._settings, starts, self._raw) as past:
+            while reading:
+                records = 0
+                for batch in await past.read():
+                    for partition in reading[batch.source]:
+                        records += await self.remember(partition, batch)
+                for source, some in list(reading.items()):
+                    reading[source] = [p for p in some if _remembers(p, source)]
+                    if not reading[source]:
+                        past.finish(source)
+                        del reading[source]
+                await behind_slice(records)
 
     def _say_cut(self, source: Source, a: int, b: int, replay_to: int | None) -> None:
         log.warning(
@@ -132,6 +180,11 @@ class Rebuild:
         else:
             self._instruments.rebuilt(seconds)
         log.info("read %d records again in %.2f s, %.0f a second", records, seconds, speed)
+
+
+def _remembers(partition: Partition, source: Source) -> bool:
+    """Whether a partition is to remember more of a log."""
+    return not partition.is_ready and partition.remembers.partition == source.partition
 
 
 def _offsets(partitions: Iterable[Partition]) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.protocol.chunks import Lease, Plan, Source
 from pipeline.protocol.fetched import before, since
+from pipeline.protocol.lineage import lineage
 from pipeline.protocol.partition import Chunk, Partition
 from pipeline.protocol.sealed import Group, range_of
 from pipeline.worker.transport import Past, RawFetches
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.facts import Reader
     from pipeline.protocol.fetched import Fetched
     from pipeline.protocol.groups import Replay
+    from pipeline.protocol.lineage import Change, Lineage
     from pipeline.settings import Settings
     from pipeline.worker.flusher import Committer, Flusher
     from pipeline.worker.folding import Folding
@@ -57,6 +59,7 @@ class Replayer:
         topic: str,
         incarnation: str,
         firsts: Mapping[int, int],
+        changes: Collection[Change],
         mine: Collection[Source],
         lease: Lease,
         committer: Committer,
@@ -68,7 +71,9 @@ class Replayer:
         `CutMeanwhile`.
         """
         partitions = [
-            self._partition(Source(topic, p), incarnation, Plan(a, replay_to=b), firsts[p])
+            self._partition(
+                Source(topic, p), incarnation, Plan(a, replay_to=b), firsts[p], lineage(changes, p)
+            )
             for p, a, b in replay.left
         ]
         log.info(
@@ -84,13 +89,19 @@ class Replayer:
         return partitions, counted
 
     def _partition(
-        self, source: Source, incarnation: str, plan: Plan, first_offset: int
+        self,
+        source: Source,
+        incarnation: str,
+        plan: Plan,
+        first_offset: int,
+        lineage: Lineage,
     ) -> Partition:
-        first = self._rebuild.first_of(source, plan, first_offset)
-        return Partition(source, incarnation, self._new_reader(source), plan, first)
+        first = self._rebuild.first_of(source, plan, first_offset, lineage)
+        return Partition(source, incarnation, self._new_reader(source), plan, first, lineage)
 
     async def _read(self, waiting: dict[Source, Partition], progressed: Callable[[], None]) -> None:
         """Read the windows before the ranges, then the ranges; all at once."""
+        await self._rebuild.read_others(waiting.values(), progressed)
         starts = {source: partition.seen_to for source, partition in waiting.items()}
         async with Past(self._settings, starts, self._raw) as past:
             while waiting:

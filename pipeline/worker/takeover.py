@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.errors import Halted
@@ -17,6 +17,7 @@ from pipeline.process.logs import place
 from pipeline.protocol.chunks import Found, Halt, Lease, Plan, Range, Source
 from pipeline.protocol.groups import Lose, Replay, Wait, decide, partners
 from pipeline.protocol.ledger import found_of
+from pipeline.protocol.lineage import Change, Lineage, lineage
 from pipeline.protocol.sealed import Announced
 from pipeline.worker.replay import CutMeanwhile
 
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 
 KAFKA_TIMEOUT_SECONDS = 30.0
 
+Changes = Mapping[str, Collection[Change]]
+"""How each topic has grown."""
+
 
 class Taken(NamedTuple):
     """One partition, and how to go on with it."""
@@ -40,6 +44,8 @@ class Taken(NamedTuple):
     plan: Plan
     first: int
     """The log's first offset."""
+    lineage: Lineage = ()
+    """What stands before the log."""
 
 
 class Replayed(Protocol):
@@ -65,6 +71,7 @@ class Takeover:
         flusher: Flusher,
         replayer: Replayer,
         incarnations: Callable[[Sequence[str]], dict[str, str]],
+        changes: Callable[[Mapping[str, str], Collection[Source]], Changes],
         rules: str,
         override_rules: bool,
     ) -> None:
@@ -72,6 +79,7 @@ class Takeover:
         self._flusher = flusher
         self._replayer = replayer
         self._incarnations = incarnations
+        self._changes = changes
         self._rules = rules
         self._override_rules = override_rules
         self._said_waiting: set[Source] = set()
@@ -97,7 +105,9 @@ class Takeover:
         left = list(sources)
         while left:
             found = await self._found(batches, left, incarnations)
-            decided = self._decide(left, found, incarnations)
+            # Behind that: of a partition that has anything by then, its making is known by now.
+            changes = await asyncio.to_thread(self._changes, incarnations, found)
+            decided = self._decide(left, found, incarnations, changes)
             taken += decided.taken
             await self._catch_up(decided.taken, found, lease, batches)
             done = {one.source for one in decided.taken}
@@ -108,8 +118,9 @@ class Takeover:
                 for source, replay in decided.replays:
                     firsts = {p: found[Source(source.topic, p)].first for p, _, _ in replay.left}
                     log_ = source.topic, incarnations[source.topic]
+                    of_topic = firsts, changes.get(source.topic, ())
                     told = replayed, progressed
-                    await self._replay(replay, *log_, firsts, left, lease, batches, *told)
+                    await self._replay(replay, *log_, *of_topic, left, lease, batches, *told)
             else:
                 self._say_waiting(decided.waiting)
                 break
@@ -138,6 +149,7 @@ class Takeover:
         topic: str,
         incarnation: str,
         firsts: Mapping[int, int],
+        changes: Collection[Change],
         mine: Sequence[Source],
         lease: Lease,
         batches: ConsumerThread,
@@ -146,7 +158,7 @@ class Takeover:
     ) -> None:
         try:
             partitions, chunks = await self._replayer.run(
-                replay, topic, incarnation, firsts, mine, lease, batches, progressed
+                replay, topic, incarnation, firsts, changes, mine, lease, batches, progressed
             )
         except CutMeanwhile as error:
             log.warning("%s; looking again", error)
@@ -183,6 +195,7 @@ class Takeover:
         sources: Sequence[Source],
         found: Mapping[Source, Found],
         incarnations: Mapping[str, str],
+        changes: Changes,
     ) -> _Decided:
         decided, halts = _Decided([], [], [], []), []
         for source in sources:
@@ -198,7 +211,8 @@ class Takeover:
                 halts.append(f"{source}: {one.reason}")
             elif isinstance(one, Plan):
                 _say(source, one)
-                decided.taken.append(Taken(source, incarnation, one, found[source].first))
+                before = lineage(changes.get(source.topic, ()), source.partition)
+                decided.taken.append(Taken(source, incarnation, one, found[source].first, before))
             elif isinstance(one, Lose):
                 range_ = Range(source, incarnation, one.a, one.b)
                 log.error("%s: %s", source, _loss(range_, one.note), extra=_place(range_))

@@ -335,7 +335,8 @@ class Work:
             return held
         reader = self._new_reader(taken.source)
         first = self._rebuild.first(taken)
-        partition = Partition(taken.source, taken.incarnation, reader, taken.plan, first)
+        of_log = taken.source, taken.incarnation, reader, taken.plan
+        partition = Partition(*of_log, first, taken.lineage)
         self.partitions[taken.source] = partition
         self._live.forget(taken.source)
         return partition

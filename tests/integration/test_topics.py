@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -11,9 +13,12 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from pipeline.errors import BrokerError
-from pipeline.kafka import topics
+from pipeline.errors import BrokerError, Halted, SettingsError
+from pipeline.kafka import growth, partitions, topics
 from pipeline.kafka.entry import admin
+from pipeline.operate.grow import grow
+from pipeline.protocol.chunks import Source
+from pipeline.protocol.lineage import Change
 from pipeline.settings import Settings, load
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.waiting import until
@@ -139,6 +144,99 @@ def test_a_kafka_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(topics, "_TIMEOUT_SECONDS", 1.0)
     with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1 \(USAGE_KAFKA\) does not answer"):
         topics.check(load({"USAGE_KAFKA": "127.0.0.1:1"}))
+
+
+def test_what_cannot_grow_is_refused_and_nothing_is_done(real: Settings) -> None:
+    topics.create(real)
+    for names, wanted, said in (
+        ([], 4, "usage.requests has 3 partitions, and 4 is no multiple of that"),
+        ([], 2, "has 3 partitions, and Kafka cannot take any away"),
+        (["usage.metric-definitions"], 6, "keeps one partition: what its events come to"),
+        (["usage.dead-letter"], 6, "a letter takes the place of an older one"),
+        (["usage.request"], 6, "usage.request is not a topic that workers read; those that can"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            list(grow(real, names, wanted, 0))
+    counts = topics.partition_counts(real)
+    assert counts[real.topic("usage.requests")] == 3
+    assert real.topic(topics.GROWTH.name) not in counts
+    with pytest.raises(SettingsError, match="does not exist; `usage topics create` makes it"):
+        list(grow(_settings(real.kafka), [], 6, 0))
+
+
+def test_the_in_process_broker_does_not_grow(in_process: Settings) -> None:
+    topics.create(in_process)
+    with pytest.raises(SettingsError, match="is the in-process one, whose topics do not grow"):
+        list(grow(in_process, [], 6, 0))
+
+
+def test_a_topic_grows_twice_and_what_comes_meanwhile_is_told(
+    real: Settings, kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics.create(real)
+    name = real.topic(REQUESTS.name)
+    send(kafka, name, 0, 5)
+    [made] = grow(real, [REQUESTS.name], 6, 0)
+    assert made == (name, 3, 6, True, {})
+    assert list(grow(real, [REQUESTS.name], 6, 0)) == [(name, 3, 6, False, {})]
+    add = partitions.add
+
+    def added_late(*asked: Any) -> None:
+        send(kafka, name, 4, 2)  # by who was not stopped, behind the announcement
+        add(*asked)
+
+    monkeypatch.setattr(partitions, "add", added_late)
+    assert list(grow(real, [REQUESTS.name], 12, 0)) == [(name, 6, 12, True, {4: 2})]
+    ids = topics.incarnations(real, [name])
+    with pytest.raises(BrokerError, match=f"Kafka does not give topic {name} 12 partitions: "):
+        partitions.may_add(admin(real), real, name, 12)
+    chain = (Change(3, 6, (5, 0, 0)), Change(6, 12, (5, 0, 0, 0, 0, 0)))
+    assert growth.changes(real, ids) == {name: chain}
+    assert growth.changes(real, {name: "A" * 22}) == {}  # of the topic that it was before
+    with pytest.raises(BrokerError, match=r"does not know .*\[12\] yet"):
+        growth.changes(real, ids, [Source(name, 12)])
+    assert not [one for one in topics.check(real) if one.problems]
+
+
+def test_a_topic_that_is_sent_to_does_not_grow(
+    real: Settings, kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics.create(real)
+    name = real.topic(REQUESTS.name)
+    monkeypatch.setattr(time, "sleep", lambda _: send(kafka, name, 1, 2))
+    with pytest.raises(BrokerError, match=r"somebody sends to .*: 2 records came within 0 s"):
+        list(grow(real, [REQUESTS.name], 6, 0))
+    monkeypatch.undo()
+    one = Producer({"bootstrap.servers": kafka.servers, "transactional.id": name})
+    one.init_transactions(30)
+    one.begin_transaction()
+    one.produce(name, b"", partition=0)
+    one.flush(30)
+    with pytest.raises(BrokerError, match="a transaction is open in "):
+        list(grow(real, [REQUESTS.name], 6, 0))
+    one.abort_transaction(30)
+    assert topics.partition_counts(real)[name] == 3
+
+
+def test_what_is_no_announcement_halts(real: Settings, kafka: KafkaBroker) -> None:
+    """A newer release's, say: to go on without it could count repeats again."""
+    topics.create(real, [topics.GROWTH])
+    ids = {real.topic(REQUESTS.name): "A" * 22}
+    for value in (b"{}", b"[", b'{"partitions_before": 2, "partitions": 3, "ends": [0, 0]}'):
+        send(kafka, real.topic(topics.GROWTH.name), 0, 1, value)
+        with pytest.raises(Halted, match="is no announcement of this release"):
+            growth.changes(real, ids)
+    send(kafka, real.topic(topics.GROWTH.name), 0, 1, None)  # taken back
+    assert growth.changes(real, ids) == {}
+
+
+def send(
+    kafka: KafkaBroker, topic: str, partition: int, records: int, value: bytes | None = b""
+) -> None:
+    producer = Producer({"bootstrap.servers": kafka.servers})
+    for _ in range(records):
+        producer.produce(topic, value, b"key", partition=partition)
+    assert not producer.flush(30)
 
 
 def _alter(settings: Settings, topic: str, config: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -161,15 +161,58 @@ def test_what_is_remembered_is_what_was_read(topic: str, readers: Readers) -> No
     holds()
 
 
+@pytest.mark.parametrize("readers", KINDS, ids=str)
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_log_goes_on_from_others_as_if_they_were_one(topic: str, readers: Readers) -> None:
+    @FEW
+    @given(logs(topic), st.sampled_from(WINDOWS), st.data())
+    def holds(records: list[Rec], window: int, draw: st.DataObject) -> None:
+        due, one = Due(window), a_reader(readers, topic, window)
+        *before, own = in_logs(draw, records)
+        for log, _ in before:
+            for record in log:
+                due.read(topic, record)
+        due = Due(window, due.at)
+        for record in own[0]:
+            due.read(topic, record)
+        began, facts = 0, one.facts()
+        for log, end in before:
+            for piece in cut(draw, log):
+                one.remember([replace(record, offset=record.offset - began) for record in piece])
+            one.continue_after(end - began)
+            began = end
+        for piece in cut(draw, own[0]):
+            one.read([replace(record, offset=record.offset - began) for record in piece], facts)
+        agree(facts, due)
+
+    holds()
+
+
+def in_logs(draw: st.DataObject, records: Sequence[Rec]) -> list[tuple[Sequence[Rec], int]]:
+    """The records in two or three logs, and where each ends: at its last record or behind it."""
+    places = sorted(draw.draw(st.lists(st.integers(0, len(records)), min_size=1, max_size=2)))
+    found, least = [], 0
+    for a, b in pairwise([0, *places, len(records)]):
+        log = records[a:b]
+        least = max([least, *(record.offset + 1 for record in log)])
+        most = records[b].offset if b < len(records) else least
+        least = draw.draw(st.integers(least, most))
+        found.append((log, least))
+    return found
+
+
 @pytest.mark.parametrize("far", [0, 2**32])
 @pytest.mark.parametrize("window", [0, 1, 50, 700])
 @pytest.mark.parametrize("pool", [3, 40, 4000])
 def test_the_window_through_growth_and_a_moving_base(pool: int, window: int, far: int) -> None:
     seeded = random.Random(pool + window)
     keys = [seeded.getrandbits(64) for _ in range(pool)]
-    one, offset = Window(window), seeded.choice([0, 10**12])
+    one, offset, began = Window(window), seeded.choice([0, 10**12]), 0
     last: dict[int, tuple[int, int]] = {}
     for _ in range(20):
+        if not seeded.randrange(4):  # the log ends here, and another one goes on from it
+            one.continue_after(offset - began)
+            began = offset
         events, due = [], []
         for _ in range(seeded.randrange(600)):
             offset += seeded.choice([0, 1, 1, 1, 1, 3])
@@ -177,7 +220,7 @@ def test_the_window_through_growth_and_a_moving_base(pool: int, window: int, far
             repeats = key in last and offset - last[key][0] <= window
             due.append((repeats, repeats and last[key][1] != said))
             last[key] = offset, said
-            events.append((key, said, offset))
+            events.append((key, said, offset - began))
         assert repeats_in(one, events) == due
         offset += seeded.choice([0, 1, 1, 10, window, window + 1, far])
 

@@ -71,6 +71,9 @@ class Offsets:
         for _ in self._offsets(log):
             pass
 
+    def continue_after(self, end: int) -> None:
+        raise NotImplementedError
+
     def _offsets(self, log: Log) -> list[int]:
         offsets = [record.offset for record in parsed(log)]
         assert self._next in (None, offsets[0]), "in the log's order"

@@ -24,6 +24,7 @@ class Offsets:
 
     def __init__(self) -> None:
         self.remembered: list[int] = []
+        """Offsets; of others' logs as they stand before the partition's own, below 0."""
 
     def facts(self) -> PythonFacts:
         return PythonFacts(self.head)
@@ -35,6 +36,9 @@ class Offsets:
 
     def remember(self, log: Log) -> None:
         self.remembered += [record.offset for record in parsed(log)]
+
+    def continue_after(self, end: int) -> None:
+        self.remembered = [offset - end for offset in self.remembered]
 
 
 def partition(start: int = 0, replay_to: int | None = None) -> Partition:

@@ -15,6 +15,7 @@ from pipeline.facts.interface import Facts, Head, Log, parsed
 from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.chunks import Plan, Source
 from pipeline.protocol.fetched import Fetched
+from pipeline.protocol.lineage import Change, lineage
 from pipeline.protocol.partition import Partition
 from pipeline.settings import load
 from pipeline.worker import rebuild
@@ -34,6 +35,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.remembered: list[int] = []
+        """Offsets; of others' logs as they stand before the partition's own, below 0."""
 
     def facts(self) -> PythonFacts:
         return PythonFacts(self.head)
@@ -43,6 +45,9 @@ class Reader:
 
     def remember(self, log: Log) -> None:
         self.remembered += [record.offset for record in parsed(log)]
+
+    def continue_after(self, end: int) -> None:
+        self.remembered = [offset - end for offset in self.remembered]
 
 
 class FakePast:
@@ -152,6 +157,49 @@ def test_each_partition_is_opened_as_soon_as_its_own_window_is_whole() -> None:
     assert opened == [[replay.source, ready.source], [ONE], [OTHER]]
     assert small_reader.remembered == [17, 18, 19]
     assert large_reader.remembered == list(range(10, 20))
+
+
+def grown(source: Source, start: int, seen_from: int, *changes: Change) -> tuple[Partition, Reader]:
+    reader = Reader()
+    before = lineage(changes, source.partition)
+    return Partition(source, "incarnation", reader, Plan(start), seen_from, before), reader
+
+
+def test_where_a_reader_must_begin_in_others_logs() -> None:
+    before = lineage([Change(1, 2, (4,)), Change(2, 4, (9, 3))], 3)
+    starts = [
+        made().first(Taken(ONE, "incarnation", Plan(start), 0, before))
+        for start in (0, 1, 4, 10, 11)
+    ]
+    assert starts == [-7, -7, -6, 0, 1]
+
+
+def test_others_logs_are_read_first_and_one_of_them_for_several() -> None:
+    """Partition 3 goes on from 1, which went on from 0; 2 from 0, which is taken up as well."""
+    changes = Change(1, 2, (4,)), Change(2, 4, (9, 5))
+    topic = ONE.topic
+    three, of_three = grown(Source(topic, 3), 2, -8, *changes)
+    two, of_two = grown(Source(topic, 2), 0, -8, *changes)
+    zero, of_zero = grown(Source(topic, 0), 15, 5, *changes)
+    opened = run(made(), three, two, zero)
+    assert opened == [[], [two.source], [zero.source], [three.source]]
+    assert of_three.remembered == list(range(-8, 2))
+    assert of_two.remembered == list(range(-8, 0))
+    assert of_zero.remembered == list(range(5, 15))
+
+
+def test_what_others_logs_have_lost_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    FakePast.first = 3
+    one, reader = grown(Source(ONE.topic, 1), 4, -5, Change(1, 2, (5,)))
+    run(made(), one)
+    assert "usage.requests[0]: Kafka has deleted offsets 0 to 2" in caplog.text
+    assert "usage.requests[1]: Kafka has deleted offsets 0 to 2" in caplog.text
+    assert reader.remembered == [-2, -1, 3]
+    assert one.unseen(W) == 8
+    FakePast.first = 7
+    one, reader = grown(Source(ONE.topic, 1), 10, -5, Change(1, 2, (5,)))
+    run(made(), one)
+    assert reader.remembered == [7, 8, 9]
 
 
 def test_what_is_deleted_meanwhile_is_said_and_passed_over(

@@ -42,6 +42,9 @@ class Broken:
     def remember(self, log: Log) -> None:
         raise NotImplementedError
 
+    def continue_after(self, end: int) -> None:
+        raise NotImplementedError
+
 
 class Batches(Broken):
     """A reader of records that hold as many events as bytes."""

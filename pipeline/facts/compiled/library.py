@@ -99,6 +99,9 @@ class NativeReader(Protocol):
     def seen(self, tenant: str, source: str, id_: str, content: int, offset: int) -> int:
         """Return 0 for a new event, 1 for a repeat, 2 for one of another content; know it now."""
 
+    def continue_after(self, end: int) -> None:
+        """Go on in another log, whose offset 0 stands where ``end`` would of the one till now."""
+
 
 class Library(Protocol):
     """The module itself."""

@@ -77,6 +77,10 @@ class CompiledReader:
                 if isinstance(verdict, Counted):
                     self._seen(verdict, record.offset)
 
+    def continue_after(self, end: int) -> None:
+        """See ``Reader``."""
+        self._native.continue_after(end)
+
     def _odd(self, log: Log, chunk: NativeChunk | None) -> Iterator[_Odd]:
         """Read on, and yield what the reference must decide, which may do so before it goes on."""
         raw = log if isinstance(log, Raw) else self._packed(log)

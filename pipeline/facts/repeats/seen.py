@@ -34,6 +34,10 @@ class Seen:
     def __init__(self, offsets: int) -> None:
         self._window = Window(offsets)
 
+    def continue_after(self, end: int) -> None:
+        """See `interface.Reader`."""
+        self._window.continue_after(end)
+
     def repeated(self, records: Sequence[Record], common: Common, alone: Alone) -> Repeated:
         """Which of the valid events of ``records`` are duplicates; from now on all are known."""
         verdicts = [

@@ -47,7 +47,7 @@ class Repeats(NamedTuple):
 class Window:
     """The identities of the last ``window`` offsets of a partition.
 
-    The offsets given must not fall, from call to call either.
+    The offsets given must not fall, from call to call either, but for `continue_after`.
     """
 
     def __init__(self, window: int) -> None:
@@ -82,6 +82,11 @@ class Window:
         before[order[1:]] = marks[order[:-1]]
         before[order[first]] = self._swap(hashes[order[first]], marks[order[last]])
         return self._compared(marks, before)
+
+    def continue_after(self, end: int) -> None:
+        """Go on in another log, whose offset 0 stands where ``end`` would of the one till now."""
+        if self._base is not None:
+            self._base -= end
 
     def _compared(self, marks: Marks, before: Marks) -> Repeats:
         """What events come to by their own marks and those of the last ones of their identities."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,13 @@ from pipeline.facts.rollups import Rollup
 from pipeline.facts.rules import rules_of
 from pipeline.facts.types import all_rollups, remembered_offsets
 from pipeline.kafka.faults import unanswered
+from pipeline.kafka.group import bounds
+from pipeline.kafka.growth import changes
 from pipeline.kafka.reading import LogReader, LogRecord
 from pipeline.operate.audit.ledger import Counts, Log, Row
 from pipeline.operate.audit.sums import QUARTER_SECONDS
+from pipeline.protocol.chunks import Source
+from pipeline.protocol.lineage import Change, Lineage, Stretch, lineage, oldest
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -37,6 +41,8 @@ class Folder:
         self._log_reader = LogReader(settings)
         self._readers: dict[Log, tuple[facts.Reader, int]] = {}
         """How far each log was read, and by which reader."""
+        self._changes: dict[tuple[str, str], Collection[Change]] = {}
+        self._firsts: dict[Source, int] = {}
 
     def close(self) -> None:
         """Close the connection to Kafka."""
@@ -46,15 +52,20 @@ class Folder:
         """Read the log over these rows, in order, and yield what each comes to.
 
         Each one's duplicates may be of events up to a window before it: the ids of those are read
-        too, as far as Kafka has them. Rows that come next go on where the last ones ended.
+        too, as far as Kafka has them, also in the logs that stand before its own. Rows that come
+        next go on where the last ones ended.
         """
-        reader, at = self._readers.get(log) or (self._reader(log), 0)
+        before = self._lineage(log)
+        reader, at = self._readers.get(log) or (self._reader(log), oldest(before))
         window = self._window(log)
         records: _Records | None = None
         for row in rows:
             if row.a < at:  # rows overlap, which the ledger's check tells
-                reader, at, records = self._reader(log), 0, None
-            begin = max(at, first, remembered_from(row.a, window))
+                reader, at, records = self._reader(log), oldest(before), None
+            wanted = max(at, remembered_from(row.a, window, oldest(before)))
+            if wanted < 0:
+                self._remember_others(reader, log, before, wanted)
+            begin = max(wanted, first)
             if records is None or begin > at:
                 records = _Records(self._settings, self._log_reader, log, begin)
             for some in records.until(row.a):
@@ -68,7 +79,43 @@ class Folder:
 
     def window_is_whole(self, row: Row, first: int) -> bool:
         """Say whether Kafka still has all that the chunk's duplicates may be of."""
-        return first <= remembered_from(row.a, self._window(row.log))
+        before = self._lineage(row.log)
+        wanted = remembered_from(row.a, self._window(row.log), oldest(before))
+        return first <= max(wanted, 0) and all(
+            self._first(row.log, one) <= max(wanted - one.at, 0)
+            for one in before
+            if wanted < one.to
+        )
+
+    def _remember_others(
+        self, reader: facts.Reader, log: Log, before: Lineage, wanted: int
+    ) -> None:
+        """Show a reader what stands before a log's own from an offset on, which is below 0."""
+        for one in before:
+            if wanted >= one.to:
+                continue
+            other = log._replace(partition=one.partition)
+            begin = max(wanted - one.at, self._first(log, one))
+            if begin < one.end:
+                records = _Records(self._settings, self._log_reader, other, begin)
+                for some in records.until(one.end):
+                    reader.remember(some)
+            reader.continue_after(one.end)
+
+    def _first(self, log: Log, stretch: Stretch) -> int:
+        """The first offset that Kafka has of a log that stands before another one."""
+        source = log.source._replace(partition=stretch.partition)
+        if source not in self._firsts:
+            found = bounds(self._settings, [log.topic])
+            self._firsts |= {source: edges.first for source, edges in found.items()}
+        return self._firsts[source]
+
+    def _lineage(self, log: Log) -> Lineage:
+        of_topic = (log.topic, log.incarnation)
+        if of_topic not in self._changes:
+            found = changes(self._settings, dict([of_topic]), [log.source])
+            self._changes[of_topic] = found.get(log.topic, ())
+        return lineage(self._changes[of_topic], log.partition)
 
     def _window(self, log: Log) -> int:
         topic = self._settings.topic_name(log.topic)

@@ -45,6 +45,8 @@ HEARTBEAT_MS = 1000
 FETCH_MIN_BYTES = 65_536
 LONGEST_FETCH_WAIT_MS = 500
 PARTITION_FETCH_BYTES = 4 * 1_048_576
+METADATA_MAX_AGE_MS = 60_000
+"""How long it may take until a worker notices that a topic has more partitions."""
 
 
 def fetch_wait_ms(flush_seconds: float) -> int:
@@ -98,7 +100,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             heartbeat_interval_ms=max(100, min(HEARTBEAT_MS, session_ms // 5)),
             rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
             request_timeout_ms=max(session_ms + 1000, 20_000),
-            metadata_max_age_ms=60_000,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
 
     # Called from the main loop ---------------------------------------------------------------

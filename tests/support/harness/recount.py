@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, TopicPartition
@@ -97,6 +98,19 @@ class PartitionLog:
 
 
 Log = dict[tuple[str, int], PartitionLog]
+
+
+class Growth(NamedTuple):
+    """A topic got more partitions."""
+
+    before: int
+    after: int
+    ends: tuple[int, ...]
+    """Where the log of each one that there was ended."""
+
+
+Growths = Mapping[str, Sequence[Growth]]
+"""By topic (full name)."""
 
 
 def read_log(kafka: KafkaBroker, topics: Iterable[str]) -> Log:
@@ -198,26 +212,52 @@ def recount(
     prefix: str,
     duplicate_window: int = 0,
     refused: Refused = nothing_refused,
+    growths: Growths = MappingProxyType({}),
 ) -> Expected:
     """Count logs from the beginning; several are those of a topic's incarnations.
 
     ``prefix`` stands before each topic's name; ``duplicate_window`` in offsets, 0 for none.
+    ``growths`` are those of the one incarnation that there is.
     """
     expected = Expected()
     for log in logs:
         for (topic, partition), part in sorted(log.items()):
             kind = topic.removeprefix(prefix)
-            _count_partition(expected, part, kind, duplicate_window, refused)
+            before = _before(log, topic, partition, growths.get(topic, ()))
+            _count_partition(expected, part, kind, duplicate_window, refused, before)
             expected.ledger.setdefault((topic, partition), Counter())
     return expected
 
 
+def _before(
+    log: Log, topic: str, partition: int, growths: Sequence[Growth]
+) -> list[tuple[int, Record]]:
+    """What stands before a partition's own log, by offsets below 0: its parent's, all of it."""
+    for before, after, ends in growths:
+        if before <= partition < after:
+            parent = partition % before
+            end = ends[parent]
+            older = [(at - end, record) for at, record in _before(log, topic, parent, growths)]
+            records = log[topic, parent].records
+            return older + [(r.offset - end, r) for r in records if r.offset < end]
+    return []
+
+
 def _count_partition(
-    expected: Expected, part: PartitionLog, kind: str, window: int, refused: Refused
+    expected: Expected,
+    part: PartitionLog,
+    kind: str,
+    window: int,
+    refused: Refused,
+    others: Sequence[tuple[int, Record]],
 ) -> None:
     seen, last = _Seen(window), -1
+    for at, record in others:
+        for read in read_record(kind, record.value, record.headers, record.timestamp):
+            if read.outcome == "counted":
+                seen.last(read, at)
     for record in part.records:
-        if record.offset >= part.deleted_to > last:
+        if record.offset >= part.deleted_to > max(last, 0):
             seen = _Seen(window)
         last = record.offset
         for read in read_record(kind, record.value, record.headers, record.timestamp):

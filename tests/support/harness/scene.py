@@ -22,7 +22,14 @@ from tests.support.harness.produce import (
     Sender,
     Traffic,
 )
-from tests.support.harness.recount import Log, Refused, nothing_refused, read_log, recount
+from tests.support.harness.recount import (
+    Growth,
+    Log,
+    Refused,
+    nothing_refused,
+    read_log,
+    recount,
+)
 from tests.support.harness.store import EmbeddedStore, url_at
 from tests.support.harness.waiting import until
 
@@ -61,6 +68,7 @@ class Scene:
         self.settings: dict[str, str] = {}
         """What this test sets on top of `SETTINGS`."""
         self.workers: list[Process] = []
+        self.growths: dict[str, list[Growth]] = {}
         self._has_definitions = False
         self._names = itertools.count(1)
 
@@ -87,6 +95,23 @@ class Scene:
         if not self._has_definitions:
             self.kafka.create_topics([self.topic(METRIC_DEFINITIONS)], 1)
             self._has_definitions = True
+
+    def grow(self, partitions: int, code: int = 0, **environment: str) -> str:
+        """Give the source topics more partitions; the command may die, and is run again then.
+
+        Takes note of those that have grown, and of where their logs ended. Returns what it said.
+        """
+        ends = {topic: self.kafka.bounds(topic) for topic in self.topics}
+        command = self.start("topics", "grow", "--to", str(partitions), **environment)
+        assert command.wait(60) == code, command.tail()
+        for topic, of_topic in ends.items():
+            last = tuple(last for _, last in of_topic.values())
+            growth = Growth(len(last), len(self.kafka.partitions(topic)), last)
+            if growth.after > growth.before:
+                self.growths.setdefault(topic, []).append(growth)
+        if code == 0:
+            self.partitions = partitions
+        return command.output()
 
     def topic(self, name: str) -> str:
         """Return a topic's full name."""
@@ -265,7 +290,7 @@ class Scene:
         """
         settled = self.settle()
         logs = [*earlier, log if log is not None else settled]
-        expected = recount(logs, self.prefix, self.duplicate_window, refused)
+        expected = recount(logs, self.prefix, self.duplicate_window, refused, self.growths)
         dead = self.topic(DEAD_LETTER)
         with self.connect() as store:
             lines = [

@@ -176,6 +176,10 @@ class Reader:
         found = self._window.repeats(hashes, contents, np.array([offset], np.int64))
         return int(found.repeated[0]) + int(found.conflicting[0])
 
+    def continue_after(self, end: int) -> None:
+        if self._window is not None:
+            self._window.continue_after(end)
+
 
 def pack(records: Sequence[tuple[int, int, Any, bytes | None]]) -> Slice:
     parsed = [_Packed(*record) for record in records]
