@@ -21,7 +21,7 @@ WHOLE_SECONDS = 10.0
 COLUMNS = ("type", "newest_event", "newest_arrival")
 _ASK = "SELECT type, newest_event, newest_arrival FROM as_of"
 _COUNTED = """
-SELECT (SELECT count() FROM chunks) AS chunks, (SELECT count() FROM outcomes_1m) AS outcomes
+SELECT (SELECT count() FROM chunks) AS chunks, (SELECT count() FROM partitions_1m) AS outcomes
 """
 """What tells for next to nothing whether the newest, twenty times as dear, can be another."""
 

@@ -95,6 +95,11 @@ def remembered_offsets(topic: str, window: int) -> int:
     return window if known is None or known.state is None else _ALL
 
 
+def type_of(head: Head) -> str:
+    """The type of the events whose rows a head takes; ``''`` where it is none of ours."""
+    return next((one.type for one in TYPES.values() if one.head.table == head.table), "")
+
+
 def live_sums(head: Head) -> LiveSums | None:
     """What is summed by minute of a head's rows; None: nothing."""
     return next((one.live for one in TYPES.values() if one.head.table == head.table), None)

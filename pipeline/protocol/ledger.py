@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from pipeline.facts.interface import Minutes
+from pipeline.facts.interface import Minutes, Outcome
 from pipeline.facts.minutes import MEASURES
 from pipeline.facts.sent import Block, Rows, sent
+from pipeline.facts.types import type_of
 from pipeline.protocol.chunks import (
     Found,
     Intent,
@@ -64,15 +65,8 @@ CHUNKS: Columns = (
 LOST: Columns = (*CHUNKS, ("recorded_at", "DateTime64(3, 'UTC')"))
 LOSS_STAYS = datetime(2299, 12, 31, tzinfo=UTC)
 """The version of a lost range's row in the ledger: later than that of any other row."""
-LIVE: Columns = (
-    ("topic", "String"),
-    ("partition", "UInt32"),
-    ("minute", "DateTime('UTC')"),
-    ("tenant", "String"),
-    *((measure, "UInt64") for measure in MEASURES),
-)
 LIVE_REACH_SECONDS = 3 * 3600
-"""How far behind its chunk's last arrival a minute still gets a row of its own."""
+"""How far behind its chunk's last arrival a minute's sums are still kept by partition."""
 OUTCOMES: Columns = (
     ("minute", "DateTime('UTC')"),
     ("topic", "String"),
@@ -83,9 +77,10 @@ OUTCOMES: Columns = (
     ("reason", "String"),
     ("events", "UInt64"),
 )
+PARTITIONS: Columns = (*OUTCOMES, *((measure, "UInt64") for measure in MEASURES))
 
 
-LIVE_STEP, FACTS_STEP, OUTCOMES_STEP = "insert:live", "insert:facts", "insert:outcomes"
+FACTS_STEP, OUTCOMES_STEP = "insert:facts", "insert:outcomes"
 
 
 class Insert(NamedTuple):
@@ -226,17 +221,17 @@ class Ledger(LedgerReader):
     def prepare(self, group: Group) -> list[Insert]:
         """Encode every block of the group for step 5, before anything of it is inserted.
 
-        In the order of their insertion: sums first, since they are what could be refused. Raises
-        `ValueRefused`.
+        In the order of their insertion: outcomes last, for they tell how new an answer is, which
+        must not be newer than what it is made of. Raises `ValueRefused`.
         """
         facts = [chunk.facts for chunk in group.chunks]
-        live = _together(map(live_rows, group.chunks))
         outcomes = _together(map(outcome_rows, group.chunks))
         store, token = self._shards.of(group.members[0].partition), group.token
         return [
-            Insert(LIVE_STEP, store.prepare("live_1m", LIVE, live), token, store),
             Insert(FACTS_STEP, _prepared(store, facts[0].head.table, sent(facts)), token, store),
-            Insert(OUTCOMES_STEP, store.prepare("outcomes_1m", OUTCOMES, outcomes), token, store),
+            Insert(
+                OUTCOMES_STEP, store.prepare("partitions_1m", PARTITIONS, outcomes), token, store
+            ),
         ]
 
     def insert(self, insert: Insert) -> None:
@@ -283,9 +278,10 @@ def _minutes(store: Store, sources: Sequence[Source], since_seconds: int) -> lis
     return store.query(
         "SELECT topic, partition, toUnixTimestamp(minute) AS at, tenant, "  # noqa: S608
         + ", ".join(f"sum({measure})" for measure in MEASURES)
-        + " FROM live_1m WHERE topic IN {topics:Array(String)} "
+        + " FROM partitions_1m WHERE topic IN {topics:Array(String)} AND outcome = 'counted' "
         "AND minute >= toDateTime({since:UInt32}, 'UTC') "
-        "GROUP BY topic, partition, at, tenant",
+        "GROUP BY topic, partition, at, tenant "
+        f"HAVING greatest({', '.join(f'sum({measure})' for measure in MEASURES)}) > 0",
         {"topics": sorted({s.topic for s in sources}), "since": since_seconds},
         consistent=True,
     )
@@ -301,32 +297,31 @@ def _partition(source: Source) -> int:
     return source.partition
 
 
-def live_rows(chunk: Chunk) -> list[list[Any]]:
-    """Columns of `LIVE`: what a takeover restores the live windows from."""
-    arrival = chunk.facts.arrival
-    if arrival is None:
-        return []
-    since = arrival[1] // 1000 - LIVE_REACH_SECONDS
-    return _columns(
-        [
-            (*chunk.range.source, minute, tenant, *sums)
-            for (minute, tenant), sums in sorted(chunk.minutes.items())
-            if minute >= since
-        ]
-    )
-
-
 def outcome_rows(chunk: Chunk) -> list[list[Any]]:
-    """Columns of `OUTCOMES`: events by arrival minute, tenant, type and outcome."""
+    """Columns of `PARTITIONS`: events by their minute of arrival, live sums by that of event time.
+
+    The two share a row where they have the same minute, which is the rule: a row costs the store
+    what it costs, whether or not it has sums.
+    """
+    rows: dict[Outcome, list[int]] = {
+        key: [events] + [0] * len(MEASURES) for key, events in chunk.facts.outcomes.items()
+    }
+    type_ = type_of(chunk.facts.head)
+    for (minute, tenant), sums in _live(chunk).items():
+        row = rows.setdefault((minute, tenant, type_, "counted", ""), [0] * (1 + len(MEASURES)))
+        row[1:] = sums
     topic, partition = chunk.range.source
     return _columns(
-        [
-            (minute, topic, partition, tenant, type_, outcome, reason, events)
-            for (minute, tenant, type_, outcome, reason), events in sorted(
-                chunk.facts.outcomes.items()
-            )
-        ]
+        [(minute, topic, partition, *rest, *sums) for (minute, *rest), sums in sorted(rows.items())]
     )
+
+
+def _live(chunk: Chunk) -> Minutes:
+    """The sums of minutes that a takeover may restore live windows from."""
+    if chunk.facts.arrival is None:
+        return {}
+    since = chunk.facts.arrival[1] // 1000 - LIVE_REACH_SECONDS
+    return {key: sums for key, sums in chunk.minutes.items() if key[0] >= since}
 
 
 def _together(rows: Iterable[list[list[Any]]]) -> list[list[Any]]:

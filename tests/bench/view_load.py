@@ -200,8 +200,9 @@ def load(store: Store, rows: int, until: datetime) -> Year:
         many = count * ENTITIES // 1_000_000
         store.command(_ENTITY.format(since="2025-01-01 00:00:00", count=many, **parts))
     store.command(
-        "INSERT INTO outcomes_1m SELECT quarter, 'usage.requests', 0, tenant, 'usage.request.v1', "
-        f"'counted', '', requests FROM totals_15m WHERE {_within(kept, until)}"
+        "INSERT INTO partitions_1m SELECT quarter, 'usage.requests', 0, tenant, "
+        "'usage.request.v1', 'counted', '', requests, requests, failed, "
+        f"input_tokens, output_tokens, 0 FROM totals_15m WHERE {_within(kept, until)}"
     )
     for table in ("requests_15m", *_DERIVED, *_MINUTES):
         # As the tables' settings do a day after a month's last row.

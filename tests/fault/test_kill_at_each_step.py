@@ -18,7 +18,6 @@ POINTS = (
     "after:record_intent",
     "after:insert:facts",
     "after:insert:outcomes",
-    "after:insert:live",
     "before:dead_letter",
     "after:dead_letter",
     "after:ledger",

@@ -107,7 +107,7 @@ def check_counts(scene: Scene, name: str, kind: str) -> None:
     scene.settle()
     with scene.connect() as store:
         outcomes = store.query(
-            "SELECT tenant, outcome, reason, sum(events) FROM outcomes_1m "
+            "SELECT tenant, outcome, reason, sum(events) FROM partitions_1m "
             "WHERE type = {kind:String} GROUP BY ALL ORDER BY ALL",
             {"kind": kind},
         )

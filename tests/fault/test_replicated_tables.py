@@ -188,7 +188,8 @@ def test_migrations_are_rendered_with_these_engines(migrated: Store) -> None:
     )
     for migration in files.read(resources.migrations()):
         for statement in migration.statements("main"):
-            if made := CREATED.match(statement):
+            made = CREATED.match(statement)
+            if made and made[1] in engines:  # others a later one has dropped
                 kind = engines[made[1]]
                 replicated = f"Replicated{kind}" if kind.endswith("MergeTree") else kind
                 assert made[2] == replicated

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.native import Columns, Data
 from pipeline.clickhouse.schema import files, migrate, resources
+from pipeline.clickhouse.shards import Shards
 from pipeline.errors import MigrationError
+from pipeline.facts.minutes import MEASURES
 from pipeline.facts.types import TYPES
 from pipeline.operate.audit import sums
+from pipeline.protocol.chunks import Source
+from pipeline.protocol.ledger import OUTCOMES, Ledger
 from tests.support.contract.views import VIEWS
 from tests.support.harness.clickhouse_parts import new_database, settings_for
 from tests.support.harness.store import EmbeddedStore
@@ -27,6 +32,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 KNOWN = files.read(resources.migrations())
 COUNT = 800
+MINUTE = (("minute", "DateTime('UTC')"),)
 LEVELS = ("tables", "entities", "product_events_filled")
 """Each is the last before one that changes how rows are kept; all would take minutes."""
 
@@ -49,6 +55,9 @@ KEPT = {"USAGE_KEEP_MINUTE_ROWS": "0", "USAGE_KEEP_PRODUCT_EVENTS_DAYS": "0"}
 class OfBefore:
     """A store to which an older release sends what it knows: its tables, its columns."""
 
+    NAMES: ClassVar = {"partitions_1m": "outcomes_1m"}
+    """What tables were called that are others now."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self.columns: dict[str, set[str]] = {}
@@ -59,6 +68,7 @@ class OfBefore:
 
     def insert(self, table: str, columns: Columns, data: Data, *, token: str | None = None) -> None:
         """Insert as `Store.insert`, without the columns that are not there yet."""
+        table = self.NAMES.get(table, table)
         there = [n for n, (name, _) in enumerate(columns) if name in self.columns[table]]
         known, values = [columns[n] for n in there], [data[n] for n in there]
         self._store.insert(table, known, values, token=token)
@@ -121,6 +131,50 @@ def test_numbers_stay(store: EmbeddedStore, database: Store, last: str) -> None:
     assert not found, "\n".join(found[:40])
     cells = sums.read(database, sums.kept(database)).cells
     assert cells == {kind: {} for kind in cells}
+
+
+def test_outcomes_and_live_sums_are_taken_into_one_table(
+    store: EmbeddedStore, database: Store
+) -> None:
+    """Whether or not somebody was killed over it, and parts were merged meanwhile."""
+    [level] = (one.number for one in KNOWN if one.name == "partitions")
+    bring_to(database, level - 1)
+    now = int(time.time()) // 60 * 60
+    key = ("usage.requests", 1)
+    measures = [(name, "UInt64") for name in MEASURES]
+    live = (("topic", "String"), ("partition", "UInt32"), *MINUTE, ("tenant", "String"), *measures)
+    for n in (1, 2):
+        outcomes = [
+            (now - 60, *key, "a", "usage.request.v1", "counted", "", 5 * n),
+            (now - 40 * 86_400, *key, "b", "usage.request.v1", "rejected", "too_late", 7),
+        ]
+        sums = [(*key, now - 60, "a", 5, n, 3, 2, 0), (*key, now - 7200, "a", 1, 0, 0, 0, 0)]
+        tasks = [("x.usage.recipe-actions", 1, now - 60, "a", 0, 0, 0, 0, n)]
+        for table, columns, rows in (
+            ("outcomes_1m", OUTCOMES, outcomes), ("live_1m", live, [*sums, *tasks])
+        ):  # fmt: skip
+            database.insert(table, columns, [list(one) for one in zip(*rows, strict=True)])
+    for statement in KNOWN[level - 1].statements()[:-1] * 2:  # killed before its last one
+        database.command(statement)
+    database.command("OPTIMIZE TABLE outcomes_1m FINAL")
+    migrate.migrate(database, settings_for(store.port, database.database, **KEPT))
+
+    key_columns = "toUnixTimestamp(minute) AS at, tenant, type, outcome, reason"
+    found = database.query(
+        f"SELECT {key_columns}, sum(events) FROM partitions_1m WHERE events > 0 GROUP BY ALL"
+    )
+    assert sorted(found) == [
+        (now - 40 * 86_400, "b", "usage.request.v1", "rejected", "too_late", 14),
+        (now - 60, "a", "usage.request.v1", "counted", "", 15),
+    ]
+    ledger = Ledger(Shards([database]), "me", "rules")
+    sources = Source(*key), Source("x.usage.recipe-actions", 1)
+    assert ledger.live(sources, now - 3600) == {
+        sources[0]: {(now - 60, "a"): [10, 3, 6, 4, 0]},
+        sources[1]: {(now - 60, "a"): [0, 0, 0, 0, 3]},
+    }
+    gone = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name IN "
+    assert database.query(f"{gone} ('outcomes_1m', 'live_1m')") == [(0,)]
 
 
 def test_an_older_release_changes_nothing(store: EmbeddedStore, database: Store) -> None:

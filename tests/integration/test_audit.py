@@ -74,7 +74,7 @@ def test_silent_when_all_is_well_and_while_a_worker_writes(
     code, report = audit(scene, ChunkSelection())
     assert (code, report["state"], findings(report)) == (0, "ok", [])
     exact = {check["name"]: check["compared"] for check in report["checks"]}
-    for table in ("outcomes_1m", "requests_15m", "tasks_15m", "events_15m", "entities"):
+    for table in ("partitions_1m", "requests_15m", "tasks_15m", "events_15m", "entities"):
         keys = exact[f"recount: {table}"]
         assert keys.endswith(", 0 as the least they must hold")
         assert not keys.startswith("0 keys")
@@ -142,7 +142,7 @@ def _tables_damage(scene: Scene, store: Store) -> None:
         ("users_1d", "tables"),
         ("users_1mo", "tables"),
         ("product_events", "tables"),
-        ("outcomes_1m", "outcomes"),
+        ("partitions_1m", "outcomes"),
     ):
         [(tenant,)] = store.query(f"SELECT tenant FROM {table} WHERE tenant != '' LIMIT 1")
         gone = {"tenant": tenant}
@@ -256,7 +256,7 @@ def _inserted_twice(scene: Scene) -> None:
     assert code == 1
     [rollup] = [f for f in findings(report) if f["kind"] == "rollup"]
     assert (rollup["where"], rollup["difference"], rollup["exact"]) == ("tasks_15m", 5, True)
-    assert {f["right"] for f in findings(report) if f["kind"] == "tables"} == {"outcomes_1m"}
+    assert {f["right"] for f in findings(report) if f["kind"] == "tables"} == {"partitions_1m"}
     assert {f["where"] for f in findings(report) if f["kind"] == "recount"} == {"tasks_15m"}
 
 
@@ -268,10 +268,10 @@ def test_a_conflict_undone_by_hand_is_found_by_a_recount(scene: Scene) -> None:
     scene.settle()
     with scene.connect() as store:
         key = "reason = 'conflict' AND tenant = 'tenant-e'"
-        store.command("CREATE TABLE kept AS outcomes_1m ENGINE = Memory")
-        store.command(f"INSERT INTO kept SELECT * FROM outcomes_1m WHERE {key}")
-        store.command("INSERT INTO outcomes_1m SELECT * REPLACE ('' AS reason) FROM kept")
-        _delete(store, key, "outcomes_1m")
+        store.command("CREATE TABLE kept AS partitions_1m ENGINE = Memory")
+        store.command(f"INSERT INTO kept SELECT * FROM partitions_1m WHERE {key}")
+        store.command("INSERT INTO partitions_1m SELECT * REPLACE ('' AS reason) FROM kept")
+        _delete(store, key, "partitions_1m")
     code, report = audit(scene)
     assert (code, findings(report)) == (0, [])
     code, report = audit(scene, ChunkSelection())

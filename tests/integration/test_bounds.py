@@ -152,5 +152,5 @@ def _sums(store: Store) -> list[Any]:
 def _differences(store: Store) -> dict[tuple[str, str], int]:
     """What the audit says of requests' tables: pairs that differ; the ledger has no such events."""
     cells = sums.read(store, sums.kept(store)).cells["usage.requests"]
-    pairs = [(cell.left, cell.right) for cell in cells if "outcomes_1m" not in cell]
+    pairs = [(cell.left, cell.right) for cell in cells if "partitions_1m" not in cell]
     return {pair: pairs.count(pair) for pair in pairs}

@@ -251,7 +251,7 @@ class TestWindows:
             )
         )
         del engines["migrations"]
-        assert set(ROLLUPS) | {"outcomes_1m", "chunks", "intents"} <= set(engines)
+        assert set(ROLLUPS) | {"partitions_1m", "chunks", "intents"} <= set(engines)
         for name, engine in engines.items():
             assert f"{WINDOW} = 1000000" in engine, name
             assert "fsync_after_insert = 1, fsync_part_directory = 1" in engine, name

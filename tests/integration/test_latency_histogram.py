@@ -216,7 +216,7 @@ def test_a_store_of_before_answers_the_same(store: EmbeddedStore) -> None:
         assert summary(old, "acme")[0] == 849
         for place in (fresh, old):
             cells = sums.read(place, sums.kept(place)).cells["usage.requests"]
-            assert {cell for cell in cells if "outcomes_1m" not in cell} == set()
+            assert {cell for cell in cells if "partitions_1m" not in cell} == set()
         assert old.query("SELECT sum(requests) FROM latency_15m") == [(750,)]
         old.command(f"DROP DATABASE {old.database}")
         old.close()

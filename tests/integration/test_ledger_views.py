@@ -13,7 +13,7 @@ from pipeline.clickhouse.shards import Shards
 from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
 from pipeline.protocol.chunks import Intent, Source
-from pipeline.protocol.ledger import CHUNKS, OUTCOMES, Columns, LedgerReader
+from pipeline.protocol.ledger import CHUNKS, OUTCOMES, PARTITIONS, Columns, LedgerReader
 from pipeline.protocol.ledger_rows import NEAR
 from pipeline.worker.telemetry.ledger_watch import Held, Look, looks
 from tests.support.harness.clickhouse_parts import migrated_database
@@ -177,7 +177,7 @@ RANGE = "(since = '2026-05-01 10:00:40', until = '2026-05-01 10:03:20')"
 
 
 def test_the_ledger_adds_up_by_arrival(migrated: Store) -> None:
-    plain(migrated, "outcomes_1m", OUTCOMES, OUTCOME_ROWS)
+    plain(migrated, "partitions_1m", OUTCOMES, OUTCOME_ROWS)
     assert migrated.query(f"SELECT * FROM ledger{RANGE}") == [
         ("usage.recipe-actions", 0, 9, 9, 0, 0, 0),
         ("usage.recipe-actions", 2, 0, 0, 0, 0, 2),
@@ -195,10 +195,28 @@ def test_the_ledger_adds_up_by_arrival(migrated: Store) -> None:
     ]
 
 
+def test_sums_of_minutes_without_arrivals_are_no_events(migrated: Store) -> None:
+    """Live windows' sums stand by event time in the same table: at another minute, or partition."""
+    sums = (*OUTCOME_ROWS[1], 20, 0, 7, 7, 0)
+    late = (seconds("2026-05-01 09:58"), "usage.requests", 0, "acme", REQUEST, "counted", "")
+    ahead = (seconds("2026-05-01 10:02"), "usage.requests", 3, "gone", REQUEST, "counted", "")
+    alone = (0, 5, 1, 7, 7, 0)
+    plain(migrated, "partitions_1m", PARTITIONS, [sums, (*late, *alone), (*ahead, *alone)])
+    requests(migrated, ("z", "2026-05-01 10:06", 1, 0))
+    whole = "(since = '2026-05-01 09:00:00', until = '2026-05-01 11:00:00')"
+    assert migrated.query(f"SELECT * FROM ledger{whole}") == [
+        ("usage.requests", 0, 20, 20, 0, 0, 0)
+    ]
+    assert migrated.query(f"SELECT * FROM ledger_by_tenant{whole}") == [
+        ("acme", REQUEST, 20, 0, 0, 0)
+    ]
+    assert migrated.query("SELECT newest_arrival FROM as_of") == [(at("2026-05-01 10:00"),)]
+
+
 def test_duplicates_of_other_content_are_told_apart(migrated: Store) -> None:
     [row] = [row for row in OUTCOME_ROWS if row[5] == "duplicate"]
     others = (*row[:6], "conflict", 2)
-    plain(migrated, "outcomes_1m", OUTCOMES, [row, others])
+    plain(migrated, "partitions_1m", OUTCOMES, [row, others])
     found = migrated.query(f"SELECT tenant, duplicate, conflicts FROM ledger_by_tenant{RANGE}")
     assert found == [("acme", row[7] + 2, 2)]
 
@@ -291,7 +309,7 @@ def test_as_of_is_the_newest_counted_event_and_arrival_of_each_type(migrated: St
     assert migrated.query("SELECT * FROM as_of") == []
     requests(migrated, ("z", "2026-05-01 10:06", 1, 0), ("a", "2026-05-01 10:09", 1, 0))
     actions(migrated, ("a", "2026-03-01 10:06", 0))
-    plain(migrated, "outcomes_1m", OUTCOMES, OUTCOME_ROWS)
+    plain(migrated, "partitions_1m", OUTCOMES, OUTCOME_ROWS)
     assert migrated.query("SELECT * FROM as_of") == [
         (ACTION, at("2026-03-01 10:06"), at("2026-05-01 10:00")),
         (REQUEST, at("2026-05-01 10:09"), at("2026-05-01 10:03")),

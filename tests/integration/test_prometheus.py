@@ -59,7 +59,7 @@ def test_queries_rules_and_alerts_say_what_is_stored(scene: Scene, tmp_path: Pat
             )
             rejected = dict(
                 store.query(
-                    "SELECT reason, sum(events) FROM outcomes_1m WHERE outcome = 'rejected' "
+                    "SELECT reason, sum(events) FROM partitions_1m WHERE outcome = 'rejected' "
                     "GROUP BY reason"
                 )
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from pipeline.operate.audit import run
@@ -10,6 +12,7 @@ from tests.support.harness.process import free_port
 from tests.support.harness.produce import REQUESTS
 from tests.support.harness.scene import DEAD_LETTER, Scene
 from tests.support.harness.scrape import get, worker_at
+from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -44,15 +47,23 @@ def test_what_one_of_a_views_targets_refuses_is_in_none_of_them_whoever_counts_i
 
 
 def test_a_table_that_begins_to_refuse_while_a_worker_runs(scene: Scene) -> None:
-    """What is refused first is what is inserted first: nothing of the chunk is in yet."""
+    """It is looked for now and then; from then on each chunk is rehearsed before it is inserted."""
     scene.set_up(partitions=2)
     worker = scene.worker()
     scene.send(800)
     scene.settle()
-    poison.refuse_in(scene, "live_1m", "input_tokens < 7 OR tenant NOT IN ('tenant-a', 'tenant-b')")
-    poison.send(scene)
-    check(scene, "Constraint `strange`")
-    assert worker.is_running
-    scene.stop(worker)
+    check_sums = "input_tokens < 7 OR tenant NOT IN ('tenant-a', 'tenant-b')"
+    poison.refuse_in(scene, "partitions_1m", check_sums)
+    numbers = itertools.count()
     with scene.connect() as store:
+
+        def is_rehearsed() -> bool:
+            poison.send_good(scene, next(numbers))
+            return bool(store.query("SHOW TABLES LIKE 'rehearsal_%partitions_1m'"))
+
+        until(is_rehearsed, within=90, what="a rehearsal", explain=worker.tail, every=0.5)
+        poison.send(scene)
+        check(scene, "Constraint `strange`")
+        assert worker.is_running
+        scene.stop(worker)
         assert store.query("SHOW TABLES LIKE 'rehearsal_%'") == []

@@ -418,7 +418,7 @@ class TestBillingPeriods:
         insert(views, ENTITIES, entity("tenant", "acme", billing_anchor_day=15))
         insert(views, REQUESTS, request("2026-05-15 00:00", "other"))
         counted = (seconds("2026-05-15 00:00"), "usage.requests", 0, "other", "usage.request.v1")
-        views.insert("outcomes_1m", OUTCOMES, [[one] for one in (*counted, "counted", "", 1)])
+        views.insert("partitions_1m", OUTCOMES, [[one] for one in (*counted, "counted", "", 1)])
         closed = [row[-1] for row in self.periods(views, "2026-05-20", 3)]
         assert closed == [True, True, False]
 

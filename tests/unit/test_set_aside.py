@@ -20,7 +20,7 @@ from pipeline.facts.set_aside import only, rejection, without
 from pipeline.protocol.chunks import Plan, Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.protocol.halves import MOST_REFUSED, TooManyRefused, refused_rows
-from pipeline.protocol.ledger import LIVE, Ledger, live_rows
+from pipeline.protocol.ledger import PARTITIONS, Ledger, outcome_rows
 from pipeline.protocol.partition import Chunk, Partition
 from pipeline.protocol.sealed import Group
 from pipeline.settings import load
@@ -155,11 +155,11 @@ class NoStore:
     database = "none"
 
     def prepare(self, table: str, columns: Any, data: Any) -> None:
-        if columns == LIVE and data and max(data[LIVE_INPUT]) >= 1 << 64:
+        if columns == PARTITIONS and data and max(data[INPUT]) >= 1 << 64:
             raise ValueRefused("ClickHouse at …: too large", reason="too large")
 
 
-LIVE_INPUT = [name for name, _ in LIVE].index("input_tokens")
+INPUT = [name for name, _ in PARTITIONS].index("input_tokens")
 
 
 def test_a_sum_that_no_column_holds_leaves_out_the_event_that_makes_it_so(
@@ -181,7 +181,7 @@ def test_a_sum_that_no_column_holds_leaves_out_the_event_that_makes_it_so(
     [rejected] = rest.facts.rejections
     assert (rejected.offset, rejected.reason) == (2, "internal")
     assert rejected.message.endswith("the store refuses it: too large.")
-    assert max(live_rows(rest)[LIVE_INPUT]) == 2**64 - 2
+    assert max(outcome_rows(rest)[INPUT]) == 2**64 - 2
 
 
 def test_what_is_refused_without_an_event_halts() -> None:

@@ -9,7 +9,7 @@ FROM
 (
     SELECT 'usage.request.v1' AS type, max(last_minute) AS event,
     (
-        SELECT minute FROM outcomes_1m WHERE type = 'usage.request.v1' AND outcome = 'counted'
+        SELECT minute FROM partitions_1m WHERE events > 0 AND type = 'usage.request.v1' AND outcome = 'counted'
         ORDER BY minute DESC LIMIT 1
     ) AS arrival
     FROM requests_15m WHERE quarter = (SELECT max(quarter) FROM requests_15m)
@@ -17,7 +17,7 @@ FROM
     UNION ALL
     SELECT 'usage.recipe_action.v1' AS type, max(last_minute) AS event,
     (
-        SELECT minute FROM outcomes_1m WHERE type = 'usage.recipe_action.v1' AND outcome = 'counted'
+        SELECT minute FROM partitions_1m WHERE events > 0 AND type = 'usage.recipe_action.v1' AND outcome = 'counted'
         ORDER BY minute DESC LIMIT 1
     ) AS arrival
     FROM tasks_15m WHERE quarter = (SELECT max(quarter) FROM tasks_15m)
@@ -25,7 +25,7 @@ FROM
     UNION ALL
     SELECT 'usage.event.v1' AS type, max(last_minute) AS event,
     (
-        SELECT minute FROM outcomes_1m WHERE type = 'usage.event.v1' AND outcome = 'counted'
+        SELECT minute FROM partitions_1m WHERE events > 0 AND type = 'usage.event.v1' AND outcome = 'counted'
         ORDER BY minute DESC LIMIT 1
     ) AS arrival
     FROM events_15m WHERE quarter = (SELECT max(quarter) FROM events_15m)
@@ -33,7 +33,7 @@ FROM
     UNION ALL
     SELECT 'usage.entity.v1' AS type, toStartOfMinute(toDateTime(max(time), 'UTC')) AS event,
     (
-        SELECT minute FROM outcomes_1m WHERE type = 'usage.entity.v1' AND outcome = 'counted'
+        SELECT minute FROM partitions_1m WHERE events > 0 AND type = 'usage.entity.v1' AND outcome = 'counted'
         ORDER BY minute DESC LIMIT 1
     ) AS arrival
     FROM entities

@@ -8,8 +8,9 @@ SELECT
     sumIf(events, outcome = 'duplicate') AS duplicate,
     sumIf(events, outcome = 'rejected') AS rejected,
     sumIf(events, outcome = 'skipped') AS skipped
-FROM outcomes_1m
-WHERE minute >= toStartOfMinute({since:DateTime('UTC')})
+FROM partitions_1m
+WHERE events > 0
+    AND minute >= toStartOfMinute({since:DateTime('UTC')})
     AND minute < toStartOfMinute({until:DateTime('UTC')})
 GROUP BY topic, partition
 ORDER BY topic, partition

@@ -7,7 +7,7 @@ SELECT
     sumIf(events, outcome = 'duplicate') AS duplicate,
     sumIf(events, outcome = 'rejected') AS rejected,
     sumIf(events, outcome = 'duplicate' AND reason = 'conflict') AS conflicts
-FROM outcomes_1m
+FROM partitions_1m
 WHERE minute >= toStartOfMinute({since:DateTime('UTC')})
     AND minute < toStartOfMinute({until:DateTime('UTC')})
 GROUP BY tenant, type

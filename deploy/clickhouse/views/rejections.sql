@@ -4,7 +4,7 @@ SELECT
     CAST(topic, 'String') AS topic,
     CAST(reason, 'String') AS reason,
     sum(events) AS rejected
-FROM outcomes_1m
+FROM partitions_1m
 WHERE outcome = 'rejected'
     AND minute >= toStartOfMinute({since:DateTime('UTC')})
     AND minute < toStartOfMinute({until:DateTime('UTC')})

@@ -36,6 +36,19 @@ def statements(front: Store, own: Store, cluster: str) -> Iterator[str]:
             yield statement(table, comment, own.database, cluster)
 
 
+def left(front: Store, own: Store, cluster: str) -> Iterator[str]:
+    """What drops those whose table the servers do not have any more."""
+    there = front.query(
+        "SELECT name FROM system.tables WHERE database = {database:String} "
+        "AND engine = 'Distributed' AND position(engine_full, {own:String}) > 0 ORDER BY name",
+        {"database": front.database, "own": quoted(own.database)},
+    )
+    wanted = _columns(own)
+    for (table,) in there:
+        if table not in wanted:
+            yield f"DROP TABLE IF EXISTS {identifier(table)} ON CLUSTER {quoted(cluster)} SYNC"
+
+
 def statement(table: str, comment: str, own_database: str, cluster: str) -> str:
     """How one of them is made, or made anew: it holds no rows."""
     whose = ", ".join(map(quoted, (cluster, own_database, table)))

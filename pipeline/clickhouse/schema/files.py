@@ -45,7 +45,7 @@ _PIECE = re.compile(
 )
 _ENGINE = re.compile(r"\{engine:(\w+)(?:\(([^{}]*)\))?\}")
 _TABLE = re.compile(
-    r"(?:(?:CREATE|ALTER|TRUNCATE|DETACH|ATTACH) TABLE|INSERT INTO|CREATE MATERIALIZED VIEW"
+    r"(?:(?:CREATE|ALTER|TRUNCATE|DETACH|ATTACH|DROP) TABLE|INSERT INTO|CREATE MATERIALIZED VIEW"
     r"|DROP VIEW)"
     r"(?: IF (?:NOT )?EXISTS)? `?(\w+)",
 )

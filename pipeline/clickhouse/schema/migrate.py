@@ -179,6 +179,8 @@ class _Whole(NamedTuple):
         if self.cluster:
             made = distributed.statements(self.front, self.shards[0], self.cluster)
             _run(self.front, made, held)
+            left = distributed.left(self.front, self.shards[0], self.cluster)
+            _run(self.front, left, held)
 
 
 @contextmanager

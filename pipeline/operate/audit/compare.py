@@ -86,11 +86,11 @@ class Comparison:
         )
 
     def _outcome_check(self) -> Check:
-        check = Check("outcomes", "events by outcome and partition: outcomes_1m = ledger")
+        check = Check("outcomes", "events by outcome and partition: partitions_1m = ledger")
         wrong = sorted(self._outcomes.differences().items())
         for (topic, partition, outcome), by in wrong:
             where = f"{topic}[{partition}]"
-            message = f"outcomes_1m has {_words(by)} {outcome} events of {where} {_THAN_LEDGER}"
+            message = f"partitions_1m has {_words(by)} {outcome} events of {where} {_THAN_LEDGER}"
             details = {"topic": topic, "partition": partition, "outcome": outcome}
             check.findings.append(_finding("outcomes", where, message, by, details))
         return check
@@ -113,7 +113,7 @@ class Comparison:
         check = Check(
             "tables",
             "by tenant and day, each sum: 1-minute rows and latencies = 15-minute rows"
-            f"{held}; by tenant: 15-minute rows = outcomes_1m",
+            f"{held}; by tenant: 15-minute rows = partitions_1m",
         )
         wrong = sorted(
             self._cells.differences().items(), key=lambda item: (-abs(item[1].nearest), item[0])

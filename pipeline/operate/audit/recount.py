@@ -6,7 +6,7 @@ again (committed ones only, without joining the group), with the duplicate windo
 
 - each chunk's received, counted, duplicate, rejected and skipped with its ledger row;
 - the events of each arrival minute, tenant, type, outcome and reason of a partition with
-  ``outcomes_1m``;
+  ``partitions_1m``;
 - every sum of each finest key and quarter hour with the 15-minute rows.
 
 A stored sum may also hold events of chunks that were not counted again, so it must be at least the
@@ -111,7 +111,7 @@ class _Work:
 
     def table_checks(self, settled: bool) -> list[Check]:
         """What the chunks come to against the tables."""
-        matches = {"outcomes_1m": self.outcomes} | self.sums
+        matches = {"partitions_1m": self.outcomes} | self.sums
         checks: list[Check] = []
         for table, matched in matches.items():
             check = Check(

@@ -31,8 +31,8 @@ def stored_outcomes(store: Store, folded: Folded) -> dict[Key, list[int]]:
     for minutes in _parts(sorted({key[0] for key in folded.outcomes})):
         rows = store.query(
             "SELECT toUnixTimestamp(minute), topic, partition, tenant, type, outcome, "  # noqa: S608
-            f"reason, sum(events) FROM outcomes_1m WHERE {of} AND minute IN ({_times(minutes)}) "
-            "GROUP BY minute, topic, partition, tenant, type, outcome, reason"
+            f"reason, sum(events) FROM partitions_1m WHERE {of} AND minute IN ({_times(minutes)}) "
+            "AND events > 0 GROUP BY minute, topic, partition, tenant, type, outcome, reason"
         )
         found |= {tuple(row[:-1]): [int(row[-1])] for row in rows if (row[1], row[2]) in sources}
     return found

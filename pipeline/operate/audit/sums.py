@@ -109,7 +109,7 @@ def read(store: Store, span: Kept) -> Sums:
 
 def _outcomes(store: Store) -> dict[tuple[str, int, str], int]:
     rows = store.query(
-        "SELECT topic, partition, outcome, sum(events) FROM outcomes_1m "
+        "SELECT topic, partition, outcome, sum(events) FROM partitions_1m "
         "GROUP BY topic, partition, outcome"
     )
     return {(topic, partition, outcome): int(n) for topic, partition, outcome, n in rows}
@@ -156,7 +156,7 @@ def pairs(rollup: Rollup, span: Kept) -> list[tuple[str, str, str]]:
         sides.append(
             (
                 _Side(quarters, never, events, "1"),
-                _Side("outcomes_1m", never, ["events"], counted),
+                _Side("partitions_1m", never, ["events"], counted),
             )
         )
     return [(_signed(left, right), left.table, right.table) for left, right in sides]

@@ -55,8 +55,8 @@ def differences(
     yield from _compare("product_events", dict(expected.product_events), _product_events(store))
     yield from _compare("entities", dict(expected.entities), _entities(store))
     since = max((key[0] for key in expected.outcomes), default=0) - LIVE_SECONDS
-    yield from _compare("live_1m", _live_due(expected, since), _live(store, since))
-    yield from _compare("outcomes_1m", dict(expected.outcomes), _outcomes(store, of))
+    yield from _compare("partitions_1m: live", _live_due(expected, since), _live(store, since))
+    yield from _compare("partitions_1m", dict(expected.outcomes), _outcomes(store, of))
     yield from _compare("chunks", _ledger(expected), _chunk_totals(store, of))
 
 
@@ -120,7 +120,7 @@ def _live_due(expected: Expected, since: int) -> dict[Key, tuple[int, ...]]:
 def _live(store: Store, since: int) -> dict[Key, tuple[int, ...]]:
     sums = ", ".join(f"sum({name})" for name in LIVE)
     rows = store.query(
-        f"SELECT toUnixTimestamp(minute), tenant, {sums} FROM live_1m "
+        f"SELECT toUnixTimestamp(minute), tenant, {sums} FROM partitions_1m "
         "WHERE minute >= toDateTime({since:Int64}, 'UTC') GROUP BY minute, tenant "
         "HAVING sum(requests) > 0",
         {"since": since},
@@ -131,7 +131,7 @@ def _live(store: Store, since: int) -> dict[Key, tuple[int, ...]]:
 def _outcomes(store: Store, sources: Sequence[tuple[str, int]]) -> dict[Key, int]:
     rows = store.query(
         "SELECT toUnixTimestamp(minute), topic, partition, tenant, type, outcome, reason, "
-        "sum(events) FROM outcomes_1m WHERE topic IN {topics:Array(String)} "
+        "sum(events) FROM partitions_1m WHERE topic IN {topics:Array(String)} AND events > 0 "
         "GROUP BY minute, topic, partition, tenant, type, outcome, reason",
         {"topics": sorted({topic for topic, _ in sources})},
     )

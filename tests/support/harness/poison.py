@@ -59,6 +59,14 @@ def send(scene: Scene, number: int = 0) -> None:
     sender.flush()
 
 
+def send_good(scene: Scene, number: int) -> None:
+    """Send one request that no table refuses, of ``tenant-c``."""
+    sender = scene.sender()
+    value = json.dumps(request(f"c.{number}", "m")).encode()
+    sender.send(REQUESTS, "c", value, STRUCTURED, partition=0)
+    sender.flush()
+
+
 def send_extremes(scene: Scene, number: int) -> None:
     """Send numbers at and beyond each bound, and beyond every column."""
     sender = scene.sender()

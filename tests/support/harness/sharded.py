@@ -23,7 +23,7 @@ from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.scene import Scene
 from tests.support.harness.store import EmbeddedStore, url_at
 
-OF_PARTITIONS = ("chunks", "intents", "outcomes_1m", "live_1m", "entities")
+OF_PARTITIONS = ("chunks", "intents", "partitions_1m", "entities")
 """The tables whose rows tell their partition."""
 
 _KEPT = """

@@ -56,7 +56,7 @@ def insert(
         for (minute, *rest), events in sorted(facts.outcomes.items())
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    store.insert("outcomes_1m", OUTCOMES, columns)
+    store.insert("partitions_1m", OUTCOMES, columns)
 
 
 def _record(entries: list[Entry]) -> Record:
