@@ -420,25 +420,9 @@ fn content(data: &[u8]) -> u32 {
     crc32fast::hash(data)
 }
 
-/// Keep large blocks of memory instead of giving them back after each fetch: half the cost of one
-/// is the kernel's, which makes new pages of zeros each time.
-fn keep_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        const LARGEST_KEPT: libc::c_int = 32 << 20;
-        const MOST_KEPT: libc::c_int = 64 << 20;
-        // SAFETY: sets two numbers of the allocator, under its own lock.
-        unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST_KEPT);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, MOST_KEPT);
-        }
-    }
-}
-
 /// The compiled reader of Usage Pipeline.
 #[pymodule]
 fn usage_pipeline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    keep_freed_memory();
     module.add("CONTRACT", CONTRACT)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("TOPICS", PyTuple::new(module.py(), Kind::ALL.map(Kind::topic))?)?;

@@ -44,7 +44,12 @@ HEARTBEAT_MS = 1000
 """How often a worker hears of a rebalance: whoever hears first counts nothing until the last."""
 FETCH_MIN_BYTES = 65_536
 LONGEST_FETCH_WAIT_MS = 500
-PARTITION_FETCH_BYTES = 4 * 1_048_576
+PARTITION_FETCH_BYTES, FETCH_BYTES = 1_048_576, 8 * 1_048_576
+"""What one answer has of a partition, and of all of a broker's.
+
+aiokafka has each answer three times over while it takes it apart: with 32 MiB a backlog's peak was
+299 MiB instead of 275, and an event cost 2.43 µs of CPU instead of 2.24.
+"""
 METADATA_MAX_AGE_MS = 60_000
 """How long it may take until a worker notices that a topic has more partitions."""
 
@@ -94,6 +99,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             max_poll_records=MAX_POLL_RECORDS,
             max_poll_interval_ms=int(MAX_POLL_INTERVAL_SECONDS * 1000),
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            fetch_max_bytes=FETCH_BYTES,
             fetch_min_bytes=FETCH_MIN_BYTES,
             fetch_max_wait_ms=fetch_wait_ms(settings.flush_seconds),
             session_timeout_ms=session_ms,
