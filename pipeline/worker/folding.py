@@ -16,16 +16,12 @@ So all that was true when folds ran in the loop is true still:
   (`pipeline.protocol.partition`) from before it began, so that no seal that comes first counts it.
 
 The turn is given in the order in which it was asked for: a backlog does not keep the seal waiting.
-
-What only makes readers remember (`Folding.beside`) touches nothing that is sealed or looked at, and
-each partition has a reader of its own: several are read at once, in other threads, without a turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -34,16 +30,12 @@ from pipeline.protocol.partition import Read, Reads
 
 T = TypeVar("T")
 
-AT_ONCE = max(1, min(4, os.cpu_count() or 1))
-"""Partitions whose ids are read again at the same time."""
-
 
 class Folding:
     """One worker's thread for reading, and the turns of who must not meet it half way."""
 
     def __init__(self, thread: Executor | None = None) -> None:
         self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="fold")
-        self._beside = thread or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="remember")
         self._turn = asyncio.Lock()
 
     async def run(self, reads: Reads[T]) -> T:
@@ -53,27 +45,14 @@ class Folding:
         what a read raises.
         """
         async with self._turn:
-            return await to_its_end(self._made(reads, self._thread))
-
-    async def beside(self, several: Collection[Reads[T]]) -> list[T]:
-        """Make reads of different partitions at the same time, which have them remember only.
-
-        As `run` does: to their end, of all of them. Raises what the first read raises.
-        """
-        return await to_its_end(self._all(several))
-
-    async def _all(self, several: Collection[Reads[T]]) -> list[T]:
-        made = [asyncio.ensure_future(self._made(reads, self._beside)) for reads in several]
-        if made:
-            await asyncio.wait(made)
-        return [one.result() for one in made]
+            return await to_its_end(self._made(reads))
 
     async def between(self, look: Callable[[], T]) -> T:
         """Call something in the loop while no read is under way; it must not wait."""
         async with self._turn:
             return look()
 
-    async def _made(self, reads: Reads[T], thread: Executor) -> T:
+    async def _made(self, reads: Reads[T]) -> T:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -81,7 +60,7 @@ class Folding:
             except StopIteration as end:
                 made: T = end.value
                 return made
-            await loop.run_in_executor(thread, _called, read)
+            await loop.run_in_executor(self._thread, _called, read)
 
 
 def _called(read: Read) -> None:

@@ -81,6 +81,8 @@ class Holding:
     def __init__(self, held: Callable[[], Iterable[Size]]) -> None:
         self._held = held
         self._known: Size | None = None
+        self.forgotten = 0
+        """How often `forget` was called."""
 
     @property
     def total(self) -> Size:
@@ -89,9 +91,15 @@ class Holding:
             self._known = sum(self._held(), NOTHING)
         return self._known
 
-    def grew(self, before: Size, after: Size) -> None:
-        """Take note of what one partition held before a batch, and holds now."""
-        if self._known is not None:
+    def grew(self, before: Size, after: Size, forgotten: int) -> None:
+        """Take note of what one partition held before a batch, and holds now.
+
+        `forgotten` is what it was before the batch: what was forgotten in between is asked anew,
+        for the partition's own chunk may have been counted meanwhile.
+        """
+        if forgotten != self.forgotten:
+            self._known = None
+        elif self._known is not None:
             events, size_bytes = self._known
             self._known = Size(
                 events + after.events - before.events,
@@ -101,3 +109,4 @@ class Holding:
     def forget(self) -> None:
         """Have them asked again: chunks were counted, or partitions came or went."""
         self._known = None
+        self.forgotten += 1

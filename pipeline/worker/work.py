@@ -191,9 +191,9 @@ class Work:
 
         def adding() -> Reads[None]:
             if self._has(partition):
-                before = partition.held
+                before, forgotten = partition.held, self._holding.forgotten
                 yield from partition.adding(piece)
-                self._holding.grew(before, partition.held)
+                self._holding.grew(before, partition.held, forgotten)
 
         await self.folding.run(adding())
 

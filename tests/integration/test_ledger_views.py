@@ -14,8 +14,9 @@ from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
 from pipeline.protocol.chunks import Intent, Source
 from pipeline.protocol.ledger import CHUNKS, OUTCOMES, PARTITIONS, Columns, LedgerReader
-from pipeline.protocol.ledger_rows import NEAR
-from pipeline.worker.telemetry.ledger_watch import Held, Look, looks
+from pipeline.protocol.ledger_rows import NEAR, From
+from pipeline.worker.telemetry import ledger_watch
+from pipeline.worker.telemetry.ledger_watch import Held, LedgerWatch, Look, Looked, looks
 from tests.support.harness.clickhouse_parts import migrated_database
 from tests.support.harness.instants import at, seconds
 from tests.support.harness.store import EmbeddedStore
@@ -260,23 +261,45 @@ def test_each_break_of_the_tiling_is_a_row(migrated: Store) -> None:
 def test_a_worker_sees_breaks_and_differences_among_the_newest_rows(migrated: Store) -> None:
     """Of each partition that it has, and of no other, nor of another incarnation."""
     one, two, none = (Source("usage.requests", partition) for partition in range(3))
-    held = {one: Held("i", 305), two: Held("i", 40), none: Held("i", 0)}
-    assert looks(migrated, {}) == {}
-    assert looks(migrated, held) == dict.fromkeys(held, Look(0, 0))
+
+    def seen(*sources: Source, since: int = 0, incarnation: str = "i") -> dict[Source, Looked]:
+        return looks(migrated, [From(source, incarnation, since) for source in sources])
+
+    well = Looked(Look(0, 0), 0)
+    assert seen() == {}
+    assert seen(one, two, none) == {one: well, two: well, none: well}
     tiled = [chunk(10 * n, 10 * n + 10) for n in range(30)]
     plain(migrated, "chunks", CHUNKS, tiled)
     plain(migrated, "chunks", CHUNKS, tiled[:7])  # sent again
     other = [chunk(3, 5, incarnation="old"), chunk(7, 9, incarnation="old")]
     plain(migrated, "chunks", CHUNKS, other)
     plain(migrated, "chunks", CHUNKS, [chunk(n, n + 4, partition=1) for n in (0, 10, 20)])
-    assert looks(migrated, held) == {one: Look(0, 0), two: Look(2, 0), none: Look(0, 0)}
-    assert looks(migrated, {one: Held("old", 9)}) == {one: Look(1, 0)}
+    assert seen(one, two, none) == {one: well, two: Looked(Look(2, 0), 0), none: well}
+    assert seen(one, incarnation="old") == {one: Looked(Look(1, 0), 3)}
     uneven = list(chunk(290, 305))  # overlaps, and 4 are neither counted nor anything else
     uneven[7] -= 4
     plain(migrated, "chunks", CHUNKS, [tuple(uneven), chunk(310, 311)])
-    assert looks(migrated, {one: held[one]}) == {one: Look(1, 4)}
-    far = {one: Held("i", 310 + NEAR)}  # all but the last are further behind than is looked
-    assert looks(migrated, far) == {one: Look(0, 0)}
+    assert seen(one) == {one: Looked(Look(1, 4), 0)}
+    assert seen(one, since=301) == {one: Looked(Look(0, 0), 310)}
+
+
+def test_a_look_begins_where_the_newest_rows_of_the_last_one_did(
+    migrated: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it reads as many as it shows, whatever a partition has."""
+    monkeypatch.setattr(ledger_watch, "NEWEST_ROWS", 3)
+    monkeypatch.setattr(ledger_watch, "REACH", 40)
+    source = Source("usage.requests", 0)
+    held = {source: Held("i", 100)}
+    watch = LedgerWatch(Shards([migrated]), lambda: held)
+    plain(migrated, "chunks", CHUNKS, [chunk(n, n + 10) for n in range(0, 100, 10)])
+    assert watch._all(held) == {source: Look(0, 0)}
+    assert watch._since == {(source, "i"): 70}
+    plain(migrated, "chunks", CHUNKS, [chunk(105, 110)])
+    assert watch._all({source: Held("i", 110)}) == {source: Look(1, 0)}
+    assert watch._since == {(source, "i"): 80}
+    assert watch._all({source: Held("new", 5)}) == {source: Look(0, 0)}
+    assert watch._since == {(source, "new"): 0}
 
 
 def test_a_ledgers_end_is_found_near_its_intent_or_anywhere(migrated: Store) -> None:

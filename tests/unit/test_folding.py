@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from pipeline.protocol.partition import Read, Reads
-from pipeline.worker.folding import AT_ONCE, Folding
+from pipeline.worker.folding import Folding
 
 
 def one(read: Read, behind: Callable[[], None] = lambda: None) -> Reads[str]:
@@ -81,40 +81,6 @@ def test_who_is_cancelled_before_its_turn_reads_nothing() -> None:
         assert await folding.between(lambda: list(seen)) == []
 
     asyncio.run(go())
-
-
-def test_several_remember_at_the_same_time_and_to_the_end_of_all() -> None:
-    """Beside a turn that somebody else has; a failure or a cancellation leaves none half way."""
-
-    async def go(first: Read, *, cancelled: bool) -> list[str]:
-        folding, seen, release = Folding(), list[str](), threading.Event()
-        taken = asyncio.create_task(folding.run(one(lambda: _wait(release))))
-        await asyncio.sleep(0)
-        both = [one(first), one(lambda: None, lambda: seen.append("moved on"))]
-        reading = asyncio.create_task(folding.beside(both))
-        await asyncio.sleep(0)
-        if cancelled:
-            reading.cancel()
-        await asyncio.wait([reading])
-        release.set()
-        await taken
-        with pytest.raises(asyncio.CancelledError if cancelled else ZeroDivisionError):
-            await reading
-        return seen
-
-    def fail() -> NoReturn:
-        raise ZeroDivisionError
-
-    assert asyncio.run(go(fail, cancelled=False)) == ["moved on"]
-    assert asyncio.run(go(lambda: None, cancelled=True)) == ["moved on"]
-    met = threading.Barrier(AT_ONCE)
-
-    def meet() -> None:
-        met.wait(30)
-
-    reads = [one(meet) for _ in range(AT_ONCE)]
-    assert asyncio.run(Folding().beside(reads)) == ["read"] * AT_ONCE
-    assert asyncio.run(Folding().beside([])) == []
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, StopIteration])

@@ -51,11 +51,14 @@ def test_little_is_less_than_a_round_is_worth() -> None:
     assert not Pressure.of(load({"USAGE_QUIET_EVENTS": "0"})).is_little(NOTHING)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["grow", "count", "ask"]), st.integers(0, 2), sizes)))
-def test_what_is_held_together_is_the_sum_of_each(
-    steps: list[tuple[str, int, Size]],
-) -> None:
+STEPS = st.tuples(st.sampled_from(["begin", "end", "count", "ask"]), st.integers(0, 2), sizes)
+
+
+@given(st.lists(STEPS))
+def test_what_is_held_together_is_the_sum_of_each(steps: list[tuple[str, int, Size]]) -> None:
+    """Also where chunks are counted while a batch is being read."""
     held, asked = [NOTHING] * 3, []
+    begun: dict[int, tuple[Size, int]] = {}
 
     def each() -> list[Size]:
         asked.append(1)
@@ -63,14 +66,17 @@ def test_what_is_held_together_is_the_sum_of_each(
 
     holding = Holding(each)
     for what, one, more in steps:
-        if what == "grow":
-            before, held[one] = held[one], held[one] + more
-            holding.grew(before, held[one])
+        if what == "begin":
+            begun[one] = held[one], holding.forgotten
+        elif what == "end" and one in begun:
+            before, forgotten = begun.pop(one)
+            held[one] += more
+            holding.grew(before, held[one], forgotten)
         elif what == "count":
             held[one] = NOTHING
             holding.forget()
         assert holding.total == sum(held, NOTHING)
-    assert len(asked) <= 1 + sum(what == "count" for what, _, _ in steps)
+    assert len(asked) <= 1 + sum(what in ("end", "count") for what, _, _ in steps)
 
 
 def test_settings_are_the_bounds() -> None:

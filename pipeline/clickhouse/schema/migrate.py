@@ -106,7 +106,8 @@ def migrate(
     is made from the views, after them; ``is_gone``: logs whose open chunks are in nobody's way.
 
     Raises:
-        MigrationError: it cannot be brought there; nothing was changed.
+        MigrationError: it cannot be brought there, and nothing was changed; or it was, and a server
+            of a cluster lacks tables that the others have.
         StoreUnavailable, StoreRefused: the store's own reasons; run it again.
     """
     release = _release(migrations, views)

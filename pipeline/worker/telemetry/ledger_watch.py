@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from pipeline.errors import StoreError
 from pipeline.protocol.chunks import Source
-from pipeline.protocol.ledger_rows import NEAR, From, conditions
+from pipeline.protocol.ledger_rows import From, conditions
 from pipeline.worker.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 30.0
 NEWEST_ROWS = 1000
-"""Of each partition, among those of its last `NEAR` offsets."""
+"""Of each partition; at the first look, among those of its last `REACH` offsets."""
+REACH = 50_000
 
 _NEWEST = """
-SELECT topic, partition, countIf(reached != a), sum(difference) FROM
+SELECT topic, partition, countIf(reached != a), sum(difference), min(a) FROM
 (
     SELECT topic, partition, a, difference,
         if(count() OVER before = 0, a, max(b) OVER before) AS reached
@@ -64,6 +65,11 @@ class Held(NamedTuple):
     incarnation: str
     position: int
 
+    @property
+    def reach(self) -> int:
+        """From which offset on rows are looked at for the first time."""
+        return max(0, self.position - REACH)
+
 
 class Look(NamedTuple):
     """What the newest ledger rows of one partition show; both are 0 when all is well."""
@@ -74,14 +80,21 @@ class Look(NamedTuple):
     """Events by which received differs from counted + duplicate + rejected."""
 
 
-def looks(store: Store, held: Mapping[Source, Held]) -> dict[Source, Look]:
-    """Read the partitions' newest rows. Raises `StoreError`."""
-    found = dict.fromkeys(held, Look(0, 0))
-    logs = [From(source, it, max(0, at - NEAR)) for source, (it, at) in held.items()]
+class Looked(NamedTuple):
+    """A look, and the first offset of the rows that were looked at: the next one begins there."""
+
+    look: Look
+    since: int
+
+
+def looks(store: Store, logs: Sequence[From]) -> dict[Source, Looked]:
+    """Read the newest rows of partitions, of each from an offset on. Raises `StoreError`."""
+    found = {log.source: Looked(Look(0, 0), log.offset) for log in logs}
     for sql, parameters in conditions(logs):
         asked = _NEWEST.format(logs=sql, rows=NEWEST_ROWS)
         for topic, partition, *numbers in store.query(asked, parameters, consistent=True):
-            found[Source(topic, partition)] = Look(*map(int, numbers))
+            breaks, difference, since = map(int, numbers)
+            found[Source(topic, partition)] = Looked(Look(breaks, difference), since)
     return found
 
 
@@ -93,6 +106,8 @@ class LedgerWatch(Collector):
         self._held = held
         """Gives the partitions that the worker reads."""
         self._looks: dict[Source, Look] = {}
+        self._since: dict[tuple[Source, str], int] = {}
+        """By source and incarnation, where the newest rows began at the last look."""
         # Of its own: a call that hangs must keep neither chunks nor the worker's end waiting.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-watch")
 
@@ -111,11 +126,18 @@ class LedgerWatch(Collector):
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _all(self, held: Mapping[Source, Held]) -> dict[Source, Look]:
-        return {
-            source: seen
-            for store, some in self._shards.parted(held, lambda source: source.partition)
-            for source, seen in looks(store, {one: held[one] for one in some}).items()
+        known = self._since
+        logs = [
+            From(source, one.incarnation, known.get((source, one.incarnation), one.reach))
+            for source, one in held.items()
+        ]
+        seen = {
+            source: looked
+            for store, some in self._shards.parted(logs, lambda log: log.source.partition)
+            for source, looked in looks(store, some).items()
         }
+        self._since = {(log.source, log.incarnation): seen[log.source].since for log in logs}
+        return {source: looked.look for source, looked in seen.items()}
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Name nothing beforehand."""

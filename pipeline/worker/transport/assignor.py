@@ -38,7 +38,8 @@ def spread(
     """Return what each member gets: of each topic all get as many, give or take one.
 
     What a member had it keeps, as far as that allows; who joins takes from all, who leaves gives to
-    all. The same for whoever works it out.
+    all. So one that has been there for long may have one more of every topic. The same for whoever
+    works it out.
     """
     had = _had(members)
     given: dict[str, set[Source]] = {member: set() for member in members}

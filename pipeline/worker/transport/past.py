@@ -18,7 +18,6 @@ from pipeline.kafka.clients import aiokafka_config
 from pipeline.process.waits import within
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.fetched import Fetched
-from pipeline.worker.folding import AT_ONCE
 from pipeline.worker.transport.raw import RawFetches, damaged
 
 if TYPE_CHECKING:
@@ -52,8 +51,6 @@ class Past:
     ) -> None:
         self._settings = settings
         self._raw = raw or RawFetches()
-        # What reads in Python has the interpreter to itself.
-        self._at_once = AT_ONCE if self._raw.kind == "compiled" else 1
         self._positions = {TopicPartition(*source): start for source, start in starts.items()}
         self._consumer: Any = None
         self._said = ""
@@ -104,7 +101,7 @@ class Past:
         if self._positions.keys().isdisjoint(fetcher._records):
             await within(fetcher._create_fetch_waiter(), WAIT_SECONDS)
         try:
-            drained = await self._drained(fetcher)
+            drained = await self._raw.drain(fetcher, set(self._positions), SLICE_RECORDS)
         except OffsetOutOfRangeError as error:
             return await self._behind_loss(list(error.args[0]))
         except CorruptRecordException as error:
@@ -119,18 +116,6 @@ class Past:
                 batches.append(Fetched(Source(*tp), 0, start, end, log))
                 self._positions[tp] = end
         return batches
-
-    async def _drained(self, fetcher: Any) -> dict[TopicPartition, list[Any]]:
-        """Take a slice of some partitions each, which are read at the same time."""
-        drained: dict[TopicPartition, list[Any]] = {}
-        there = [tp for tp in self._positions if tp in fetcher._records]
-        for tp in there[: self._at_once]:
-            try:
-                drained |= await self._raw.drain(fetcher, {tp}, SLICE_RECORDS)
-            except OffsetOutOfRangeError:
-                if not drained:
-                    raise  # else the next slice meets it again; what was taken must be handed on
-        return drained
 
     async def _behind_loss(self, tps: list[TopicPartition]) -> list[Fetched]:
         """Go on at the log's first offset; one that is not ahead of us is no loss."""
