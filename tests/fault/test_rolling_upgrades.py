@@ -69,6 +69,8 @@ def test_two_releases_count_side_by_side_whoever_is_killed(scene: Scene, tmp_pat
 
 def test_what_other_rules_have_begun_is_finished_by_them_only(scene: Scene, tmp_path: Path) -> None:
     """Whichever of them is the newer one: so it holds for the way back too."""
+    # Time to finish what is under way when the other dies: nothing of its own rules stays open.
+    scene.settings |= {"USAGE_SETTLE_SECONDS": "60", "USAGE_REBALANCE_TIMEOUT_SECONDS": "90"}
     scene.set_up(PARTITIONS)
     stream = Stream(scene)
     ends = tmp_path / "end"
