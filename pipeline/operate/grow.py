@@ -156,7 +156,7 @@ def _make(
     hook = hook_of(settings)
     known = growth.changes(settings, {topic: incarnation}).get(topic, ())
     # By who knows it first: what was announced must not change once there are partitions by it.
-    partitions.may_add(client, settings, topic, change.after)
+    partitions.may_add(client, settings, topic, change.before + 1)
     if change not in known:
         growth.announce(settings, topic, incarnation, change)
     hook("after", "announce")

@@ -141,16 +141,15 @@ class Rebuild:
     ) -> None:
         """Read of each what it remembers next, to the end of that log or of its window.
 
-        One log may be read for several. `behind_slice` is called with the records shown.
+        One log may be read for several, where there is no gap between what they want of it; the
+        others are left to the next call. `behind_slice` is called with the records shown.
         """
         reading: dict[Source, list[Partition]] = {}
         for partition in partitions:
             source = partition.source._replace(partition=partition.remembers.partition)
             reading.setdefault(source, []).append(partition)
-        starts = {
-            source: min(p.seen_to - p.remembers.at for p in some)
-            for source, some in reading.items()
-        }
+        reading = {source: _without_a_gap(some) for source, some in reading.items()}
+        starts = {source: _next_offset(some[0]) for source, some in reading.items()}
         async with Past(self._settings, starts, self._raw) as past:
             while reading:
                 records = 0
@@ -180,6 +179,23 @@ class Rebuild:
         else:
             self._instruments.rebuilt(seconds)
         log.info("read %d records again in %.2f s, %.0f a second", records, seconds, speed)
+
+
+def _next_offset(partition: Partition) -> int:
+    """What a partition remembers next, in the offsets of that log."""
+    return partition.seen_to - partition.remembers.at
+
+
+def _without_a_gap(partitions: Iterable[Partition]) -> list[Partition]:
+    """Those of one log that one reading serves: from the least offset on, as far as they adjoin."""
+    first, *others = sorted(partitions, key=_next_offset)
+    found, end = [first], first.remembers.end
+    for partition in others:
+        if _next_offset(partition) > end:
+            break
+        found.append(partition)
+        end = max(end, partition.remembers.end)
+    return found
 
 
 def _remembers(partition: Partition, source: Source) -> bool:

@@ -188,6 +188,16 @@ def test_others_logs_are_read_first_and_one_of_them_for_several() -> None:
     assert of_zero.remembered == list(range(5, 15))
 
 
+def test_what_nobody_wants_of_a_log_is_not_read() -> None:
+    """The parent is far on: between its own window and the child's lies more than is ever read."""
+    changes = Change(1, 2, (9,))
+    child, of_child = grown(Source(ONE.topic, 1), 0, -8, changes)
+    parent, of_parent = grown(Source(ONE.topic, 0), 10_000, 9_990, changes)
+    assert run(made(), parent, child) == [[], [child.source], [parent.source]]
+    assert of_child.remembered == list(range(-8, 0))
+    assert of_parent.remembered == list(range(9_990, 10_000))
+
+
 def test_what_others_logs_have_lost_is_said(caplog: pytest.LogCaptureFixture) -> None:
     FakePast.first = 3
     one, reader = grown(Source(ONE.topic, 1), 4, -5, Change(1, 2, (5,)))
