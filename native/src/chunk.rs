@@ -26,8 +26,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    fn new(seed: u64, rows: usize) -> Self {
-        Texts { dictionary: Dictionary::new(seed), codes: Vec::with_capacity(rows) }
+    fn new(seed: u64) -> Self {
+        Texts { dictionary: Dictionary::new(seed), codes: Vec::new() }
     }
 
     #[inline(always)]
@@ -40,8 +40,8 @@ impl Texts {
     /// Add the n-th texts of events: one column after the other, for what is looked up of one is
     /// on its way together.
     #[inline(always)]
-    fn extend(&mut self, found: &[Found<'_>], n: usize) {
-        make_room(&mut self.codes, found.len());
+    fn extend(&mut self, found: &[Found<'_>], n: usize, room: usize) {
+        make_room(&mut self.codes, found.len(), room);
         for some in found.chunks(LOOKED_UP_TOGETHER) {
             let mut hashes = [0; LOOKED_UP_TOGETHER];
             for (hash, one) in hashes.iter_mut().zip(some) {
@@ -73,7 +73,7 @@ pub struct Maps {
 
 impl Maps {
     fn new(seed: u64) -> Self {
-        let keys = Texts::new(seed, 0);
+        let keys = Texts::new(seed);
         Maps { keys, counts: Vec::new(), values: Vec::new(), sizes: Vec::new() }
     }
 
@@ -103,15 +103,16 @@ impl Maps {
 
 /// Have a column take `more` elements. One that has to grow does so by half: columns are much of
 /// what a worker holds while there is a backlog. Mostly none has to ([`Chunk::with_room`]).
-fn make_room<T>(column: &mut Vec<T>, more: usize) {
+fn make_room<T>(column: &mut Vec<T>, more: usize, room: usize) {
     if column.capacity() - column.len() < more {
-        column.reserve_exact(more.max(column.len() / 2).max(FEWEST_ROWS));
+        let expected = if column.is_empty() { room } else { column.len() / 2 };
+        column.reserve_exact(more.max(expected).max(FEWEST_ROWS));
     }
 }
 
 #[inline(always)]
-fn add<T>(column: &mut Vec<T>, found: &[Found<'_>], of: impl Fn(&Found<'_>) -> T) {
-    make_room(column, found.len());
+fn add<T>(column: &mut Vec<T>, room: usize, found: &[Found<'_>], of: impl Fn(&Found<'_>) -> T) {
+    make_room(column, found.len(), room);
     column.extend(found.iter().map(of));
 }
 
@@ -131,6 +132,8 @@ type Rowless = (u32, Option<Box<[u8]>>, bool);
 pub struct Chunk {
     /// The type of its events.
     pub kind: Kind,
+    /// How many rows it is expected to have.
+    room: usize,
     /// Of each row, in epoch seconds.
     pub minutes: Vec<u32>,
     /// By place; so the next three.
@@ -182,7 +185,7 @@ impl Chunk {
         Chunk::with_room(kind, seed, 0)
     }
 
-    /// An empty one that is expected to have so many rows.
+    /// An empty one that is expected to have so many rows, for which it makes room with the first.
     pub fn with_room(kind: Kind, seed: u64, rows: usize) -> Self {
         let texts = kind.count(|place| matches!(place, Place::Text(_)));
         let bytes = kind.count(|place| matches!(place, Place::Byte(_)));
@@ -190,13 +193,14 @@ impl Chunk {
         let has_leaves = kind.count(|place| place == Place::Leaves) > 0;
         Chunk {
             kind,
-            minutes: Vec::with_capacity(rows),
-            texts: (0..texts).map(|_| Texts::new(seed, rows)).collect(),
-            bytes: (0..bytes).map(|_| Vec::with_capacity(rows)).collect(),
-            ints: (0..ints).map(|_| Vec::with_capacity(rows)).collect(),
+            room: rows,
+            minutes: Vec::new(),
+            texts: (0..texts).map(|_| Texts::new(seed)).collect(),
+            bytes: vec![Vec::new(); bytes],
+            ints: vec![Vec::new(); ints],
             maps: has_leaves.then(|| Maps::new(seed)),
-            origins: Vec::with_capacity(rows),
-            arrivals: Vec::with_capacity(rows),
+            origins: Vec::new(),
+            arrivals: Vec::new(),
             duplicate: 0,
             conflicts: 0,
             skipped: 0,
@@ -234,21 +238,22 @@ impl Chunk {
 
     /// Valid events that are no duplicates; their leaves are among `leaves`.
     pub fn count(&mut self, found: &[Found<'_>], leaves: &[Leaf<'_>]) {
-        add(&mut self.minutes, found, |one| one.event.minute());
+        let room = self.room;
+        add(&mut self.minutes, room, found, |one| one.event.minute());
         for (n, column) in self.texts.iter_mut().enumerate() {
-            column.extend(found, n);
+            column.extend(found, n, room);
         }
         for (n, column) in self.bytes.iter_mut().enumerate() {
-            add(column, found, |one| one.event.bytes[n]);
+            add(column, room, found, |one| one.event.bytes[n]);
         }
         for (n, column) in self.ints.iter_mut().enumerate() {
-            add(column, found, |one| one.event.ints[n]);
+            add(column, room, found, |one| one.event.ints[n]);
         }
         if let Some(maps) = &mut self.maps {
             found.iter().for_each(|one| maps.push(&leaves[one.event.leaves.clone()]));
         }
-        add(&mut self.origins, found, |one| one.origin);
-        add(&mut self.arrivals, found, |one| arrival_minute(one.arrival));
+        add(&mut self.origins, room, found, |one| one.origin);
+        add(&mut self.arrivals, room, found, |one| arrival_minute(one.arrival));
         found.iter().for_each(|one| widen(&mut self.event_time, one.event.time));
     }
 

@@ -15,8 +15,9 @@ pub fn prefetch<T>(place: &T) {
     let _ = place;
 }
 
-/// So many of an element, on pages of 2 MiB where the system has them for who asks: a table that is
-/// looked into everywhere has 5,000 of the usual pages, of which a processor remembers 2,000.
+/// So many of an element, on pages of 2 MiB where they take much and the system has such for who asks:
+/// a table that is looked into everywhere has 5,000 of the usual pages, of which a processor
+/// remembers 2,000.
 pub fn on_large_pages<T: Clone>(element: T, count: usize) -> Vec<T> {
     let mut elements = Vec::with_capacity(count);
     ask_for_large_pages(elements.as_ptr(), count * std::mem::size_of::<T>());
@@ -27,6 +28,12 @@ pub fn on_large_pages<T: Clone>(element: T, count: usize) -> Vec<T> {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn ask_for_large_pages<T>(begin: *const T, size_bytes: usize) {
     const PAGE: usize = 2 << 20;
+    // What is as large as that is a mapping of its own (`pipeline/process/memory.py`), and goes with
+    // it; the advice would stay with a heap, and have free memory come back.
+    const LARGE: usize = 8 << 20;
+    if size_bytes < LARGE {
+        return;
+    }
     let begin = begin as usize;
     let (from, to) = (begin.next_multiple_of(PAGE), (begin + size_bytes) / PAGE * PAGE);
     if from < to {

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pipeline.facts.interface import Minutes
 from pipeline.protocol.chunks import Source
 from pipeline.worker.live.windows import Live, Totals, Window
+
+T = TypeVar("T")
 
 
 class Seen(NamedTuple):
@@ -34,7 +36,7 @@ class Seen(NamedTuple):
 class LiveThread:
     """One worker's `Live`; for the event loop, but for what `look` returns.
 
-    `fail` hears, in the loop, of an error that nobody waits for.
+    `fail` hears, in the loop, of an error of its own.
     """
 
     def __init__(
@@ -81,17 +83,20 @@ class LiveThread:
 
         Those are not changed any more. Any thread may wait for it.
         """
-        return self._thread.submit(self._seen, time.time(), open_chunks)
+        return self._told(self._thread.submit(self._seen, time.time(), open_chunks))
 
     def _seen(self, now_seconds: float, open_chunks: Sequence[Minutes]) -> Seen:
         windows = self._live.windows(now_seconds, open_chunks)
         return Seen(windows, self._live.totals.copy(), self._live.overflowing)
 
     def _do(self, call: Callable[[], object]) -> None:
-        done = self._thread.submit(call)
-        done.add_done_callback(partial(self._ended, asyncio.get_running_loop()))
+        self._told(self._thread.submit(call))
 
-    def _ended(self, loop: asyncio.AbstractEventLoop, done: Future[object]) -> None:
+    def _told(self, done: Future[T]) -> Future[T]:
+        done.add_done_callback(partial(self._ended, asyncio.get_running_loop()))
+        return done
+
+    def _ended(self, loop: asyncio.AbstractEventLoop, done: Future[T]) -> None:
         error = done.exception()
         if error is not None and self._fail is not None:
             loop.call_soon_threadsafe(self._fail, error)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import wait
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -30,6 +32,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 OPEN_METRICS = "application/openmetrics-text"
+TENANTS_SECONDS = 5.0
+"""How long a scrape waits for what tenants did; Prometheus waits 10 s for all of it."""
 _END = b"# EOF\n"
 _GZIP = 31
 """zlib's window of 32 KiB, with gzip's head."""
@@ -54,7 +58,7 @@ class Exposition:
         """Write everything, or what ``name[]`` asks for, in the form that is accepted."""
         encode, form = choose_encoder(environ.get("HTTP_ACCEPT", ""))
         names = parse_qs(environ.get("QUERY_STRING", "")).get("name[]")
-        state = self._state()
+        state = _with_tenants_in_time(self._state())
         known = encode(_Families(self._registry, self._families(state), names))
         pieces: Iterable[bytes] = [known]
         if state is not None and state.tenants is not None:
@@ -65,8 +69,20 @@ class Exposition:
         if gzip_accepted(environ.get("HTTP_ACCEPT_ENCODING", "")):
             headers.append(("Content-Encoding", "gzip"))
             pieces = _packed(pieces)
+        else:
+            pieces = [
+                b"".join(pieces)
+            ]  # one piece is sent with its length: a part is told from all
         start("200 OK", headers)
         return pieces
+
+
+def _with_tenants_in_time(state: State | None) -> State | None:
+    """Return the state, without what tenants did where that is not known in time."""
+    if state is None or state.tenants is None:
+        return state
+    known, _ = wait([state.tenants], TENANTS_SECONDS)
+    return state if known else replace(state, tenants=None)
 
 
 class _Families(Collector):

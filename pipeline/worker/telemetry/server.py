@@ -85,7 +85,10 @@ class Server:
         self._server.server_close()
 
     def _answer(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "/")
+        path, method = environ.get("PATH_INFO", "/"), environ["REQUEST_METHOD"]
+        if path == "/metrics" and method != "GET":
+            what = {"error": f"{method} is not answered, only GET"}
+            return _json(HTTPStatus.METHOD_NOT_ALLOWED, what, start)
         if path == "/metrics":
             return self._metrics(environ, start)
         if path == "/healthz":
