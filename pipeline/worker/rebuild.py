@@ -187,7 +187,7 @@ def _next_offset(partition: Partition) -> int:
 
 
 def _without_a_gap(partitions: Iterable[Partition]) -> list[Partition]:
-    """Those of one log that one reading serves: from the least offset on, as far as they adjoin."""
+    """Return the partitions that one reading of a log serves: the least, and what adjoins it."""
     first, *others = sorted(partitions, key=_next_offset)
     found, end = [first], first.remembers.end
     for partition in others:
