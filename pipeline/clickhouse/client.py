@@ -45,8 +45,9 @@ ANOTHERS_TURN, TURNS, TURN_SECONDS = 286, 20, (0.02, 0.1)
 once, before anything is inserted, so that an insert is sent again after some hundredths of a
 second, so many times."""
 
-MAX_ROWS = 1_048_448
-"""Of one insert: more than a chunk can have by the time it is sealed (`pipeline.worker.work`)."""
+MAX_ROWS = 2_096_896
+"""Of one insert: more than twice what a chunk can have by the time it is sealed
+(`pipeline.worker.work`), for an event has up to two rows in `partitions_1m`."""
 
 ONE_BLOCK = {
     # The block is passed on whole, whatever its size: below both bounds blocks are joined until the

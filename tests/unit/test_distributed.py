@@ -24,7 +24,8 @@ class Database:
         if "system.columns" in sql:
             return [(name, [("x", "UInt8", "", "")]) for name in (*self._tables, *self._of_all)]
         if "'Distributed'" in sql:
-            return [(n,) for n, engine in self._of_all.items() if parameters["own"] in engine]
+            own = parameters["own"]
+            return [(n,) for n, engine in self._of_all.items() if f"{own}, '{n}'" in engine]
         return [(name, "") for name in self._tables]
 
 
@@ -34,7 +35,8 @@ def test_what_no_server_has_any_more_is_dropped_and_nothing_else() -> None:
         of_all={
             "chunks": "Distributed('main', 'usage_local', 'chunks')",
             "gone": "Distributed('main', 'usage_local', 'gone')",
-            "theirs": "Distributed('main', 'elsewhere', 'gone')",
+            "theirs": "Distributed('main', 'elsewhere', 'theirs')",
+            "mine": "Distributed('main', 'usage_local', 'chunks')",
         },
     )
     own = Database("usage_local", "chunks", "new")

@@ -41,3 +41,11 @@ SELECT
     requests, failed, input_tokens, output_tokens, tasks
 FROM live_1m
 SETTINGS insert_deduplicate = 0, deduplicate_insert = 'disable', max_partitions_per_insert_block = 0;
+
+-- A worker of before may have run meanwhile, or two copies at a time: then this is done again. Nothing is inserted here.
+INSERT INTO partitions_1m (minute, topic, partition, events)
+SELECT toDateTime(0, 'UTC'), '', 0, 0
+WHERE throwIf(
+    (SELECT sum(events) FROM partitions_1m) != (SELECT sum(events) FROM outcomes_1m),
+    'partitions_1m is not what outcomes_1m has, for a worker ran meanwhile, or two copied: stop the workers, and run usage migrate again')
+SETTINGS insert_deduplicate = 0, deduplicate_insert = 'disable';

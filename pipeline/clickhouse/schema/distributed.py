@@ -37,10 +37,14 @@ def statements(front: Store, own: Store, cluster: str) -> Iterator[str]:
 
 
 def left(front: Store, own: Store, cluster: str) -> Iterator[str]:
-    """What drops those whose table the servers do not have any more."""
+    """What drops those whose table no server has any more, when all have the same.
+
+    Not what somebody else has made, under another name than that of the table it stands for.
+    """
     there = front.query(
         "SELECT name FROM system.tables WHERE database = {database:String} "
-        "AND engine = 'Distributed' AND position(engine_full, {own:String}) > 0 ORDER BY name",
+        "AND engine = 'Distributed' "
+        "AND position(engine_full, {own:String} || ', \\'' || name || '\\'') > 0 ORDER BY name",
         {"database": front.database, "own": quoted(own.database)},
     )
     wanted = _columns(own)

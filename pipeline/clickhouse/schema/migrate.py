@@ -19,6 +19,7 @@ and a migration is written down after its last one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,6 +57,7 @@ Made = Callable[[Store, str], Iterable[str]]
 """The statements that make something from the views of a store, on a cluster or not."""
 
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
+_COPIED = re.compile(r"^FROM (\w+)$", re.MULTILINE)
 
 _MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations{cluster}
@@ -120,6 +122,7 @@ def migrate(
                     done = _apply(whole, settings, release, held, then, is_gone)
                     if whole.cluster:
                         layout.require_same_tables(settings)
+                        whole.clear(held)
                     return done
             except lock.Lost:
                 continue  # another one took over: wait for it, and see what is left to do
@@ -171,17 +174,25 @@ class _Whole(NamedTuple):
                 self.front.command(statement)
             elif statement.startswith("INSERT"):
                 for shard in self.shards:
+                    self._sync(shard, statement)
                     shard.command(statement)
             else:
                 self.shards[0].command(statement)
+
+    def _sync(self, shard: Store, statement: str) -> None:
+        """Have a server first get what it lacks of the tables that a statement copies from."""
+        for table in _COPIED.findall(statement) if self.cluster else ():
+            shard.command(f"SYSTEM SYNC REPLICA `{table}`")
 
     def spread(self, held: lock.MigratorLock) -> None:
         """Let the tables of a cluster's front be those of its shards."""
         if self.cluster:
             made = distributed.statements(self.front, self.shards[0], self.cluster)
             _run(self.front, made, held)
-            left = distributed.left(self.front, self.shards[0], self.cluster)
-            _run(self.front, left, held)
+
+    def clear(self, held: lock.MigratorLock) -> None:
+        """Drop those whose table is gone; only when all servers are known to have the same."""
+        _run(self.front, distributed.left(self.front, self.shards[0], self.cluster), held)
 
 
 @contextmanager
