@@ -132,23 +132,52 @@ fn largest(chunks: &[&Chunk], place: Place, kind: &str) -> i128 {
     found
 }
 
-/// One number for each row, the same for the same key, and in the keys' order: by minute, then by
-/// the code of each text.
+/// One number for each row, the same for the same key, and in the keys' order: by the bytes of the
+/// tenant, which is the first text, then by minute, then by the code of each other text.
 fn keys(minutes: &[u32], texts: &[Joined<'_>]) -> Vec<u64> {
+    let mut keys = vec![0; minutes.len()];
+    let mut largest = 0;
+    let Some((tenants, others)) = texts.split_first() else { return keys };
+    let ranks = ranks(tenants);
+    let tenant = tenants.codes.iter().map(|code| ranks[*code as usize]);
+    add_digits(&mut keys, &mut largest, tenant, ranks.len());
     let least = minutes.iter().min().copied().unwrap_or(0);
-    let mut keys: Vec<u64> = minutes.iter().map(|minute| u64::from(minute - least)).collect();
-    let mut largest = keys.iter().max().copied().unwrap_or(0);
-    for column in texts {
-        let names = column.dictionary().len() as u64;
-        if largest.checked_add(1).and_then(|size| size.checked_mul(names)).is_none() {
-            largest = ranked(&mut keys);
-        }
-        for (key, code) in keys.iter_mut().zip(&*column.codes) {
-            *key = *key * names + u64::from(*code);
-        }
-        largest = largest * names + (names - 1);
+    let span = minutes.iter().max().copied().unwrap_or(0) - least;
+    let minute = minutes.iter().map(|minute| minute - least);
+    add_digits(&mut keys, &mut largest, minute, span as usize + 1);
+    for column in others {
+        let codes = column.codes.iter().copied();
+        add_digits(&mut keys, &mut largest, codes, column.dictionary().len());
     }
     keys
+}
+
+/// Put a digit, of so many that there may be, behind each number.
+fn add_digits(
+    keys: &mut [u64],
+    largest: &mut u64,
+    digits: impl Iterator<Item = u32>,
+    count: usize,
+) {
+    let count = count as u64;
+    if largest.checked_add(1).and_then(|size| size.checked_mul(count)).is_none() {
+        *largest = ranked(keys);
+    }
+    for (key, digit) in keys.iter_mut().zip(digits) {
+        *key = *key * count + u64::from(digit);
+    }
+    *largest = *largest * count + (count - 1);
+}
+
+/// By the code of each text, its place among them in the order of their bytes.
+fn ranks(column: &Joined<'_>) -> Vec<u32> {
+    let mut sorted: Vec<(&[u8], usize)> = column.dictionary().texts().zip(0..).collect();
+    sorted.sort_unstable();
+    let mut ranks = vec![0; sorted.len()];
+    for (rank, (_, code)) in (0..).zip(sorted) {
+        ranks[code] = rank;
+    }
+    ranks
 }
 
 /// Put in the place of each number its rank among those that differ; returns the largest.

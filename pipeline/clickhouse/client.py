@@ -75,6 +75,9 @@ DEDUPLICATED = {
 }
 """Settings of an insert under a token; the token itself is ``insert_deduplication_token``."""
 
+KEYS_DIFFER = {"optimize_on_insert": 0}
+"""Settings of an insert whose rows have keys of their own: adding up is left to merges."""
+
 NOT_DEDUPLICATED = {"insert_deduplicate": 0, "deduplicate_insert": "disable"}
 """Without a token every insert counts, even one equal to the last."""
 
@@ -94,6 +97,8 @@ class Prepared(NamedTuple):
     table: str
     columns: list[str]
     body: bytes
+    keys_differ: bool = False
+    """Whether hardly any of its rows has a key that another has, in most tables that take them."""
 
 
 class Store:
@@ -195,7 +200,8 @@ class Store:
     def send(self, prepared: Prepared, *, token: str | None = None) -> None:
         """Insert a block; under a token, at most once, in every target of the table's views."""
         of_cluster = self._inserted if token is None else {**self._inserted, **self._under_token}
-        settings = {**insert_settings(token), **of_cluster}
+        of_block = KEYS_DIFFER if prepared.keys_differ else {}
+        settings = {**insert_settings(token), **of_cluster, **of_block}
         for _ in range(TURNS):
             try:
                 return self._sent(prepared, settings, may_ask_again=token is not None)

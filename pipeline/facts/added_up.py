@@ -1,13 +1,15 @@
 """Rows of requests that have one key as one row, before they are sent: the store's rows, divided.
 
 In catch-up a chunk has a third to two thirds as many keys as events, and each row that is not sent
-is one less to parse, to sort and to write, in every table. What a row comes to in the tables is the
-same; the block is a function of the columns alone, for whichever reader made them.
+is one less to parse, to sort and to write, in every table. They are in the order of tenants and
+minutes, as the finest tables are, which halves what is left for the store to sort. What a row comes
+to in the tables is the same; the block is a function of the columns alone, for whichever reader
+made them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +23,7 @@ from pipeline.facts.latency import BUCKETS, MOST_OF_ONE, buckets
 Named = Sequence[tuple[str, str]]
 """Name and ClickHouse type of each column."""
 
-_TIME = "minute"
+_TIME, _TENANT = "minute", "tenant"
 _KEY = tuple(name for name, kind in REQUESTS.columns if "String" in kind)
 _SUMS = tuple(name for name, _ in REQUESTS.columns if name not in (_TIME, *_KEY))
 _KINDS = {name: "Int64" if kind == "Int64" else "UInt64" for name, kind in REQUESTS.columns}
@@ -77,19 +79,37 @@ def _ordered(named: Mapping[str, Any], of_row: NDArray[np.int64]) -> _Order:
 
 
 def _key(named: Mapping[str, Any]) -> NDArray[np.int64]:
-    """One number for each row, the same for the same key, below `_LARGEST_KEY`."""
-    minutes = named[_TIME].numpy().astype(np.int64) // 60
-    key: NDArray[np.int64] = minutes - minutes.min()
-    size = int(key.max()) + 1
-    for name in _KEY:
-        column: Texts = named[name]
-        names = len(column.numbers)
-        if size * names >= _LARGEST_KEY:
+    """One number for each row, the same for the same key, below `_LARGEST_KEY`.
+
+    By the bytes of the tenant, then the minute, then the codes of the other names.
+    """
+    key, size = np.zeros(len(named[_TIME]), np.int64), 1
+    for digits, count in _digits(named):
+        if size * count >= _LARGEST_KEY:
             _, key = np.unique(key, return_inverse=True)
             size = int(key.max()) + 1
-        key = key * names + column.numpy()
-        size *= names
+        key = key * count + digits
+        size *= count
     return key
+
+
+def _digits(named: Mapping[str, Any]) -> Iterator[tuple[NDArray[Any], int]]:
+    """What rows are ordered by: numbers from 0 on, and how many there may be."""
+    tenants: Texts = named[_TENANT]
+    yield _ranks(list(tenants.numbers))[tenants.numpy()], len(tenants.numbers)
+    minutes = named[_TIME].numpy().astype(np.int64) // 60
+    minutes -= minutes.min()
+    yield minutes, int(minutes.max()) + 1
+    for name in _KEY:
+        if name != _TENANT:
+            yield named[name].numpy(), len(named[name].numbers)
+
+
+def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each among them in order: that of code points, which is that of their bytes."""
+    ranks = np.empty(len(names), np.int64)
+    ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    return ranks
 
 
 def _may_overflow(values: NDArray[Any], most: int, kind: str) -> bool:

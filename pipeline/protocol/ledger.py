@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from pipeline.facts.heads import REQUESTS
 from pipeline.facts.interface import Minutes, Outcome
 from pipeline.facts.minutes import MEASURES
 from pipeline.facts.sent import Block, Rows, sent
@@ -289,8 +290,11 @@ def _minutes(store: Store, sources: Sequence[Source], since_seconds: int) -> lis
 
 def _prepared(store: Store, table: str, rows: Block | Rows) -> Prepared | None:
     if isinstance(rows, Block):
-        return store.prepare_block(table, rows)
-    return store.prepare(table, *rows)
+        prepared = store.prepare_block(table, rows)
+    else:
+        prepared = store.prepare(table, *rows)
+    # Requests of one key are one row already.
+    return prepared and prepared._replace(keys_differ=table == REQUESTS.table)
 
 
 def _partition(source: Source) -> int:

@@ -124,6 +124,19 @@ class TestOneBlock:
         chain.insert(rows(200_000), "another")
         assert parts(chain.store, "a") > 2  # as the view's GROUP BY left them, in any order
 
+    def test_rows_that_are_not_added_up_as_they_come_are_the_same_sums(self, chain: Chain) -> None:
+        chain.store.command("SYSTEM STOP MERGES a")
+        data: list[list[Any]] = [[MONTHS[0]] * 600, ["key"] * 600, [1] * 600]
+        prepared = chain.store.prepare("head", COLUMNS, data)
+        assert prepared is not None
+        for keys_differ, count in ((True, 600), (False, 600), (True, 600)):
+            chain.store.send(prepared._replace(keys_differ=keys_differ), token="t")
+            assert chain.store.query("SELECT count() FROM a") == [(count,)]
+            assert chain.sums() == (600, 600)
+        chain.store.send(prepared, token="another")
+        assert chain.store.query("SELECT count() FROM a") == [(601,)]
+        assert chain.sums() == (1_200, 1_200)
+
     def test_more_rows_than_a_block_may_have_are_refused(self, chain: Chain) -> None:
         column = [0] * (client.MAX_ROWS + 1)
         with pytest.raises(StoreRefused, match="too many"):
