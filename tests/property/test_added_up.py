@@ -181,5 +181,7 @@ def test_rows_are_in_the_order_of_tenants_and_minutes(rows: list[Row]) -> None:
     """As the finest tables have them, which spares the store the most of its sorting."""
     named, made = added_up(REQUESTS, columns(rows))
     by_name = {name: list(one) for (name, _), one in zip(named, made, strict=True)}
-    keys = [*zip((name.encode() for name in by_name["tenant"]), by_name["minute"], strict=True)]
+    keys = [
+        *zip((str(name).encode() for name in by_name["tenant"]), by_name["minute"], strict=True)
+    ]
     assert keys == sorted(keys)
