@@ -6,8 +6,15 @@ The fixtures cost nothing until asked for.
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+# On a busy machine any example may take long: that is no property of what is tested.
+settings.register_profile(
+    "busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 pytest_plugins = ["tests.support.harness.fixtures", "tests.support.harness.by_both"]
 

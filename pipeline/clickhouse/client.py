@@ -54,6 +54,9 @@ ONE_BLOCK = {
     # end of the insert (those that come out of a view's GROUP BY too), above one they are not.
     "min_insert_block_size_rows": 1 << 40,
     "min_insert_block_size_bytes": 0,
+    # What a view groups may be several blocks: joined by the bounds above, if not by these.
+    "min_insert_block_size_rows_for_materialized_views": 0,
+    "min_insert_block_size_bytes_for_materialized_views": 0,
     "max_insert_block_size": 1 << 40,
     "max_insert_threads": 1,
     # A chunk's events may be of any month that USAGE_TOO_LATE_SECONDS allows.

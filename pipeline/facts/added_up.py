@@ -27,11 +27,13 @@ _TIME, _TENANT = "minute", "tenant"
 _KEY = tuple(name for name, kind in REQUESTS.columns if "String" in kind)
 _SUMS = tuple(name for name, _ in REQUESTS.columns if name not in (_TIME, *_KEY))
 _KINDS = {name: "Int64" if kind == "Int64" else "UInt64" for name, kind in REQUESTS.columns}
+COUNT = ("requests", "UInt64")
+"""The column of how many a row stands for: a block that has it has each key once."""
 SENT: Named = (
     (_TIME, "DateTime('UTC')"),
     *((name, kind) for name, kind in REQUESTS.columns if name in _KEY),
     *((name, _KINDS[name]) for name in _SUMS),
-    ("requests", "UInt64"),
+    COUNT,
     ("latency", "Array(UInt16)"),
 )
 """The columns of `requests_in`, whose rows may stand for many requests."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from pipeline.facts.heads import REQUESTS
+from pipeline.facts.added_up import COUNT
 from pipeline.facts.interface import Minutes, Outcome
 from pipeline.facts.minutes import MEASURES
 from pipeline.facts.sent import Block, Rows, sent
@@ -293,8 +293,8 @@ def _prepared(store: Store, table: str, rows: Block | Rows) -> Prepared | None:
         prepared = store.prepare_block(table, rows)
     else:
         prepared = store.prepare(table, *rows)
-    # Requests of one key are one row already.
-    return prepared and prepared._replace(keys_differ=table == REQUESTS.table)
+    # Requests of one key are one row already, where their sums fit.
+    return prepared and prepared._replace(keys_differ=COUNT in rows.columns)
 
 
 def _partition(source: Source) -> int:

@@ -32,13 +32,15 @@ def holds(found: Given) -> None:
     for topic in TOPICS:
         counts = [sum(s.topic == topic for s in sources) for sources in found.values()]
         assert max(counts) - min(counts) <= 1, (topic, counts)
+    totals = [len(sources) for sources in found.values()]
+    assert max(totals) - min(totals) <= 1
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=25))
 def test_who_joins_takes_from_all_and_who_leaves_gives_to_all(
     changes: list[tuple[bool, int]],
 ) -> None:
-    """One at a time, in any order: nobody is given a partition that somebody else keeps."""
+    """One at a time, in any order: who stays changes partitions for remainders of topics only."""
     names = [f"m{n}" for n in range(40)]
     members = [names.pop()]
     had = after(members, {})
@@ -49,11 +51,12 @@ def test_who_joins_takes_from_all_and_who_leaves_gives_to_all(
         (members.append if joins else members.remove)(one)
         found = after(members, had)
         holds(found)
-        for member in set(members) - {one}:
-            if joins:
-                assert found[member] <= had[member]
-            else:
-                assert had[member] <= found[member]
+        stayed = set(members) - {one}
+        if joins:
+            moved = sum(len(found[member] - had[member]) for member in stayed)
+        else:
+            moved = sum(len(had[member] - found[member]) for member in stayed)
+        assert moved <= len(stayed) * len(TOPICS) / 2
         assert after(members, found) == found, "nothing moves when nobody comes or goes"
         had = found
 
@@ -87,8 +90,18 @@ def test_workers_that_join_one_after_the_other_all_read_each_topic() -> None:
     for count in range(1, 9):
         had = after([f"m{n}" for n in range(count)], had)
     assert all(sum(s.topic == "a" for s in sources) == 8 for sources in had.values())
-    totals = [len(sources) for sources in had.values()]
-    assert max(totals) - min(totals) <= 2
+
+
+def test_small_topics_are_not_all_one_workers() -> None:
+    """Five of one partition: who joins gets two of them, and who stays keeps three."""
+    partitions = {f"topic-{n}": range(1) for n in range(5)}
+    alone = spread(partitions, {"m": Joining(list(partitions))})
+    both = spread(
+        partitions,
+        {"m": Joining(list(partitions), alone["m"], 1), "n": Joining(list(partitions))},
+    )
+    assert sorted(map(len, both.values())) == [2, 3]
+    assert both["m"] < alone["m"]
 
 
 def test_it_speaks_as_the_sticky_assignor_of_earlier_releases() -> None:

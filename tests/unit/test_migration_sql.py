@@ -98,6 +98,15 @@ def test_every_statement_of_a_migration_tells_its_table() -> None:
             assert table_of(statement), statement[:80]
 
 
+def test_what_was_stopped_while_a_view_was_detached_may_run_again() -> None:
+    """An ALTER of it would be refused for good: that it is not there."""
+    for migration in read(resources.migrations()):
+        said = [statement.split()[0] for statement in migration.statements()]
+        about = list(map(table_of, migration.statements()))
+        detached = {table for table, word in zip(about, said, strict=True) if word == "DETACH"}
+        assert {said[about.index(table)] for table in detached} <= {"ATTACH", "DETACH"}
+
+
 def test_every_statement_of_ours_can_go_to_a_cluster_and_may_run_twice() -> None:
     for migration in read(resources.migrations()):
         emptied = set()  # what is filled after it was emptied may be filled twice

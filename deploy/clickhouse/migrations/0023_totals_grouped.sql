@@ -1,6 +1,9 @@
 -- Rows of requests come with keys of their own and are no longer added up as parts are written
 -- (docs/decisions/insert-path.md). What a tenant's quarter hour comes to is, while a block is taken apart: it is few of
 -- the block's rows, and would else be all of them until they are merged.
+-- (First attached, for this may have been stopped while it was detached.)
+ATTACH TABLE IF NOT EXISTS totals_15m_mv{cluster};
+
 ALTER TABLE totals_15m_mv{cluster} MODIFY QUERY
 SELECT
     tenant, quarter, currency,

@@ -35,16 +35,14 @@ class Joining(NamedTuple):
 def spread(
     partitions: Mapping[str, Collection[int]], members: Mapping[str, Joining]
 ) -> dict[str, set[Source]]:
-    """Return what each member gets: of each topic all get as many, give or take one.
+    """Return what each member gets: of each topic, and in all, as many as others, give or take one.
 
     What a member had it keeps, as far as that allows; who joins takes from all, who leaves gives to
-    all. So one that has been there for long may have one more of every topic. The same for whoever
-    works it out.
+    all. In all only of members that read the same topics. The same for whoever works it out.
     """
     had = _had(members)
     given: dict[str, set[Source]] = {member: set() for member in members}
     total: Counter[str] = Counter()
-    # Where one topic goes may make up for another's remainder: small ones, and single partitions.
     for topic in sorted(partitions, key=lambda name: (-len(partitions[name]), name)):
         sources = sorted(Source(topic, number) for number in partitions[topic])
         readers = sorted(member for member, one in members.items() if topic in one.topics)
@@ -60,7 +58,41 @@ def spread(
             given[member].update(free[:missing])
             free = free[missing:]
             total[member] += quota
+    _even_out(given, members, had)
     return given
+
+
+def _even_out(
+    given: dict[str, set[Source]], members: Mapping[str, Joining], had: Mapping[Source, str]
+) -> None:
+    """Let remainders of topics not add up: who has two more in all gives one that is one more."""
+    while move := _move(given, members, had):
+        source, giver, taker = move
+        given[giver].remove(source)
+        given[taker].add(source)
+
+
+def _move(
+    given: Mapping[str, Collection[Source]],
+    members: Mapping[str, Joining],
+    had: Mapping[Source, str],
+) -> tuple[Source, str, str] | None:
+    """Which partition goes from whom to whom next, rather one that the giver did not have."""
+    counts = {member: Counter(s.topic for s in sources) for member, sources in given.items()}
+    by_total = sorted(given, key=lambda member: (len(given[member]), member))
+    for giver in reversed(by_total):
+        for taker in by_total:
+            if len(given[giver]) < len(given[taker]) + 2:
+                break
+            may = [
+                s
+                for s in given[giver]
+                if s.topic in members[taker].topics
+                and counts[giver][s.topic] > counts[taker][s.topic]
+            ]
+            if may:
+                return min(may, key=lambda s: (had.get(s) == giver, s)), giver, taker
+    return None
 
 
 def _had(members: Mapping[str, Joining]) -> dict[Source, str]:
