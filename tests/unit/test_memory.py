@@ -67,7 +67,7 @@ small = []
 before = resident_bytes()
 large = []
 for _ in range(300):
-    large.append(np.ones(some.randrange(1 << 20, 16 << 20), np.uint8))
+    large.append(np.ones(some.randrange(memory.LARGE_BYTES, 24 << 20), np.uint8))
     small.extend(bytes(some.randrange(100, 2000)) for _ in range(200))
     if len(large) > 6:
         large.pop(some.randrange(6))
