@@ -21,7 +21,14 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.clickhouse import cluster
 from pipeline.clickhouse.faults import translate
-from pipeline.clickhouse.native import Columns, Data, compressed, encode
+from pipeline.clickhouse.native import (
+    Columns,
+    Constant,
+    Data,
+    compressed,
+    encode,
+    with_constant,
+)
 from pipeline.clickhouse.servers import Server, Servers
 from pipeline.errors import StoreRefused, StoreUnavailable
 from pipeline.settings.kinds import is_loopback
@@ -181,7 +188,9 @@ class Store:
         if prepared is not None:
             self.send(prepared, token=token)
 
-    def prepare(self, table: str, columns: Columns, data: Data) -> Prepared | None:
+    def prepare(
+        self, table: str, columns: Columns, data: Data, constant: Constant | None = None
+    ) -> Prepared | None:
         """Encode all rows as one block, without asking anybody; None where there are no rows.
 
         Raises `ValueRefused` (of code 0) for a value that a column's type does not hold.
@@ -190,15 +199,19 @@ class Store:
         if not _is_for_one_block(table, rows):
             return None
         with _translated(self.where):
-            body = encode(table, columns, data, self._compression)
-        return Prepared(table, [name for name, _ in columns], body)
+            body = encode(table, columns, data, self._compression, constant)
+        return Prepared(table, _names(columns, constant), body)
 
-    def prepare_block(self, table: str, block: Block) -> Prepared | None:
+    def prepare_block(
+        self, table: str, block: Block, constant: Constant | None = None
+    ) -> Prepared | None:
         """Do so with rows that are encoded, and only to be compressed."""
         if not _is_for_one_block(table, block.rows):
             return None
-        body = compressed(block.body, self._compression)
-        return Prepared(table, [name for name, _ in block.columns], body)
+        body = block.body
+        if constant is not None:
+            body = with_constant(body, block.rows, constant)
+        return Prepared(table, _names(block.columns, constant), compressed(body, self._compression))
 
     def send(self, prepared: Prepared, *, token: str | None = None) -> None:
         """Insert a block; under a token, at most once, in every target of the table's views."""
@@ -324,6 +337,11 @@ def _opened(settings: Settings, where: str, address: Address, database: str) -> 
 
 def _compression(addresses: Sequence[Address]) -> str | None:
     return None if all(is_loopback(address.host) for address in addresses) else "lz4"
+
+
+def _names(columns: Columns, constant: Constant | None) -> list[str]:
+    names = [name for name, _ in columns]
+    return names if constant is None else [*names, constant.name]
 
 
 def _is_for_one_block(table: str, rows: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from clickhouse_connect.datatypes.base import ClickHouseType
@@ -25,6 +25,16 @@ from pipeline.facts.columns import MAP_TYPE, Arrays, Maps, Numbers, Texts
 Columns = Sequence[tuple[str, str]]
 """Name and ClickHouse type of each column."""
 
+
+class Constant(NamedTuple):
+    """A column that has the same value in each row of a block."""
+
+    name: str
+    kind: str
+    """Its ClickHouse type, of a fixed size."""
+    value: bytes
+
+
 Data = Sequence[Sequence[Any] | Numbers | Texts | Maps | Arrays]
 """One list, or column of facts, per column; all of one length."""
 
@@ -38,7 +48,13 @@ def _type(name: str) -> ClickHouseType:
     return get_from_name(name)
 
 
-def encode(table: str, columns: Columns, data: Data, compression: str | None) -> bytes:
+def encode(
+    table: str,
+    columns: Columns,
+    data: Data,
+    compression: str | None,
+    constant: Constant | None = None,
+) -> bytes:
     """Encode all rows as one Native block, compressed as HTTP's Content-Encoding says.
 
     Raises:
@@ -63,7 +79,30 @@ def encode(table: str, columns: Columns, data: Data, compression: str | None) ->
             raise  # of no value's making
         except Exception as error:  # noqa: BLE001 - the driver raises whatever conversion does
             _fail(error)
+    if constant is not None:
+        body = bytearray(with_constant(body, rows, constant))
     return compressed(body, compression)
+
+
+def with_constant(body: bytes | bytearray, rows: int, constant: Constant) -> bytes:
+    """Return an uncompressed block with one column more, behind its own."""
+    columns, begin = _read_leb128(body)
+    head, last = bytearray(), bytearray()
+    write_leb128(columns + 1, head)
+    for text in (constant.name.encode(), constant.kind.encode()):
+        write_leb128(len(text), last)
+        last += text
+    return b"".join((head, memoryview(body)[begin:], last, constant.value * rows))
+
+
+def _read_leb128(body: bytes | bytearray) -> tuple[int, int]:
+    """Return the number at the beginning, and where it ends."""
+    value = 0
+    for at, byte in enumerate(body):
+        value |= (byte & 0x7F) << (7 * at)
+        if not byte & 0x80:
+            return value, at + 1
+    raise DataError("a block without a number of columns")
 
 
 def compressed(body: bytes | bytearray, compression: str | None) -> bytes:

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple
 
 import msgspec
@@ -60,6 +61,8 @@ class Lease(NamedTuple):
 
     generation: int
     member_id: str
+    late_before: date | None = None
+    """The day that the generation's blocks are made under (`pipeline.protocol.late`)."""
 
     def holds(self, generation: int, member_id: str) -> bool:
         """Say whether a commit may be sent now, when the coordinator is at these.
@@ -67,7 +70,7 @@ class Lease(NamedTuple):
         A generation below 0 is a member that was reset: the broker takes its commits into an
         empty group without any check.
         """
-        return generation >= 0 and (generation, member_id) == self
+        return generation >= 0 and (generation, member_id) == self[:2]
 
 
 class Commit(enum.Enum):
@@ -117,6 +120,8 @@ class Intent(NamedTuple):
     rules: str
     members: Members = ()
     """Of its group, itself among them."""
+    late_before: date | None = None
+    """The day that its rows are made under (`pipeline.protocol.late`), whoever makes them again."""
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):
@@ -133,27 +138,54 @@ _decoder = msgspec.json.Decoder(_Metadata)
 _OF_GROUP = "+group"
 """Behind the rules that announce a range of a group: a release that knows of no groups takes them
 for other rules, and halts instead of replaying the range alone."""
+_LATE = "+late<"
+"""Behind these, before the day that the range's rows are made under; likewise."""
 
 
-def announced_rules(rules: str, members: Members) -> str:
+def announced_rules(rules: str, members: Members, late_before: date | None = None) -> str:
     """Return how an announcement names its rules."""
-    return rules + _OF_GROUP if members else rules
+    group = _OF_GROUP if members else ""
+    return rules + group + _late(late_before)
+
+
+def _late(day: date | None) -> str:
+    return "" if day is None else f"{_LATE}{day.isoformat()}"
 
 
 def intent_of(a: int, b: int, announced: str, members: Members) -> Intent:
     """Return the intent that an announcement names."""
-    return Intent(a, b, announced.removesuffix(_OF_GROUP), members)
+    rules, day = _read_late(announced)
+    return Intent(a, b, rules.removesuffix(_OF_GROUP), members, day)
 
 
-def intent_metadata(range_: Range, rules: str, members: Members = ()) -> str:
+def _read_late(announced: str) -> tuple[str, date | None]:
+    """Take the day off; what is none of ours is a part of the rules, which are others then."""
+    rules, late, text = announced.rpartition(_LATE)
+    try:
+        return (rules, date.fromisoformat(text)) if late else (announced, None)
+    except ValueError:
+        return announced, None
+
+
+def intent_metadata(
+    range_: Range, rules: str, members: Members = (), late_before: date | None = None
+) -> str:
     """Return the metadata of the commit that intends the chunk (step 3), with its group."""
-    named = announced_rules(rules, members)
+    named = announced_rules(rules, members, late_before)
     return _encode(_Metadata(range_.incarnation, named, range_.b, members))
 
 
-def commit_metadata(incarnation: str) -> str:
+def commit_metadata(incarnation: str, late_before: date | None = None) -> str:
     """Return the metadata of a commit that leaves nothing open (step 7)."""
-    return _encode(_Metadata(incarnation))
+    return _encode(_Metadata(incarnation, _late(late_before)))
+
+
+def late_before_of(metadata: str, incarnation: str) -> date | None:
+    """Return the day that the commit was made under; None where it says none."""
+    decoded = _decode(metadata)
+    if decoded is None or decoded.incarnation != incarnation:
+        return None
+    return _read_late(decoded.rules)[1]
 
 
 def _encode(metadata: _Metadata) -> str:
@@ -298,7 +330,7 @@ def _open_intent(stored: Intent | None, named: Intent | None, end: int) -> Inten
 
 
 def _replay(intent: Intent, found: Found, rules: str, override_rules: bool) -> Plan | Halt:
-    a, b, other, _ = intent
+    a, b, other, *_ = intent
     if found.first > a:
         # Some of its tables may have arrived. What is left of the range cannot be folded into the
         # same rows, and under another token it could count twice: it is all given up. Not more

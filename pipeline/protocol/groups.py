@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import NamedTuple
 
 from pipeline.protocol.chunks import (
@@ -41,6 +42,8 @@ class Replay(NamedTuple):
     left: Members
     """Without those that are in the ledger already."""
     note: str
+    late_before: date | None = None
+    """The day that they are announced under, so that their block is the same again."""
 
 
 class Lose(NamedTuple):
@@ -50,6 +53,7 @@ class Lose(NamedTuple):
     b: int
     members: Members
     note: str
+    late_before: date | None = None
 
 
 class Wait(NamedTuple):
@@ -84,10 +88,13 @@ def decide(
     if isinstance(decided, Halt):
         return decided
     if decided.lost is not None:
-        return Lose(*decided.lost, _members(source, own, *decided.lost), decided.note)
+        intent = _announced(own, *decided.lost)
+        members = _members(source, intent, *decided.lost)
+        return Lose(*decided.lost, members, decided.note, intent and intent.late_before)
     if decided.replay_to is None:
         return decided
-    members = _members(source, own, decided.start, decided.replay_to)
+    intent = _announced(own, decided.start, decided.replay_to)
+    members = _members(source, intent, decided.start, decided.replay_to)
     left = tuple(member for member in members if not _is_covered(found, member))
     if left[0].partition != source.partition:
         return Wait(left[0].partition)
@@ -95,7 +102,9 @@ def decide(
         if not _is_open(source.topic, found, member, incarnation):
             return Wait(member.partition)
     decided = plan(own, incarnation=incarnation, rules=rules, override_rules=override_rules)
-    return decided if isinstance(decided, Halt) else Replay(members, left, decided.note)
+    if isinstance(decided, Halt):
+        return decided
+    return Replay(members, left, decided.note, intent and intent.late_before)
 
 
 def informed(source: Source, found: Mapping[int, Found], incarnation: str) -> Found:
@@ -141,12 +150,15 @@ def _add_group(
         named.update([source, *group])
 
 
-def _members(source: Source, own: Found, a: int, b: int) -> Members:
-    """Return the members of the group that the range was announced in; itself, if in none."""
+def _announced(own: Found, a: int, b: int) -> Intent | None:
+    """Return what the range was announced by, if anything is known of it."""
     intent = own.intent
-    is_announced = intent is not None and intent[:2] == (a, b)
-    named = intent.members if intent is not None and is_announced else ()
-    return named or (Member(source.partition, a, b),)
+    return intent if intent is not None and intent[:2] == (a, b) else None
+
+
+def _members(source: Source, intent: Intent | None, a: int, b: int) -> Members:
+    """Return the members of the group that the range was announced in; itself, if in none."""
+    return (intent.members if intent is not None else ()) or (Member(source.partition, a, b),)
 
 
 def _named_by_others(
@@ -160,7 +172,7 @@ def _named_by_others(
                 continue
             for member, a, b in intent.members:
                 if member == source.partition:
-                    yield Intent(a, b, intent.rules, intent.members)
+                    yield intent._replace(a=a, b=b)
 
 
 def _is_covered(found: Mapping[int, Found], member: Member) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from pipeline.clickhouse.native import Constant
 from pipeline.facts.added_up import COUNT
 from pipeline.facts.interface import Minutes, Outcome
 from pipeline.facts.minutes import MEASURES
@@ -214,8 +215,12 @@ class Ledger(LedgerReader):
         """
         for store, some in self._shards.parted(announced, lambda one: _partition(one.range.source)):
             rows = [
-                (*_key(r), announced_rules(self._rules, members), _names(members), self._worker)
-                for r, members in some
+                (
+                    *_key(r),
+                    announced_rules(self._rules, members, late_before),
+                    *(_names(members), self._worker),
+                )
+                for r, members, late_before in some
             ]
             store.insert("intents", INTENTS, _columns(rows))
 
@@ -229,7 +234,7 @@ class Ledger(LedgerReader):
         outcomes = _together(map(outcome_rows, group.chunks))
         store, token = self._shards.of(group.members[0].partition), group.token
         return [
-            Insert(FACTS_STEP, _prepared(store, facts[0].head.table, sent(facts)), token, store),
+            Insert(FACTS_STEP, _prepared(store, group, sent(facts)), token, store),
             Insert(
                 OUTCOMES_STEP, store.prepare("partitions_1m", PARTITIONS, outcomes), token, store
             ),
@@ -288,13 +293,19 @@ def _minutes(store: Store, sources: Sequence[Source], since_seconds: int) -> lis
     )
 
 
-def _prepared(store: Store, table: str, rows: Block | Rows) -> Prepared | None:
+def _prepared(store: Store, group: Group, rows: Block | Rows) -> Prepared | None:
+    table, day = group.chunks[0].facts.head.table, group.late_before
+    constant = None if day is None else Constant("late_before", "Date", _date(day))
     if isinstance(rows, Block):
-        prepared = store.prepare_block(table, rows)
+        prepared = store.prepare_block(table, rows, constant)
     else:
-        prepared = store.prepare(table, *rows)
+        prepared = store.prepare(table, *rows, constant)
     # Requests of one key are one row already, where their sums fit.
     return prepared and prepared._replace(keys_differ=COUNT in rows.columns)
+
+
+def _date(day: date) -> bytes:
+    return (day - _EPOCH.date()).days.to_bytes(2, "little")
 
 
 def _partition(source: Source) -> int:

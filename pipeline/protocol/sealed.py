@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from typing import NamedTuple
 
+from pipeline.facts.heads import REQUESTS
 from pipeline.protocol.chunks import Member, Members, Range, Source
 from pipeline.protocol.groups import MOST_MEMBERS, token
 from pipeline.protocol.partition import NOTHING, Chunk, Size
@@ -21,13 +23,16 @@ class Group(NamedTuple):
     """All that name it; a replay may make some of them only."""
     chunks: tuple[Chunk, ...]
     """Of those members that are not in the ledger yet, by partition."""
+    late_before: date | None = None
+    """The day that its rows are made under, of requests (`pipeline.protocol.late`)."""
 
     @classmethod
-    def of(cls, chunks: Sequence[Chunk]) -> Group:
-        """Name the group of these chunks."""
+    def of(cls, chunks: Sequence[Chunk], late_before: date | None = None) -> Group:
+        """Name the group of these chunks, made under a day if they are requests."""
         by_partition = sorted(chunks, key=lambda chunk: chunk.range.source)
-        ranges = (chunk.range for chunk in by_partition)
-        return cls(tuple(member_of(r) for r in ranges), tuple(by_partition))
+        members = tuple(member_of(chunk.range) for chunk in by_partition)
+        has_late = by_partition[0].facts.head.table == REQUESTS.table
+        return cls(members, tuple(by_partition), late_before if has_late else None)
 
     @property
     def token(self) -> str:
@@ -47,12 +52,13 @@ class Announced(NamedTuple):
     range: Range
     members: Members = ()
     """Of its group; none where it is inserted by itself."""
+    late_before: date | None = None
 
 
 def announced(groups: Sequence[Group]) -> list[Announced]:
     """Return what is to be announced of the groups' chunks."""
     return [
-        Announced(range_, group.members if len(group.members) > 1 else ())
+        Announced(range_, group.members if len(group.members) > 1 else (), group.late_before)
         for group in groups
         for range_ in group.ranges
     ]
@@ -64,7 +70,9 @@ def member_of(range_: Range) -> Member:
 
 
 def sealed_together(
-    chunks: Sequence[Chunk], shard_of: Callable[[Source], int] = lambda _: 0
+    chunks: Sequence[Chunk],
+    shard_of: Callable[[Source], int] = lambda _: 0,
+    late_before: date | None = None,
 ) -> list[Group]:
     """Put chunks that are sealed at the same time into groups of a bounded size, each of a shard.
 
@@ -73,7 +81,8 @@ def sealed_together(
     by_shard: dict[int, list[Chunk]] = {}
     for chunk in sorted(chunks, key=lambda c: c.range.source):
         by_shard.setdefault(shard_of(chunk.range.source), []).append(chunk)
-    return [Group.of(part) for _, some in sorted(by_shard.items()) for part in _parts(some)]
+    parts = (part for _, some in sorted(by_shard.items()) for part in _parts(some))
+    return [Group.of(part, late_before) for part in parts]
 
 
 def _parts(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:

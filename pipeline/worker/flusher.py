@@ -106,7 +106,7 @@ class Flusher:
         Raises `AssignmentOver` when they are another's by now, `Halted` when the store refuses
         what a retry cannot heal. Until it returns, the chunks' fate is unknown.
         """
-        groups = sealed_together(chunks, self._ledger.shard)
+        groups = sealed_together(chunks, self._ledger.shard, lease.late_before)
         return await self.flush_groups(groups, lease, committer)
 
     async def flush_groups(
@@ -123,7 +123,7 @@ class Flusher:
         async with self._turn:
             ledger, named = self._ledger, announced(groups)
             own = [one for one in named if mine is None or one.range.source in mine]
-            ends = self._ends([one.range for one in own])
+            ends = self._ends([one.range for one in own], lease)
             await self._step("intend", lambda: self._commit(self._intents(own), lease, committer))
             await self._step(
                 "record_intent", lambda: self.in_thread(lambda: ledger.record_intents(named))
@@ -147,12 +147,12 @@ class Flusher:
             await self.in_thread(lambda: self._ledger.record_lost(ranges))
             for one in ranges:
                 self._instruments.lost(one)
-            await self._commit(self._ends(ranges), lease, committer)
+            await self._commit(self._ends(ranges, lease), lease, committer)
 
     async def catch_up(self, ends: Sequence[Range], lease: Lease, committer: Committer) -> None:
         """Commit the ends of ranges that somebody else has counted (step 7). Raises as `flush`."""
         async with self._turn:
-            await self._commit(self._ends(ends), lease, committer)
+            await self._commit(self._ends(ends, lease), lease, committer)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a blocking call of the store, again and again while the store is away.
@@ -200,11 +200,13 @@ class Flusher:
 
     def _intents(self, named: Sequence[Announced]) -> dict[Source, Offset]:
         return {
-            r.source: Offset(r.a, intent_metadata(r, self._rules, members)) for r, members in named
+            r.source: Offset(r.a, intent_metadata(r, self._rules, members, late_before))
+            for r, members, late_before in named
         }
 
-    def _ends(self, ranges: Sequence[Range]) -> dict[Source, Offset]:
-        return {r.source: Offset(r.b, commit_metadata(r.incarnation)) for r in ranges}
+    def _ends(self, ranges: Sequence[Range], lease: Lease) -> dict[Source, Offset]:
+        day = lease.late_before
+        return {r.source: Offset(r.b, commit_metadata(r.incarnation, day)) for r in ranges}
 
     async def _insert(self, group: Group) -> Group:
         """Insert every table; returns the group without the events whose values are refused."""

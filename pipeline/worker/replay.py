@@ -82,7 +82,7 @@ class Replayer:
         )
         await self._read({p.source: p for p in partitions}, progressed)
         chunks = tuple(p.under_way for p in partitions if p.under_way is not None)
-        group = Group(replay.members, chunks)
+        group = Group(replay.members, chunks, replay.late_before)
         counted = await self._flusher.flush_groups([group], lease, committer, mine)
         for partition in partitions:
             partition.committed()

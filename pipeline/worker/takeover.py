@@ -217,7 +217,7 @@ class Takeover:
                 range_ = Range(source, incarnation, one.a, one.b)
                 log.error("%s: %s", source, _loss(range_, one.note), extra=_place(range_))
                 members = one.members if len(one.members) > 1 else ()
-                decided.lost.append(Announced(range_, members))
+                decided.lost.append(Announced(range_, members, one.late_before))
             elif isinstance(one, Replay):
                 decided.replays.append((source, one))
             else:

@@ -88,8 +88,8 @@ def _worker(worker: Worker, new: dict[int, int]) -> Worker:
     batch = worker.batch
     return worker._replace(
         view=_pair(worker.view, new),
-        lease=None if worker.lease is None else Lease(*_pair(worker.lease, new)),
-        batch=None if batch is None else (Lease(*_pair(batch[0], new)), batch[1]),
+        lease=None if worker.lease is None else Lease(*_pair(worker.lease[:2], new)),
+        batch=None if batch is None else (Lease(*_pair(batch[0][:2], new)), batch[1]),
     )
 
 

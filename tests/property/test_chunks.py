@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NamedTuple
 
 from hypothesis import assume, event, example, given, settings
@@ -12,11 +13,13 @@ from pipeline.protocol.chunks import (
     Halt,
     Intent,
     Lease,
+    Member,
     Plan,
     Range,
     Source,
     commit_metadata,
     intent_metadata,
+    late_before_of,
     plan,
     read_commit,
 )
@@ -93,7 +96,7 @@ def obvious(case: Case, override_rules: bool) -> tuple[object, ...]:
     if not intents:
         return ("lost", e, case.first) if case.first > e else ("go on", e)
     # The store's row and the metadata speak of the same range; the row's digest is what counts.
-    _, b, rules, _ = intents[0]
+    _, b, rules, *_ = intents[0]
     if case.first > e:
         return ("lost", e, b)
     if b > case.last or (rules != OURS and not override_rules):
@@ -165,13 +168,28 @@ def test_a_halt_says_why_and_a_loss_or_replay_is_noted(case: Case) -> None:
         assert decided.note
 
 
-@given(st.integers(0, 2**62), st.integers(1, 10**6), st.text(max_size=40), st.text(max_size=40))
-def test_what_a_commit_says_is_read_back(a: int, length: int, incarnation: str, rules: str) -> None:
+@given(
+    st.integers(0, 2**62),
+    st.integers(1, 10**6),
+    st.text(max_size=40),
+    st.text(max_size=40),
+    st.none() | st.dates(),
+)
+def test_what_a_commit_says_is_read_back(
+    a: int, length: int, incarnation: str, rules: str, day: date | None
+) -> None:
     chunk = Range(SOURCE, incarnation, a, a + length)
-    intent = Intent(a, a + length, rules)
-    assert read_commit(a, intent_metadata(chunk, rules), incarnation) == (a, intent)
-    assert read_commit(a, commit_metadata(incarnation), incarnation) == (a, None)
-    assert read_commit(a, intent_metadata(chunk, rules), incarnation + "x") == (None, None)
+    members = (Member(SOURCE.partition, a, a + length), Member(SOURCE.partition + 1, 0, 9))
+    for group in ((), members):
+        intent = Intent(a, a + length, rules, group, day)
+        metadata = intent_metadata(chunk, rules, group, day)
+        assert read_commit(a, metadata, incarnation) == (a, intent)
+        assert read_commit(a, metadata, incarnation + "x") == (None, None)
+        assert late_before_of(metadata, incarnation) == day
+    ended = commit_metadata(incarnation, day)
+    assert read_commit(a, ended, incarnation) == (a, None)
+    assert late_before_of(ended, incarnation) == day
+    assert late_before_of(ended, incarnation + "x") is None
 
 
 @given(st.text(max_size=60))

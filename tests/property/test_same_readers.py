@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import date
 from itertools import pairwise
 from random import Random
 from typing import cast
@@ -17,18 +18,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.clickhouse.native import encode
+from pipeline.clickhouse.shards import Shards
 from pipeline.facts import Facts, Reader, Rejection, Rules
 from pipeline.facts.compiled.facts import CompiledFacts
 from pipeline.facts.python_facts import PARTS
 from pipeline.facts.sent import Block, rows_of, sent
+from pipeline.protocol.chunks import Range, Source
+from pipeline.protocol.ledger import Ledger
+from pipeline.protocol.partition import Chunk
+from pipeline.protocol.sealed import Group
 from tests.property import facts_strategies as make
 from tests.property.facts_model import PARTITION, Rec
 from tests.property.reader_grid import DATA, grid
 from tests.support.harness.examples import PART, examples
 from tests.support.harness.fuzz import Fuzz
+from tests.support.harness.no_server import NoServer
 from tests.support.harness.readers import COMPILED, IS_BUILT, PYTHON
 
 TOPICS = list(DATA)
+REQUEST = (
+    b'{"specversion":"1.0","id":"%d","source":"s","type":"usage.request.v1","subject":"t",'
+    b'"data":{"operation":"chat","model":"m","status_code":200,"duration_ms":1,"input_tokens":1}}'
+)
 Headers = tuple[tuple[str, bytes], ...]
 PER_SEED = 400
 SOME = PART * (0.3 if IS_BUILT else 0.02)
@@ -129,3 +140,28 @@ def test_any_events_in_any_form_and_any_batches(topic: str) -> None:
         agree(topic, [records[a:b] for a, b in cuts if a < b], window)
 
     holds()
+
+
+def test_the_day_that_requests_are_made_under_is_one_more_column_whoever_read_them() -> None:
+    """Added up or not, of one chunk or of two; the bytes are those of the driver's own type."""
+    ledger, day = Ledger(Shards([NoServer()]), "me", "rules"), date(2026, 11, 29)
+    prepared = []
+    for one in (PYTHON, COMPILED):
+        chunks = []
+        for p in range(2):
+            reader = one.reader("usage.requests", Rules(), p)
+            facts = read(reader, [[Rec(n, make.NOW, (), REQUEST % n) for n in range(70)]])
+            range_ = Range(Source("usage.requests", p), "this", 0, 70)
+            chunks.append(Chunk(range_, facts, facts.minutes()))
+        insert, outcomes = ledger.prepare(Group.of(chunks, day))
+        without, _ = ledger.prepare(Group.of(chunks))
+        prepared.append(insert.block)
+        assert outcomes.block is not None
+        assert "late_before" not in outcomes.block.columns
+        columns, data = rows_of([chunk.facts for chunk in chunks])
+        due = encode("", [*columns, ("late_before", "Date")], [*data, [day] * len(data[0])], None)
+        assert insert.block is not None
+        assert without.block is not None
+        assert insert.block.body == due
+        assert insert.block.columns == [*without.block.columns, "late_before"]
+    assert prepared[0] == prepared[1]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 
 from pipeline.protocol.chunks import (
+    METADATA_LIMIT_BYTES,
     Found,
     Halt,
     Intent,
@@ -14,11 +16,21 @@ from pipeline.protocol.chunks import (
     Plan,
     Range,
     Source,
+    intent_of,
     read_commit,
 )
 from pipeline.protocol.chunks import commit_metadata as ended
 from pipeline.protocol.chunks import intent_metadata as intended
-from pipeline.protocol.groups import Decision, Lose, Replay, Wait, decide, partners, token
+from pipeline.protocol.groups import (
+    MOST_MEMBERS,
+    Decision,
+    Lose,
+    Replay,
+    Wait,
+    decide,
+    partners,
+    token,
+)
 
 TOPIC, THIS, OURS = "usage.requests", "this", "ours"
 GROUP = (Member(0, 10, 20), Member(1, 5, 9), Member(3, 0, 7))
@@ -139,6 +151,49 @@ def test_a_range_by_itself_is_announced_as_before_groups_and_a_group_by_other_ru
     assert named == {"incarnation": THIS, "rules": "ours+group", "to": 20}
     committed, intent = read_commit(10, intended(alone, OURS, GROUP), THIS)
     assert (committed, intent) == (10, Intent(10, 20, OURS, GROUP))
+
+
+def test_a_range_is_announced_with_its_day_which_a_release_of_before_takes_for_other_rules() -> (
+    None
+):
+    alone, day = Range(Source(TOPIC, 0), THIS, 10, 20), date(2026, 11, 29)
+    assert json.loads(intended(alone, OURS, (), day))["rules"] == "ours+late<2026-11-29"
+    assert json.loads(intended(alone, OURS, GROUP, day))["rules"] == "ours+group+late<2026-11-29"
+    for text in ("ours+late<soon", "ours+late<2026-11-29+more"):
+        assert intent_of(10, 20, text, ()).rules == text
+
+
+def test_a_replay_is_under_the_day_of_the_intent_whoever_named_it() -> None:
+    day = date(2026, 11, 29)
+    under = {
+        p: intended(Range(Source(TOPIC, p), THIS, a, b), OURS, GROUP, day) for p, a, b in GROUP
+    }
+    by_offsets = {
+        p: replace(found, intent=None, covered=found.committed, metadata=under[p])
+        for p, found in OPEN.items()
+    }
+    by_rows = {
+        p: replace(found, intent=Intent(a, b, OURS, GROUP, day))
+        for (p, a, b), found in zip(GROUP, OPEN.values(), strict=True)
+    }
+    by_another = {**by_offsets, 0: replace(by_offsets[0], metadata=ended(THIS))}
+    for found in (by_offsets, by_rows, by_another):
+        replay = decided(0, found)
+        assert isinstance(replay, Replay)
+        assert (replay.members, replay.late_before) == (GROUP, day)
+    cut = decided(0, {**by_offsets, 0: replace(by_offsets[0], first=15)})
+    assert isinstance(cut, Lose)
+    assert (cut.members, cut.late_before) == (GROUP, day)
+    replay = decided(0, OPEN)
+    assert isinstance(replay, Replay)
+    assert replay.late_before is None
+
+
+def test_a_commit_has_room_for_the_largest_group_and_its_day() -> None:
+    far = 2**63 - 1
+    members = tuple(Member(2**31 - 1 - p, far - 1, far) for p in range(MOST_MEMBERS))
+    text = intended(Range(Source(TOPIC, 0), "i" * 36, 0, far), "r" * 64, members, date.max)
+    assert len(text) <= METADATA_LIMIT_BYTES
 
 
 def test_partners_are_found_by_any_announcement() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pipeline.facts.interface import Head
 from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.chunks import Member, Range, Source
 from pipeline.protocol.groups import MOST_MEMBERS
 from pipeline.protocol.partition import Chunk
-from pipeline.protocol.sealed import MOST, announced, sealed_together
+from pipeline.protocol.sealed import MOST, Announced, announced, sealed_together
 
 
-def chunk(partition: int, events: int = 1, topic: str = "usage.requests") -> Chunk:
-    facts = PythonFacts(Head("requests_in", ()))
+def chunk(
+    partition: int, events: int = 1, topic: str = "usage.requests", table: str = "requests_in"
+) -> Chunk:
+    facts = PythonFacts(Head(table, ()))
     facts.received = events
     return Chunk(Range(Source(topic, partition), "this", 0, 9), facts, {})
 
@@ -32,8 +36,18 @@ def test_a_group_is_bounded_in_members_and_in_events() -> None:
 
 def test_a_chunk_by_itself_is_announced_and_named_as_before_groups() -> None:
     [group] = sealed_together([chunk(3)])
-    assert announced([group]) == [(group.ranges[0], ())]
+    assert announced([group]) == [Announced(group.ranges[0])]
     assert group.token == group.ranges[0].token
+
+
+def test_requests_are_made_and_announced_under_the_day_that_is_given_out() -> None:
+    day = date(2026, 11, 29)
+    groups = sealed_together([chunk(0), chunk(1)], late_before=day)
+    assert [group.late_before for group in groups] == [day]
+    assert [one.late_before for one in announced(groups)] == [day, day]
+    other = chunk(0, table="events_in")
+    [group] = sealed_together([other], late_before=day)
+    assert (group.late_before, announced([group])) == (None, [Announced(other.range)])
 
 
 def test_a_group_is_of_one_shard() -> None:

@@ -154,7 +154,7 @@ class NoStore:
 
     database = "none"
 
-    def prepare(self, table: str, columns: Any, data: Any) -> None:
+    def prepare(self, table: str, columns: Any, data: Any, constant: Any = None) -> None:
         if columns == PARTITIONS and data and max(data[INPUT]) >= 1 << 64:
             raise ValueRefused("ClickHouse at …: too large", reason="too large")
 

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.query import QueryContext
 from clickhouse_connect.driver.transform import NativeTransform
 from msgspec import Struct
 
-from pipeline.clickhouse.client import Prepared, Store
+from pipeline.clickhouse.client import Prepared
 from pipeline.clickhouse.schema import retention
 from pipeline.clickhouse.shards import Shards
 from pipeline.facts import Rules, heads, reader
@@ -40,6 +40,7 @@ from pipeline.settings import load
 from pipeline.worker.app import UsageApp
 from schemas.catalogue import TYPES as CONTRACT
 from schemas.fields import Count, Text
+from tests.support.harness.no_server import NoServer
 from tests.support.harness.reads import made
 
 NOW_MS = 1_790_000_000_000
@@ -117,15 +118,6 @@ class Record(NamedTuple):
 def visit(id_: str, page: Any = "home", **attributes: str) -> bytes:
     event = {"specversion": "1.0", "id": id_, "source": "s", "type": VISITS.type, "subject": "t"}
     return json.dumps(event | attributes | {"data": {"page": page, "seconds": 7}}).encode()
-
-
-class NoServer(Store):
-    """A store that only encodes."""
-
-    where = "nowhere"
-
-    def __init__(self) -> None:
-        self._compression = None
 
 
 @pytest.fixture
