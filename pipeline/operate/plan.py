@@ -22,7 +22,7 @@ WORKER = (2.19, 2.19, 1.98)
 """CPU of a worker with the compiled reader, microseconds per event, at those."""
 STORE = (2.25, 8.03, 14.83)
 """CPU of the store, microseconds per event in chunks of some 37,000 events, at those."""
-LIVE = (5_000, 21.3)
+LIVE = (5_000, 17.2)
 """Events/s that one worker counts live, and the store's microseconds for each (*The store*)."""
 WORKER_MIB = 518
 """A worker's memory with a backlog, a million ids remembered in all."""
