@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.bench.bed import Bed, Clock, script
 from tests.bench.measure import Spread, peak_mib
-from tests.bench.workload import WORKLOADS, Loaded
+from tests.bench.workload import FORMS, WORKLOADS, Loaded
 from tests.support.harness.process import Process
 from tests.support.harness.readers import SETTINGS
 
@@ -90,7 +90,37 @@ def cpu(bed: Bed) -> list[str]:
             print(f"{kind.name}: {measured.counted[-1]}", flush=True)
         found.append(measured)
         bed.forget(measured.loaded)
-    return _cpu_table(bed, found)
+    return [*_cpu_table(bed, found), "", *_forms_table(bed)]
+
+
+def _forms_table(bed: Bed) -> list[str]:
+    """The worker over other forms of events, by each reader in turn."""
+    lines = [
+        f"Other forms, as many events of each, by tenant as well, {bed.scale.runs} runs in turn.",
+        "",
+        (
+            f"| form | bytes per event | worker, everything on, {SETTINGS[-1]} reader "
+            "| Python reader, ÷ that one | its peak memory | store beside it "
+            "| worker's peak memory | events per chunk |"
+        ),
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind in FORMS:
+        one = Measured(bed.loaded(kind))
+        for _ in range(bed.scale.runs):
+            one.counted.append(worker(bed, one.loaded))
+            if len(SETTINGS) > 1:
+                one.python.append(worker(bed, one.loaded, "python"))
+            print(f"{kind.name}: {one.counted[-1]}", flush=True)
+        bed.forget(one.loaded)
+        worker_us = Spread.of([c.worker_us for c in one.counted])
+        lines.append(
+            f"| {kind.name} | {one.loaded.bytes_per_event:.0f} | {worker_us.text()} "
+            f"| {_python(one, worker_us)} | {Spread.of([c.store_us for c in one.counted]).text()} "
+            f"| {max(c.peak_mib for c in one.counted)} MiB "
+            f"| {sum(c.chunk_events for c in one.counted) / len(one.counted):,.0f} |"
+        )
+    return lines
 
 
 def _cpu_table(bed: Bed, found: Sequence[Measured]) -> list[str]:

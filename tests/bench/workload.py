@@ -18,19 +18,33 @@ import numpy as np
 from confluent_kafka import Producer
 
 TOPIC = "usage.requests"
-HEADERS: list[tuple[str, str | bytes | None]] = [("content-type", b"application/cloudevents+json")]
+Headers = list[tuple[str, str | bytes | None]]
+HEADERS: Headers = [("content-type", b"application/cloudevents+json")]
+BATCH_HEADERS: Headers = [("content-type", b"application/cloudevents-batch+json")]
 EVENTS_PER_SECOND = 50_000
 """How fast event time runs in a preloaded topic."""
 
 _BLOCK = 20_000
 _MODELS = ("gpt-4o", "claude-sonnet-4", "llama-3-70b", "text-embedding-3-large")
 _OPERATIONS = ("chat", "text_completion", "embeddings")
+_NAMES = ("report_exported", "page_viewed", "import_finished")
+_PLANS = ("free", "pro", "team")
+_COUNTRIES = ("DE", "NO", "US", "JP")
+_BROWSERS = ("firefox", "chromium", "safari")
 _TEMPLATE = (
     '{"specversion":"1.0","id":"req-%08x%08x","source":"//gateway.example/eu-1",'
     '"type":"usage.request.v1","subject":"tenant-%05d","time":"%s.%03dZ",'
     '"data":{"operation":"%s","model":"%s","status_code":%d,"duration_ms":%.3f,'
     '"token_id":"tok-%06d","user_id":"user-%08d","team_id":"team-%03d","agent_id":"agent-%03d",'
     '"input_tokens":%d,"output_tokens":%d,"cost":%.6f,"currency":"USD"}}'
+)
+_PRODUCT_EVENT = (
+    '{"specversion":"1.0","id":"evt-%08x%08x","source":"//app.example",'
+    '"type":"usage.event.v1","subject":"tenant-%05d","time":"%s.%03dZ",'
+    '"data":{"name":"%s","user_id":"user-%08d","properties":{"plan":"%s","seats":%d,'
+    '"amount":%.2f,"is_trial":%s,"country":"%s","page":"/reports/%d","duration_ms":%.3f,'
+    '"browser":"%s","tags":["export","csv"],'
+    '"file":{"kind":"csv","bytes":%d,"name":"usage.csv"}}}}'
 )
 
 
@@ -42,12 +56,20 @@ class Workload:
     keys: int | None
     """How many users there are, shared out among the tenants by size; None: each event's own."""
     tenants: int = 200
+    topic: str = TOPIC
+    """Without its prefix."""
+    together: int = 1
+    """Events of one record: where there are more than one, they are in batch form."""
 
 
 WORKLOADS = (
     Workload("0.03", keys=24_000),
     Workload("0.3", keys=252_000),
     Workload("1.0", keys=None),
+)
+FORMS = (
+    Workload("product events, 12 leaves", keys=252_000, topic="usage.events"),
+    Workload("requests, 100 a record", keys=252_000, together=100),
 )
 
 Message = tuple[str, bytes]
@@ -59,6 +81,7 @@ class Stream:
 
     def __init__(self, workload: Workload, seed: int = 1) -> None:
         self._random = np.random.default_rng(seed)
+        self._message = self._request if workload.topic == TOPIC else self._product_event
         self._run = random.Random(time.time_ns()).getrandbits(32)  # ids differ from run to run
         shares = 1 / np.arange(1, workload.tenants + 1)
         shares /= shares.sum()
@@ -101,7 +124,7 @@ class Stream:
         rows = zip(times_ms, *(column.tolist() for column in columns), strict=True)
         return [self._message(*row) for row in rows]
 
-    def _message(
+    def _request(
         self,
         at_ms: int,
         serial: int,
@@ -130,6 +153,38 @@ class Stream:
             read,
             written,
             cost,
+        )
+        return f"tenant-{tenant:05d}", value.encode()
+
+    def _product_event(
+        self,
+        at_ms: int,
+        serial: int,
+        tenant: int,
+        user: int,
+        luck: float,
+        duration: float,
+        size: int,
+        seats: int,
+        amount: float,
+    ) -> Message:
+        value = _PRODUCT_EVENT % (
+            self._run,
+            serial,
+            tenant,
+            _second(at_ms // 1000),
+            at_ms % 1000,
+            _NAMES[serial % 3],
+            user,
+            _PLANS[user % 3],
+            seats,
+            amount * 1000,
+            "true" if luck < 0.1 else "false",
+            _COUNTRIES[user % 4],
+            serial % 300,
+            duration,
+            _BROWSERS[user % 3],
+            size,
         )
         return f"tenant-{tenant:05d}", value.encode()
 
@@ -171,14 +226,16 @@ class Sender:
     def __init__(self, servers: str, topic: str, partitions: int, **config: str | int) -> None:
         self._producer = producer(servers, **config)
         self._topic, self._partitions = topic, partitions
+        self.headers = HEADERS
 
     def send(self, messages: list[Message]) -> None:
         produce, topic, partitions = self._producer.produce, self._topic, self._partitions
+        headers = self.headers
         for tenant, value in messages:
             partition = partition_of(tenant, partitions)
             while True:
                 try:
-                    produce(topic, value, tenant, partition, headers=HEADERS)
+                    produce(topic, value, tenant, partition, headers=headers)
                 except BufferError:  # the broker is slower than we are
                     self._producer.poll(0.05)
                 else:
@@ -214,15 +271,29 @@ class Loaded:
 
 def load(servers: str, prefix: str, workload: Workload, events: int, partitions: int) -> Loaded:
     """Fill a topic, which must exist."""
-    sender = Sender(servers, prefix + TOPIC, partitions)
+    topic, together = prefix + workload.topic, workload.together
+    sender = Sender(servers, topic, partitions)
+    if together > 1:
+        sender.headers = BATCH_HEADERS
     first_ms = time.time_ns() // 1_000_000 - events * 1000 // EVENTS_PER_SECOND
     size, rows = 0, _Rows()
     for block in Stream(workload).blocks(events, first_ms):
         size += sum(len(value) for _, value in block)
         rows.add(block)
-        sender.send(block)
+        sender.send(block if together == 1 else list(_batches(block, together, partitions)))
     sender.flush()
-    return Loaded(prefix + TOPIC, prefix, partitions, events, size / events, rows.per_event)
+    return Loaded(topic, prefix, partitions, events, size / events, rows.per_event)
+
+
+def _batches(block: list[Message], together: int, partitions: int) -> Iterator[Message]:
+    """The events of each partition's tenants, so many in each record; fewer in a block's last."""
+    by_partition: dict[int, list[Message]] = {}
+    for tenant, value in block:
+        by_partition.setdefault(partition_of(tenant, partitions), []).append((tenant, value))
+    for some in by_partition.values():
+        for n in range(0, len(some), together):
+            values = [value for _, value in some[n : n + together]]
+            yield some[n][0], b"[" + b",".join(values) + b"]"
 
 
 class _Rows:
