@@ -29,7 +29,7 @@ pub fn block(chunks: &[&Chunk]) -> Vec<u8> {
                 chunks.iter().for_each(|chunk| out.extend_from_slice(&chunk.bytes[n]));
             }
             Place::Int(n) => {
-                chunks.iter().for_each(|chunk| put(&chunk.ints[n], u64::to_le_bytes, &mut out));
+                chunks.iter().for_each(|chunk| chunk.ints[n].put(&mut out));
             }
             Place::Text(n) => {
                 let column = joined(chunks.iter().map(|chunk| &chunk.texts[n]));

@@ -1,5 +1,6 @@
 //! What a range of a log comes to: columns, and accounts of all that was read.
 
+use crate::column::{make_room, Ints};
 use crate::dictionary::{put_leb128, Dictionary};
 use crate::event::{
     Found, Kind, Leaf, Place, CACHE_READ, CACHE_WRITTEN, INPUT_TOKENS, OUTPUT_TOKENS, REASONING,
@@ -10,9 +11,6 @@ use std::collections::HashMap;
 
 /// What a distinct key of a map is taken to be in memory: `pipeline/facts/columns.py`.
 const NAME_BYTES: usize = 200;
-
-/// A column has room for so many, once it has any.
-const FEWEST_ROWS: usize = 256;
 
 /// So many texts are hashed before the first of them is looked up.
 const LOOKED_UP_TOGETHER: usize = 32;
@@ -101,15 +99,6 @@ impl Maps {
     }
 }
 
-/// Have a column take `more` elements. One that has to grow does so by half: columns are much of
-/// what a worker holds while there is a backlog. Mostly none has to ([`Chunk::with_room`]).
-fn make_room<T>(column: &mut Vec<T>, more: usize, room: usize) {
-    if column.capacity() - column.len() < more {
-        let expected = if column.is_empty() { room } else { column.len() / 2 };
-        column.reserve_exact(more.max(expected).max(FEWEST_ROWS));
-    }
-}
-
 #[inline(always)]
 fn add<T>(column: &mut Vec<T>, room: usize, found: &[Found<'_>], of: impl Fn(&Found<'_>) -> T) {
     make_room(column, found.len(), room);
@@ -141,7 +130,7 @@ pub struct Chunk {
     /// Flags.
     pub bytes: Vec<Vec<u8>>,
     /// Bit patterns: some are signed.
-    pub ints: Vec<Vec<u64>>,
+    pub ints: Vec<Ints>,
     /// Of product events.
     pub maps: Option<Maps>,
     /// Where in the log each row comes from.
@@ -197,7 +186,7 @@ impl Chunk {
             minutes: Vec::new(),
             texts: (0..texts).map(|_| Texts::new(seed)).collect(),
             bytes: vec![Vec::new(); bytes],
-            ints: vec![Vec::new(); ints],
+            ints: (0..ints).map(|_| Ints::default()).collect(),
             maps: has_leaves.then(|| Maps::new(seed)),
             origins: Vec::new(),
             arrivals: Vec::new(),
@@ -247,7 +236,7 @@ impl Chunk {
             add(column, room, found, |one| one.event.bytes[n]);
         }
         for (n, column) in self.ints.iter_mut().enumerate() {
-            add(column, room, found, |one| one.event.ints[n]);
+            column.extend(found.iter().map(|one| one.event.ints[n]), room);
         }
         if let Some(maps) = &mut self.maps {
             found.iter().for_each(|one| maps.push(&leaves[one.event.leaves.clone()]));
@@ -312,12 +301,16 @@ impl Chunk {
         if self.kind != Kind::Request {
             return 0;
         }
-        let of = |n: usize| &self.ints[n][..];
+        let of = |n: usize| &self.ints[n];
         let (read, written, reasoned) = (of(CACHE_READ), of(CACHE_WRITTEN), of(REASONING));
         let (input, output) = (of(INPUT_TOKENS), of(OUTPUT_TOKENS));
+        if read.is_zero() && written.is_zero() && reasoned.is_zero() {
+            return 0;
+        }
         let is_inconsistent = |row: &usize| {
             let row = *row;
-            read[row].saturating_add(written[row]) > input[row] || reasoned[row] > output[row]
+            read.get(row).saturating_add(written.get(row)) > input.get(row)
+                || reasoned.get(row) > output.get(row)
         };
         (0..self.len()).filter(is_inconsistent).count()
     }
@@ -325,11 +318,12 @@ impl Chunk {
     /// What it takes in memory.
     pub fn memory_bytes(&self) -> usize {
         let bytes = self.bytes.iter().map(Vec::capacity).sum::<usize>();
-        let ints = self.ints.iter().map(Vec::capacity).sum::<usize>() + self.origins.capacity();
+        let ints = self.ints.iter().map(Ints::memory_bytes).sum::<usize>();
         (self.minutes.capacity() + self.arrivals.capacity()) * 4
             + self.texts.iter().map(Texts::memory_bytes).sum::<usize>()
             + bytes
-            + ints * 8
+            + ints
+            + self.origins.capacity() * 8
             + self.maps.as_ref().map_or(0, Maps::memory_bytes)
     }
 }

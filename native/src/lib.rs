@@ -9,6 +9,7 @@ pub mod batch;
 pub mod block;
 pub mod chunk;
 pub mod codecs;
+pub mod column;
 pub mod cursor;
 pub mod dictionary;
 pub mod event;

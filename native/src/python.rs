@@ -242,7 +242,7 @@ impl Chunk {
         match *place {
             Place::Minute => put(&self.0.minutes, u32::to_le_bytes, &mut octets),
             Place::Byte(n) => octets.extend(&self.0.bytes[n]),
-            Place::Int(n) => put(&self.0.ints[n], u64::to_le_bytes, &mut octets),
+            Place::Int(n) => self.0.ints[n].put(&mut octets),
             Place::Text(n) => return texts(py, &self.0.texts[n])?.into_pyobject(py),
             Place::Leaves => {
                 let Some(maps) = &self.0.maps else { return Ok(PyTuple::empty(py)) };

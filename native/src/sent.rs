@@ -121,10 +121,14 @@ fn largest(chunks: &[&Chunk], place: Place, kind: &str) -> i128 {
     for chunk in chunks {
         let of_chunk = match place {
             Place::Byte(n) => chunk.bytes[n].iter().max().map(|most| i128::from(*most)),
-            Place::Int(n) if kind == "Int64" => {
-                chunk.ints[n].iter().map(|bits| (*bits as i64).unsigned_abs()).max().map(i128::from)
+            Place::Int(n) => {
+                let mut most = 0;
+                let is_signed = kind == "Int64";
+                chunk.ints[n].each(|bits| {
+                    most = most.max(if is_signed { (bits as i64).unsigned_abs() } else { bits });
+                });
+                Some(i128::from(most))
             }
-            Place::Int(n) => chunk.ints[n].iter().max().map(|most| i128::from(*most)),
             _ => None,
         };
         found = found.max(of_chunk.unwrap_or(0));
@@ -208,17 +212,20 @@ impl Groups {
     /// The sums of a column; of signed ones, the bit patterns.
     fn summed(&self, chunks: &[&Chunk], place: Place) -> Vec<u64> {
         let mut sums = vec![0u64; self.firsts.len()];
-        let mut groups = self.of_row.iter();
-        let mut add = |value: u64| {
-            if let Some(group) = groups.next() {
-                let sum = &mut sums[*group as usize];
-                *sum = sum.wrapping_add(value); // which fits, as was seen, but for a sign's bits
-            }
-        };
+        let mut rest = &self.of_row[..];
         for chunk in chunks {
+            let (own, behind) = rest.split_at(chunk.len());
+            rest = behind;
+            let mut groups = own.iter();
+            let mut add = |value: u64| {
+                if let Some(group) = groups.next() {
+                    let sum = &mut sums[*group as usize];
+                    *sum = sum.wrapping_add(value); // which fits, as was seen, but for a sign's bits
+                }
+            };
             match place {
                 Place::Byte(n) => chunk.bytes[n].iter().for_each(|byte| add(u64::from(*byte))),
-                Place::Int(n) => chunk.ints[n].iter().for_each(|int| add(*int)),
+                Place::Int(n) if !chunk.ints[n].is_zero() => chunk.ints[n].each(add),
                 _ => {}
             }
         }
@@ -228,11 +235,13 @@ impl Groups {
     /// Each group's buckets; one that is met often is several elements, all but the last full.
     fn put_latency(&self, chunks: &[&Chunk], out: &mut Vec<u8>) {
         let buckets = Buckets::get();
-        let durations = chunks.iter().flat_map(|chunk| &chunk.ints[DURATION_US]);
-        let entries = self.of_row.iter().zip(durations);
-        let mut entries: Vec<u64> = entries
-            .map(|(group, us)| u64::from(*group) * BUCKETS + bucket(&buckets, *us))
-            .collect();
+        let mut entries: Vec<u64> = Vec::with_capacity(self.of_row.len());
+        for chunk in chunks {
+            chunk.ints[DURATION_US].each(|us| {
+                let group = self.of_row[entries.len()];
+                entries.push(u64::from(group) * BUCKETS + bucket(&buckets, us));
+            });
+        }
         entries.sort_unstable();
         let mut elements: Vec<u16> = Vec::with_capacity(entries.len());
         let mut ends: Vec<u64> = Vec::with_capacity(self.firsts.len());

@@ -1,5 +1,6 @@
 //! Rows added up by minute and tenant, brought up to date when somebody asks: not per event.
 
+use crate::column::Ints;
 use crate::event::{Kind, FAILED, INPUT_TOKENS, OUTPUT_TOKENS, TASK};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
@@ -94,14 +95,14 @@ impl Minutes {
         minutes: &[u32],
         codes: &[u32],
         bytes: &[Vec<u8>],
-        ints: &[Vec<u64>],
+        ints: &[Ints],
     ) {
         match kind {
             Kind::Request => self.0.update(minutes, codes, |row, sums| {
                 sums[0] += 1;
                 sums[1] += u128::from(bytes[FAILED][row]);
-                sums[2] += u128::from(ints[INPUT_TOKENS][row]);
-                sums[3] += u128::from(ints[OUTPUT_TOKENS][row]);
+                sums[2] += u128::from(ints[INPUT_TOKENS].get(row));
+                sums[3] += u128::from(ints[OUTPUT_TOKENS].get(row));
             }),
             Kind::RecipeAction => {
                 self.0.update(minutes, codes, |row, sums| sums[4] += u128::from(bytes[TASK][row]));
