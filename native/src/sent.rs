@@ -42,6 +42,8 @@ struct Groups {
     firsts: Vec<u32>,
     /// How many rows each has.
     sizes: Vec<u32>,
+    /// All rows, those of one group together.
+    rows: Vec<u32>,
     /// The group of each row.
     of_row: Vec<u32>,
 }
@@ -199,7 +201,12 @@ impl Groups {
     fn of(keys: Vec<u64>, rows: usize) -> Groups {
         let mut sorted: Vec<(u64, u32)> = keys.into_iter().zip(0..).collect();
         sorted.sort_unstable();
-        let mut groups = Groups { firsts: Vec::new(), sizes: Vec::new(), of_row: vec![0; rows] };
+        let mut groups = Groups {
+            firsts: Vec::new(),
+            sizes: Vec::new(),
+            rows: sorted.iter().map(|(_, row)| *row).collect(),
+            of_row: vec![0; rows],
+        };
         for group in sorted.chunk_by(|one, next| one.0 == next.0) {
             let number = groups.firsts.len() as u32;
             groups.firsts.push(group[0].1);
@@ -234,23 +241,25 @@ impl Groups {
 
     /// Each group's buckets; one that is met often is several elements, all but the last full.
     fn put_latency(&self, chunks: &[&Chunk], out: &mut Vec<u8>) {
-        let buckets = Buckets::get();
-        let mut entries: Vec<u64> = Vec::with_capacity(self.of_row.len());
+        let bounds = Buckets::get();
+        let mut of_row: Vec<u16> = Vec::with_capacity(self.rows.len());
         for chunk in chunks {
-            chunk.ints[DURATION_US].each(|us| {
-                let group = self.of_row[entries.len()];
-                entries.push(u64::from(group) * BUCKETS + bucket(&buckets, us));
-            });
+            chunk.ints[DURATION_US].each(|us| of_row.push(bucket(&bounds, us) as u16));
         }
-        entries.sort_unstable();
-        let mut elements: Vec<u16> = Vec::with_capacity(entries.len());
+        let mut elements: Vec<u16> = Vec::with_capacity(self.rows.len());
         let mut ends: Vec<u64> = Vec::with_capacity(self.firsts.len());
-        for of_group in entries.chunk_by(|one, next| one / BUCKETS == next / BUCKETS) {
-            for of_bucket in of_group.chunk_by(|one, next| one == next) {
+        let (mut rest, mut buckets) = (&self.rows[..], Vec::new());
+        for size in &self.sizes {
+            let (own, behind) = rest.split_at(*size as usize);
+            rest = behind;
+            buckets.clear();
+            buckets.extend(own.iter().map(|row| of_row[*row as usize]));
+            buckets.sort_unstable();
+            for of_bucket in buckets.chunk_by(|one, next| one == next) {
                 let mut left = of_bucket.len() as u64;
                 while left > 0 {
                     let some = left.min(MOST_OF_ONE);
-                    elements.push((of_bucket[0] % BUCKETS + (some - 1) * BUCKETS) as u16);
+                    elements.push((u64::from(of_bucket[0]) + (some - 1) * BUCKETS) as u16);
                     left -= some;
                 }
             }
