@@ -11,7 +11,7 @@
 //! that far from its own. So 64 bits are compared, and 20 bytes are taken per identity: 4 of them
 //! are the offset, 4 the hash of the content, by which a conflict is told.
 
-use crate::memory::{on_large_pages, prefetch};
+use crate::memory::{prefetch, Pages, Zeros};
 
 const PLACES: usize = 4;
 
@@ -46,14 +46,8 @@ struct Bucket {
     passed: u32,
 }
 
-const EMPTY: Bucket = Bucket {
-    low: [0; PLACES],
-    lasts: [0; PLACES],
-    contents: [0; PLACES],
-    middle: [0; PLACES],
-    high: [0; PLACES],
-    passed: 0,
-};
+// SAFETY: a bucket of zeros is an empty one.
+unsafe impl Zeros for Bucket {}
 
 impl Bucket {
     #[inline(always)]
@@ -194,7 +188,7 @@ impl Window {
         self.base = Some(fresh);
         let less = |last: u32| i64::from(last).saturating_sub(by).max(0) as u32;
         self.counts = Counts::new(self.window);
-        for bucket in &mut self.table.buckets {
+        for bucket in self.table.buckets.iter_mut() {
             bucket.passed = less(bucket.passed);
             for last in &mut bucket.lasts {
                 *last = less(*last);
@@ -254,7 +248,7 @@ impl Counts {
 }
 
 struct Table {
-    buckets: Vec<Bucket>,
+    buckets: Pages<Bucket>,
     /// No identity stands so many buckets from its own.
     reach: usize,
     scatter: u64,
@@ -263,7 +257,7 @@ struct Table {
 impl Table {
     fn new(buckets: usize, scatter: u64) -> Self {
         let reach = buckets / SHARES;
-        Table { buckets: on_large_pages(EMPTY, buckets), reach, scatter }
+        Table { buckets: Pages::new(buckets), reach, scatter }
     }
 
     #[inline(always)]
