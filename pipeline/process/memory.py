@@ -7,9 +7,10 @@ through again and again, that was two thirds of the cost of unpacking (2.4 µs o
 
 glibc's allocator takes large arrays from the kernel, and gives them back when they are freed; but
 each one that is freed makes "large" larger, up to 32 MiB, and from then on they lie in the heap
-amid small things that stay: windows of ids come and go with partitions, and leave holes. So large
-is 8 MiB here, which windows are once they hold a backlog: what each fetch and each block takes is
-smaller and stays in the heap, for the kernel makes new pages of zeros each time. With 1 MiB a
+amid small things that stay, and leave holes. So large is 8 MiB here: what each fetch and each block
+takes is smaller and stays in the heap, for the kernel makes new pages of zeros each time; windows
+of ids, which grow, and come and go with partitions, have pages of their own
+(`native/src/memory.rs`). With 1 MiB a
 backlog's peak was 244 MiB instead of 255 to 277, and an event cost 2.48 µs instead of 2.13 to 2.19;
 with 32 MiB, 275 to 286 MiB and 2.24 to 2.29 (1,500,000 events, in turn on a busy machine). What is
 free at the heap's end goes back beyond 16 MiB; what small things leave free between others is kept

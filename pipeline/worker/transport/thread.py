@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STREAM_BUFFER_BATCHES = 8
-"""What an agent's queue holds. It counts batches; a large one would buffer a whole backlog."""
+STREAM_BUFFER_BATCHES = 3
+"""What an agent's queue holds: some 20 ms of reading, for each slice keeps all of its partition's
+part of a fetch. It counts batches; a large one would buffer a whole backlog."""
 MAX_POLL_RECORDS = 4096
 """Records handed on at once: some 10 ms of folding, so that the loop stays responsive."""
 MAX_POLL_INTERVAL_SECONDS = 30 * 86_400.0
@@ -44,7 +45,7 @@ HEARTBEAT_MS = 1000
 """How often a worker hears of a rebalance: whoever hears first counts nothing until the last."""
 FETCH_MIN_BYTES = 65_536
 LONGEST_FETCH_WAIT_MS = 500
-PARTITION_FETCH_BYTES, FETCH_BYTES = 1_048_576, 8 * 1_048_576
+PARTITION_FETCH_BYTES, FETCH_BYTES = 1_048_576, 4 * 1_048_576
 """What one answer has of a partition, and of all of a broker's.
 
 aiokafka has each answer three times over while it takes it apart: with 32 MiB a backlog's peak was
