@@ -51,7 +51,7 @@ mod pages {
     unsafe impl<T: Sync> Sync for Pages<T> {}
 
     impl<T: Zeros> Pages<T> {
-        /// So many, but for none at all.
+        /// So many, and one at least.
         pub fn new(count: usize) -> Self {
             let layout = Layout::array::<T>(count.max(1)).expect("fewer than memory has bytes");
             let (size, flags) = (layout.size(), libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
@@ -111,7 +111,7 @@ mod pages {
     pub struct Pages<T>(Vec<T>);
 
     impl<T: Zeros> Pages<T> {
-        /// So many, but for none at all.
+        /// So many, and one at least.
         pub fn new(count: usize) -> Self {
             // SAFETY: zeros are an element (`Zeros`).
             Pages(vec![unsafe { std::mem::zeroed() }; count.max(1)])

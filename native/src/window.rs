@@ -117,7 +117,7 @@ impl Window {
         }
     }
 
-    /// What it takes in memory.
+    /// What it takes in memory once all of it was looked at: pages come with the first look.
     pub fn size_bytes(&self) -> usize {
         self.table.buckets.len() * std::mem::size_of::<Bucket>()
     }

@@ -13,7 +13,8 @@ from pipeline.facts.compiled.library import bugs_as_errors
 from pipeline.facts.interface import Facts
 
 _encoding = threading.Lock()
-"""Held while a block is made: for milliseconds, in which it takes twice its memory."""
+"""Held while a block is made, of whatever topic: for milliseconds, in which it takes twice its
+memory."""
 
 
 class Block(NamedTuple):
