@@ -11,7 +11,7 @@ from pipeline.errors import Halted, MigrationError
 from tests.support.harness import hooks, releases
 from tests.support.harness.process import Process
 from tests.support.harness.produce import Traffic
-from tests.support.harness.releases import NEWER, OF_OTHER_RULES, OLDER
+from tests.support.harness.releases import NEWER, OF_OTHER_RULES, OF_OTHER_VIEWS, OLDER
 from tests.support.harness.scene import Scene
 from tests.support.harness.waiting import until
 
@@ -37,6 +37,7 @@ class Stream:
 
 def test_two_releases_count_side_by_side_whoever_is_killed(scene: Scene, tmp_path: Path) -> None:
     """The newer has a migration more, applied while the older counts; each leaves open chunks."""
+    assert not releases.views_differ(), "USAGE_TEST_OLDER cannot go on in a store of these views"
     scene.set_up(PARTITIONS)
     stream = Stream(scene)
     of_old, of_new = tmp_path / "end-of-an-older", tmp_path / "end-of-a-newer"
@@ -45,7 +46,7 @@ def test_two_releases_count_side_by_side_whoever_is_killed(scene: Scene, tmp_pat
     scene.await_assigned(2)
     stream.send()
     scene.await_received(PORTION // 4)
-    assert releases.start(scene, NEWER, "migrate").wait(120) == 0
+    releases.migrated(scene, NEWER)
     newer = releases.worker(scene, NEWER, **_ending(of_new))
     scene.await_assigned(3)
     stream.send()
@@ -64,6 +65,31 @@ def test_two_releases_count_side_by_side_whoever_is_killed(scene: Scene, tmp_pat
     _await_replays(seen + 1, older, newer, last)
     stream.send()
     older.kill9()
+    scene.check()
+
+
+def test_before_views_change_the_older_ones_finish_what_is_open(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """A chunk that is begun under some views is never sent again under others."""
+    scene.create_all_topics(PARTITIONS)
+    releases.migrated(scene, OLDER)
+    stream = Stream(scene)
+    ends = tmp_path / "end"
+    victim = releases.worker(scene, OLDER, **_ending(ends))
+    scene.await_assigned(1)
+    _end(scene, victim, ends, stream)
+    refused = releases.migrated(scene, OF_OTHER_VIEWS, MigrationError.exit_code)
+    assert "start the workers of the old release until they have finished them" in refused
+
+    finishing = releases.worker(scene, OLDER)
+    stream.send()
+    scene.settle()
+    scene.stop(finishing)
+    releases.migrated(scene, OF_OTHER_VIEWS)
+    assert releases.start(scene, OLDER, "worker").wait(60) == MigrationError.exit_code
+    releases.worker(scene, OF_OTHER_VIEWS)
+    stream.send()
     scene.check()
 
 
@@ -113,6 +139,4 @@ def _ending(once: Path) -> dict[str, str]:
 def _end(scene: Scene, victim: Process, once: Path, stream: Stream) -> None:
     once.touch()
     stream.send()
-    if releases.has_no_hooks(victim):
-        victim.kill9()
     scene.await_end(victim, -signal.SIGKILL)

@@ -76,11 +76,15 @@ class Scene:
 
     def set_up(self, partitions: int, **topic_config: str) -> None:
         """Create the topics and the tables."""
+        self.create_all_topics(partitions, **topic_config)
+        self.migrate()
+
+    def create_all_topics(self, partitions: int, **config: str) -> None:
+        """Create the source topics and that of dead letters."""
         self.partitions = partitions
-        self.create_topics(**topic_config)
+        self.create_topics(**config)
         dead = {"cleanup.policy": "compact", "max.message.bytes": "4194304"}
         self.kafka.create_topics([self.topic(DEAD_LETTER)], 1, dead)
-        self.migrate()
 
     def migrate(self) -> None:
         """Create the tables and views."""
