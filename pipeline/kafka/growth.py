@@ -17,7 +17,7 @@ from pipeline.errors import BrokerError, Halted
 from pipeline.kafka.faults import unanswered
 from pipeline.kafka.reading import LogReader, LogRecord
 from pipeline.kafka.sending import Sending
-from pipeline.kafka.topics import GROWTH, partition_counts
+from pipeline.kafka.topics import GROWTH, partition_counts, require_may_see
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.lineage import Change
 
@@ -57,7 +57,7 @@ def changes(
     Raises:
         BrokerError: Kafka could not be reached; or the broker that answered is behind, and does not
             know these partitions yet: then it may not know an announcement either.
-        Halted: what is written there is no announcement.
+        Halted: what is written there is no announcement; or it may not be read.
     """
     there = partition_counts(settings)
     for topic, partition in known:
@@ -66,6 +66,7 @@ def changes(
                 f"Kafka at {settings.kafka} does not know {topic}[{partition}] yet; try again"
             )
     if settings.topic(GROWTH.name) not in there:
+        require_may_see(settings, settings.topic(GROWTH.name), there)
         return {}
     found: dict[str, list[Change]] = {}
     newest: dict[bytes, LogRecord] = {one.key or b"": one for one in _records(settings)}

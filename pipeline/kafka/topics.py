@@ -228,6 +228,34 @@ def partition_counts(settings: Settings) -> dict[str, int]:
     return _partition_counts(admin(settings), settings)
 
 
+def require_may_see(settings: Settings, topic: str, listed: Iterable[str]) -> None:
+    """Make sure that a topic (full name) that is not among those listed is not there.
+
+    Kafka lists only what one may know of. It is asked for by a call that never makes it.
+
+    Raises:
+        Halted: we may not know whether it is there.
+        BrokerError: Kafka could not be reached.
+    """
+    if _run_id(listed):  # it keeps nothing secret
+        return
+    client = admin(settings)
+    found = client.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_SECONDS)
+    try:
+        found[topic].result()
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            who = settings.kafka_user or "who is not logged in"
+            raise Halted(
+                f"Kafka at {settings.kafka} does not let {who} know whether there is a topic "
+                f"{topic}, which says how topics have grown: repeats would count again without; "
+                "allow Describe and Read on it, whether or not it is there"
+            ) from error
+        if code != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise translate(error, settings, f"Kafka did not describe topic {topic}") from error
+
+
 def _partition_counts(client: AdminClient, settings: Settings) -> dict[str, int]:
     listed = _list_topics(client, settings).topics
     return {name: len(topic.partitions) for name, topic in listed.items()}

@@ -150,7 +150,12 @@ class Rebuild:
             reading.setdefault(source, []).append(partition)
         reading = {source: _without_a_gap(some) for source, some in reading.items()}
         starts = {source: _next_offset(some[0]) for source, some in reading.items()}
-        async with Past(self._settings, starts, self._raw) as past:
+        ends = {
+            source: max(p.remembers.end for p in some if p.source != source)
+            for source, some in reading.items()
+            if any(p.source != source for p in some)
+        }
+        async with Past(self._settings, starts, self._raw, ends) as past:
             while reading:
                 records = 0
                 for batch in await past.read():

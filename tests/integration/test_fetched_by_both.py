@@ -22,7 +22,7 @@ from pipeline.facts.readers import Readers
 from pipeline.kafka.lenient import opened
 from pipeline.protocol.chunks import Source
 from pipeline.settings import load
-from pipeline.worker.transport import Past, RawFetches
+from pipeline.worker.transport import Past, RawFetches, past
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.produce import REQUESTS, Traffic
 from tests.support.harness.readers import COMPILED, PYTHON
@@ -199,3 +199,25 @@ def test_batches_that_are_damaged(kafka: KafkaBroker, codec: str) -> None:
         assert offset_and_place(due.origins[-1])[0] < first
         due = agree(kafka, sealed, (0, 20, 75))
         assert offset_and_place(due.origins[-1])[0] >= 2 * first
+
+
+def test_a_log_that_ends_before_it_did_is_no_reason_to_wait(
+    kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a partition that others go on from: an election may have lost what came last."""
+    monkeypatch.setattr(past, "ENDS_SECONDS", 0)
+    source = new_topic(kafka, {})
+    producer = Producer({"bootstrap.servers": kafka.servers})
+    for _ in range(5):
+        producer.produce(source.topic, b"", partition=0)
+    assert not producer.flush(30)
+    settings = load({"USAGE_KAFKA": kafka.servers})
+
+    async def read(start: int, end: int) -> int:
+        async with Past(settings, {source: start}, ends={source: end}) as one:
+            return (await one.read())[0].end
+
+    assert asyncio.run(read(2, 5)) == 5
+    for start in (2, 7):
+        with pytest.raises(Halted, match="ends at offset 5, but ended at 9 before its topic was"):
+            asyncio.run(read(start, 9))

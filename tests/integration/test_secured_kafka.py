@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import (
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
 
+from pipeline.errors import Halted
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.process import free_port
 from tests.support.harness.scene import Scene
@@ -35,6 +38,9 @@ class SecuredKafka(KafkaBroker):
         own = {
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(keys),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "true",
+            "super.users": "User:ANONYMOUS",
             "sasl.enabled.mechanisms": "SCRAM-SHA-512",
             "listener.name.secured.scram-sha-512.sasl.jaas.config": (
                 "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -56,6 +62,15 @@ class SecuredKafka(KafkaBroker):
         user = UserScramCredentialUpsertion(name, scram, PASSWORD.encode())
         for added in self.admin.alter_user_scram_credentials([user]).values():
             added.result(30)
+
+    def keep_for_another(self, topic: str) -> None:
+        """Let somebody else alone know of a topic."""
+        allowed = AclOperation.READ, AclPermissionType.ALLOW
+        what = ResourceType.TOPIC, topic, ResourcePatternType.LITERAL
+        for made in self.admin.create_acls(
+            [AclBinding(*what, "User:another", "*", *allowed)]
+        ).values():
+            made.result(30)
 
 
 @pytest.fixture
@@ -94,6 +109,11 @@ def test_all_commands_get_in_with_a_password_from_a_file(
         secured.await_empty(scene.group)
         assert "nothing to rewind" in scene.run("rewind", "--to-store")
         said = worker.output() + scene.run("settings")
+        growth = scene.topic("usage.topic-growth")
+        secured.keep_for_another(growth)
+        refused = scene.worker()
+        scene.await_end(refused, Halted.exit_code)
+        assert f"does not let worker know whether there is a topic {growth}" in refused.output()
 
         password.write_text("wrong")
         refused = scene.worker()

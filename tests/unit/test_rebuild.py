@@ -55,10 +55,13 @@ class FakePast:
 
     first = 0
     starts: Mapping[Source, int]
+    ends: Mapping[Source, int]
     slices = 100
 
-    def __init__(self, _: object, starts: Mapping[Source, int], __: object) -> None:
-        FakePast.starts = dict(starts)
+    def __init__(
+        self, _: object, starts: Mapping[Source, int], __: object, ends: Mapping[Source, int]
+    ) -> None:
+        FakePast.starts, FakePast.ends = dict(starts), dict(ends)
         self._at = dict(starts)
 
     async def __aenter__(self) -> Self:
@@ -186,6 +189,19 @@ def test_others_logs_are_read_first_and_one_of_them_for_several() -> None:
     assert of_three.remembered == list(range(-8, 2))
     assert of_two.remembered == list(range(-8, 0))
     assert of_zero.remembered == list(range(5, 15))
+    assert FakePast.ends == {}  # of logs of their own; the ends of others' are known
+
+
+def test_others_logs_are_known_to_have_been_as_long_as_they_were() -> None:
+    FakePast.slices = 0
+    changes = Change(1, 2, (4,)), Change(2, 4, (9, 5))
+    topic = ONE.topic
+    two, _ = grown(Source(topic, 2), 0, -8, *changes)
+    one, _ = grown(Source(topic, 1), 3, -1, *changes)
+    zero, _ = grown(Source(topic, 0), 15, 8, *changes)
+    with pytest.raises(TimeoutError):
+        run(made(), two, one, zero, within=0.05)
+    assert FakePast.ends == {zero.source: 9}
 
 
 def test_what_nobody_wants_of_a_log_is_not_read() -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
+from pipeline.errors import Halted
 from pipeline.kafka.clients import aiokafka_config
-from pipeline.process.waits import within
+from pipeline.process.waits import now, within
 from pipeline.protocol.chunks import Source
 from pipeline.protocol.fetched import Fetched
 from pipeline.worker.transport.raw import RawFetches, damaged
@@ -37,21 +38,29 @@ FETCH_MAX_WAIT_MS = 10
 """One fetch at a time goes to a broker: one for the end of a log must not hold up all others."""
 SILENCE_SECONDS = 30.0
 RETRY_SECONDS = 0.5
+ENDS_SECONDS = 10.0
+"""How long a log that ends too early is asked for its end again."""
 STOP_SECONDS = 3.0
 
 
 class Past:
     """A consumer of its own: it joins no group, commits nothing and pauses nobody.
 
-    For one event loop, which it does not hold up for longer than a slice takes.
+    For one event loop, which it does not hold up for longer than a slice takes. `ends`: up to where
+    each log is known to have been, if it is.
     """
 
     def __init__(
-        self, settings: Settings, starts: Mapping[Source, int], raw: RawFetches | None = None
+        self,
+        settings: Settings,
+        starts: Mapping[Source, int],
+        raw: RawFetches | None = None,
+        ends: Mapping[Source, int] | None = None,
     ) -> None:
         self._settings = settings
         self._raw = raw or RawFetches()
         self._positions = {TopicPartition(*source): start for source, start in starts.items()}
+        self._ends = {TopicPartition(*source): end for source, end in (ends or {}).items()}
         self._consumer: Any = None
         self._said = ""
 
@@ -66,7 +75,7 @@ class Past:
     async def read(self) -> list[Fetched]:
         """Return what comes next, a slice at most; wait for a Kafka that is away.
 
-        Raises `Halted` where Kafka's copy of them is damaged.
+        Raises `Halted` where Kafka's copy of them is damaged, or ends before it did once.
 
         Each batch begins where the partition's last one ended, but for one: where retention has
         deleted records meanwhile, it begins, and ends, at the log's first offset.
@@ -91,6 +100,7 @@ class Past:
     async def _read(self) -> list[Fetched]:
         if self._consumer is None:
             await self._connect()
+            await self._require_ends()
         while not (batches := await self._slice()):
             pass
         self._said = ""
@@ -145,6 +155,24 @@ class Past:
         self._consumer.assign(list(self._positions))
         for tp, position in self._positions.items():
             self._consumer.seek(tp, position)
+
+    async def _require_ends(self) -> None:
+        """Waited for where it is a new leader that does not know yet what the old one had."""
+        deadline = now() + ENDS_SECONDS
+        while short := await self._short():
+            if now() > deadline:
+                raise Halted("; ".join(short))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _short(self) -> list[str]:
+        lasts = await self._consumer.end_offsets(list(self._ends)) if self._ends else {}
+        return [
+            f"{Source(*tp)} ends at offset {lasts[tp]}, but ended at {end} before its topic was "
+            "given more partitions: the broker has lost records in which repeats are looked for "
+            "(docs/decisions/growing-topics.md)"
+            for tp, end in self._ends.items()
+            if lasts[tp] < end
+        ]
 
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
