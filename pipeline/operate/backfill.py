@@ -10,7 +10,7 @@ ledger says of it is passed over: nobody knows which of its events counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit.fold import Folder, counts_of
 from pipeline.operate.audit.ledger import Log, Row
 from pipeline.operate.kept_events import NOT_KEPT
-from pipeline.protocol.chunks import Range
+from pipeline.protocol.chunks import Range, Source
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -68,7 +68,7 @@ def backfill(settings: Settings, store: Store, *, any_rules: bool = False) -> It
     topic = settings.topic(ROLLUP.kind)
     [incarnation] = topics.incarnations(settings, [topic]).values()
     firsts = {source: edges.first for source, edges in group.bounds(settings, [topic]).items()}
-    work = _Work(settings, store, any_rules)
+    work = _Work(settings, store, firsts, any_rules)
     try:
         for log, rows in work.rows(topic).items():
             if log.incarnation != incarnation:
@@ -82,10 +82,12 @@ def backfill(settings: Settings, store: Store, *, any_rules: bool = False) -> It
 
 
 class _Work:
-    def __init__(self, settings: Settings, store: Store, any_rules: bool) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, known: Iterable[Source], any_rules: bool
+    ) -> None:
         self._store = store
         self._shards = Shards.connect(settings, store)
-        self._folder = Folder(settings)
+        self._folder = Folder(settings, known)
         self._older = before_events_were_kept(rules_of(settings)).digest()
         self._any_rules = any_rules
         self.filled = Filled()

@@ -32,10 +32,14 @@ Key = tuple[Any, ...]
 
 
 class Folder:
-    """Folds chunks of the log by the settings' rules."""
+    """Folds chunks of the log by the settings' rules.
 
-    def __init__(self, settings: Settings) -> None:
+    ``known``: the partitions that there are; a broker that lacks one is behind, and not asked.
+    """
+
+    def __init__(self, settings: Settings, known: Iterable[Source]) -> None:
         self._settings = settings
+        self._known = tuple(known)
         self._rules = rules_of(settings)
         self.digest = self._rules.digest()
         self._log_reader = LogReader(settings)
@@ -113,7 +117,8 @@ class Folder:
     def _lineage(self, log: Log) -> Lineage:
         of_topic = (log.topic, log.incarnation)
         if of_topic not in self._changes:
-            found = changes(self._settings, dict([of_topic]), [log.source])
+            known = [source for source in self._known if source.topic == log.topic]
+            found = changes(self._settings, dict([of_topic]), [log.source, *known])
             self._changes[of_topic] = found.get(log.topic, ())
         return lineage(self._changes[of_topic], log.partition)
 

@@ -57,7 +57,7 @@ def recount(
             f"there is no partition {selection.partition} of {selection.topic or 'any topic'}; "
             f"the topics are {', '.join(sorted(incarnations))}"
         )
-    folder = Folder(settings)
+    folder = Folder(settings, edges)
     try:
         work = _Work(store, folder, selection, {log: edges[log.source].first for log in chosen})
         exact = work.go(within_seconds)
