@@ -105,7 +105,7 @@ class Process:
     async def run(self) -> int:
         """Run the worker to its end and return the exit code."""
         loop = asyncio.get_running_loop()
-        stopping_seconds = self._settings.settle_seconds + APP_STOP_SECONDS + MARGIN_SECONDS
+        stopping_seconds = self._settings.settle_seconds + 2 * APP_STOP_SECONDS + MARGIN_SECONDS
         Ending(lambda: loop.call_soon_threadsafe(self._stop), stopping_seconds)
         working = asyncio.create_task(self._work_until_ended())
         ended = asyncio.create_task(self._ended.wait())
@@ -150,10 +150,12 @@ class Process:
             watching_group.cancel()
             giving_back.cancel()
             await app.work.stop(settings.settle_seconds)
+            await _finish(app.leave_group(), APP_STOP_SECONDS)
             await _finish(asyncio.to_thread(self._set_aside.close), APP_STOP_SECONDS)
             starting.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)
             await asyncio.to_thread(server.stop)
+            self._live.close()
 
     def _work(self, app: UsageApp, shards: Shards, producer: AIOKafkaProducer) -> Work:
         settings = self._settings
@@ -186,6 +188,7 @@ class Process:
             return app.batches
 
         live = LiveThread(settings.tenant_labels, settings.tenants_with_labels, self._fail)
+        self._live = live
         work = Work(
             settings,
             flusher,

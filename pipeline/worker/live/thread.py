@@ -85,6 +85,10 @@ class LiveThread:
         """
         return self._told(self._thread.submit(self._seen, time.time(), open_chunks))
 
+    def close(self) -> None:
+        """Let go of the thread; nothing may be said or asked any more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
     def _seen(self, now_seconds: float, open_chunks: Sequence[Minutes]) -> Seen:
         windows = self._live.windows(now_seconds, open_chunks)
         return Seen(windows, self._live.totals.copy(), self._live.overflowing)

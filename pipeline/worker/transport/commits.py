@@ -98,6 +98,11 @@ async def leave_group(coordinator: GroupCoordinator) -> None:
     await coordinator._maybe_leave_group()
 
 
+async def leave_for_good(coordinator: GroupCoordinator) -> None:
+    """Leave the group, and join no more; a rebalance that is under way comes to its end first."""
+    await coordinator.close()
+
+
 async def committed(coordinator: GroupCoordinator, sources: list[Source]) -> dict[Source, Offset]:
     """Return the group's committed offsets with their metadata; sources without one are absent."""
     found = await coordinator.fetch_committed_offsets([TopicPartition(*s) for s in sources])

@@ -151,6 +151,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """See `pipeline.worker.transport.commits.leave_group`."""
         await self.call(lambda: commits.leave_group(self._coordinator))
 
+    async def leave_for_good(self) -> None:
+        """See `pipeline.worker.transport.commits.leave_for_good`; nothing, if it never joined."""
+        if self._consumer is not None:
+            await self.call(lambda: commits.leave_for_good(self._coordinator))
+
     async def committed(self, sources: list[Source]) -> dict[Source, Offset]:
         """Return committed offsets with their metadata."""
         return await self.call(lambda: commits.committed(self._coordinator, sources))
