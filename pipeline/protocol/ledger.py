@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from pipeline.clickhouse.native import Constant
+from pipeline.clickhouse.schema import quiet
+from pipeline.errors import StoreUnavailable
 from pipeline.facts.added_up import COUNT
 from pipeline.facts.interface import Minutes, Outcome
 from pipeline.facts.minutes import MEASURES
@@ -222,7 +224,11 @@ class Ledger(LedgerReader):
                 )
                 for r, members, late_before in some
             ]
-            store.insert("intents", INTENTS, _columns(rows))
+            try:
+                store.insert("intents", INTENTS, _columns(rows))
+            except StoreUnavailable as error:
+                quiet.let_go_of_what_is_left(store, error, self._shards.stores[0])
+                raise
 
     def prepare(self, group: Group) -> list[Insert]:
         """Encode every block of the group for step 5, before anything of it is inserted.

@@ -33,6 +33,10 @@ class _Held(NamedTuple):
     until_ms: int
     now_ms: int
 
+    @property
+    def runs(self) -> bool:
+        return self.until_ms > self.now_ms
+
 
 class Lost(Exception):
     """Another migrator took over: this one was silent for longer than its lease."""
@@ -55,7 +59,7 @@ class MigratorLock:
         """Take the lease if nobody holds it; False if somebody does."""
         began = self._clock()
         held = _highest(self._store)
-        if held and held.until_ms > held.now_ms:
+        if held and held.runs:
             return False
         self._number = held.number + 1 if held else 1
         try:
@@ -150,6 +154,12 @@ def exclusive(
             lease.release()
         raise
     lease.release()
+
+
+def is_held(store: Store) -> bool:
+    """Say whether a lease of anybody's has not run out."""
+    held = _highest(store)
+    return held is not None and held.runs
 
 
 def _highest(store: Store) -> _Held | None:

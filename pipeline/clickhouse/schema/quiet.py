@@ -4,20 +4,25 @@ Rows of a chunk go into the tables between its row in ``intents`` and its row in
 store that takes no new intents, and has none open, has whole chunks only.
 
 It takes none while `intents` is *held*: it refuses inserts with TOO_MANY_PARTS, which workers wait
-out, as they do whatever passes by itself. Chunks that are announced go on to their end.
+out, as they do whatever passes by itself. Chunks that are announced go on to their end. Who holds
+it has the migrator's lease: where that has run out, workers let go of it themselves.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import Halted, MigrationError, StoreUnavailable
+from pipeline.clickhouse.schema import lock
+from pipeline.errors import Halted, MigrationError, StoreRefused, StoreUnavailable
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
+
+log = logging.getLogger(__name__)
 
 IsGone = Callable[[str], bool]
 """Whether a log is no more, by its incarnation: so that nobody inserts a chunk of it again."""
@@ -28,6 +33,7 @@ RESTORING = "_restoring"
 LET_GO_SECONDS, LET_GO_EVERY_SECONDS = 120.0, 0.5
 """How long a store that is away is asked to let chunks go on, and how often."""
 _SETTING = "parts_to_throw_insert"
+_TOO_MANY_PARTS = 252
 
 _NEWEST = """
     SELECT topic, partition, incarnation,
@@ -77,28 +83,29 @@ def announced(store: Store) -> str:
 
 
 @contextlib.contextmanager
-def held(store: Store) -> Iterator[None]:
+def held(store: Store, cluster: str = "") -> Iterator[None]:
     """Hold new chunks back for the block, and let them go on behind it, however it ends.
 
-    Not the very first one of a store: it is held back by the intents that are there.
+    Not the very first one of a store: it is held back by the intents that are there. ``cluster``:
+    whose servers all hold them back.
 
     Raises:
         Halted: the store has not let them go on; every worker waits.
         StoreUnavailable, StoreRefused: they are not held back.
     """
     try:
-        store.command(f"ALTER TABLE intents MODIFY SETTING {_SETTING} = 1")
+        store.command(f"ALTER TABLE intents{_on(cluster)} MODIFY SETTING {_SETTING} = 1")
         yield
     finally:
-        _let_go_for_certain(store)
+        _let_go_for_certain(store, cluster)
 
 
-def _let_go_for_certain(store: Store) -> None:
+def _let_go_for_certain(store: Store, cluster: str) -> None:
     """Have `intents` take rows again, also where the store is away for a while."""
     deadline = time.monotonic() + LET_GO_SECONDS
     while True:
         try:
-            return let_go(store)
+            return let_go(store, cluster)
         except StoreUnavailable as error:
             if time.monotonic() > deadline:
                 raise Halted(
@@ -108,25 +115,45 @@ def _let_go_for_certain(store: Store) -> None:
         time.sleep(LET_GO_EVERY_SECONDS)
 
 
-def let_go(store: Store) -> None:
+def let_go(store: Store, cluster: str = "") -> None:
     """Have `intents` take rows again.
 
     Raises:
         StoreUnavailable, StoreRefused: it does not yet; ``usage migrate`` has it done too.
     """
-    for statement in let_go_statements(store):
+    for statement in let_go_statements(store, cluster):
         store.command(statement)
+
+
+def let_go_of_what_is_left(store: Store, error: StoreUnavailable, holder: Store) -> None:
+    """Have `intents` take rows again where whoever held it was killed: its lease has run out.
+
+    Args:
+        store: whose `intents` has refused rows.
+        error: with what.
+        holder: the store with the lease of backups; of a cluster, the first shard.
+    """
+    if error.code != _TOO_MANY_PARTS or lock.is_held(holder):
+        return
+    with contextlib.suppress(StoreRefused):  # we may not; then `usage migrate` has to
+        if statements := let_go_statements(store):
+            log.warning("new chunks were held back by a backup that was killed; they go on")
+        for statement in statements:
+            store.command(statement)
 
 
 def let_go_statements(store: Store, cluster: str = "") -> list[str]:
     """The ALTER that has `intents` take rows again; none where nobody holds it."""
-    on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
     held_now = store.query(
         "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'intents' "
         "AND position(engine_full, {setting:String}) > 0",
         {"database": store.database, "setting": _SETTING},
     )
-    return [f"ALTER TABLE intents{on_cluster} RESET SETTING {_SETTING}"] if held_now else []
+    return [f"ALTER TABLE intents{_on(cluster)} RESET SETTING {_SETTING}"] if held_now else []
+
+
+def _on(cluster: str) -> str:
+    return f" ON CLUSTER '{cluster}'" if cluster else ""
 
 
 def refuse_half_restored(store: Store) -> None:
