@@ -34,12 +34,12 @@ def backup(where: str, disk: str) -> None:
     place, below its `backups.allowed_path`.
     """
     from pipeline.operate.backups.taking import back_up
+    from pipeline.operate.backups.whole import whole
 
     settings = load()
-    _refuse_cluster(settings)
-    with _ending_in_order(), opened_store(settings) as store:
+    with _ending_in_order(), opened_store(settings) as store, whole(settings, store) as all_of_it:
         with _place(settings, store, where, disk, is_taken=True) as place:
-            taken = back_up(store, place, _gone_logs(settings))
+            taken = back_up(all_of_it, place, _gone_logs(settings))
         click.echo(f"backed up to {place}: {taken.chunks:,} chunks, as of {taken.taken_at}")
 
 
@@ -53,14 +53,18 @@ def restore(where: str, disk: str) -> None:
     """
     from pipeline.operate.backups.restoring import make_room
     from pipeline.operate.backups.restoring import restore as put_back
+    from pipeline.operate.backups.whole import whole
 
     settings = load()
-    _refuse_cluster(settings)
     _refuse_workers(settings)
-    with _ending_in_order(), opened_store(settings, is_checked=False) as store:
-        make_room(store)
+    with (
+        _ending_in_order(),
+        opened_store(settings, is_checked=False) as store,
+        whole(settings, store) as all_of_it,
+    ):
+        make_room(all_of_it)
         with _place(settings, store, where, disk, is_taken=False) as place:
-            found = put_back(store, place)
+            found = put_back(settings, all_of_it, place)
         click.echo(f"restored {place}: {found.chunks:,} chunks, as of {found.taken_at}")
         click.echo(
             "next: usage migrate; usage rewind --to-store; start the workers; usage audit. "
@@ -76,7 +80,7 @@ def _place(
     from pipeline.embedded import backups
     from pipeline.operate.backups.place import Place
 
-    own = backups.folder_of(settings, store)
+    own = None if settings.clickhouse_cluster else backups.folder_of(settings, store)
     if own is None or disk or "/" not in where:
         yield Place.of(where, disk, below=own)
         return
@@ -106,14 +110,6 @@ def _gone_logs(settings: Settings) -> Callable[[str], bool]:
         return running is not None and incarnation not in running
 
     return is_gone
-
-
-def _refuse_cluster(settings: Settings) -> None:
-    if settings.clickhouse_cluster:
-        raise Halted(
-            "a cluster cannot be backed up or restored by this command yet "
-            "(USAGE_CLICKHOUSE_CLUSTER is set): its replicas are what keeps it (docs/backup.md)"
-        )
 
 
 def _refuse_workers(settings: Settings) -> None:

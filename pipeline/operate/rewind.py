@@ -6,6 +6,7 @@ because the store was restored from a copy, lags behind, or is new.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.shards import Shards
@@ -69,8 +70,10 @@ def _find(
 ) -> dict[Source, Found]:
     bounds = outside.bounds(settings, names)
     committed = outside.committed(settings, bounds)
-    ledger, logs = LedgerReader(Shards([store])), list(bounds)
-    covered = ledger.covered(logs, ledger.intents(logs, incarnations), incarnations)
+    logs = list(bounds)
+    with closing(Shards.connect(settings, store)) as shards:
+        ledger = LedgerReader(shards)
+        covered = ledger.covered(logs, ledger.intents(logs, incarnations), incarnations)
     return {
         source: found_of(known, committed.get(source), *bounds[source])
         for source, known in zip(bounds, covered, strict=True)

@@ -8,19 +8,23 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from itertools import pairwise
 
 import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.cluster import local_database
-from pipeline.clickhouse.schema import files, lock, old_latency
+from pipeline.clickhouse.schema import files, lock, old_latency, quiet
 from pipeline.clickhouse.schema.migrate import check, migrate
 from pipeline.clickhouse.shards import TABLE, Shards
-from pipeline.errors import MigrationError, StoreRefused
+from pipeline.errors import Halted, MigrationError, StoreRefused
 from pipeline.operate.audit.sums import kept
-from pipeline.settings import load
+from pipeline.operate.backups.place import Place
+from pipeline.operate.backups.restoring import make_room, restore
+from pipeline.operate.backups.taking import back_up
+from pipeline.operate.backups.whole import Whole, whole
+from pipeline.settings import Settings, load
 from tests.support.harness import hooks
 from tests.support.harness.clickhouse_parts import settings_for
 from tests.support.harness.clustered import EVERYWHERE, clustered
@@ -166,3 +170,53 @@ def test_exact_when_one_shard_is_away_and_the_worker_dies_then(sharded: ShardedS
     sharded.send(EVENTS, seed=22)
     sharded.check()
     assert sharded.misplaced() == []
+
+
+def test_a_backup_of_all_shards_and_the_log_behind_it_come_to_the_same(
+    sharded: ShardedScene,
+) -> None:
+    """Taken while a worker counts; then the stores have nothing."""
+    sharded.send(EVENTS, seed=30)
+    worker = sharded.worker()
+    sharded.await_assigned(1)
+    place = Place("kept")
+    with _whole(sharded) as (settings, of_all):
+        taken = back_up(of_all, place, lambda _: False)
+    assert not _held(sharded)
+    sharded.send(EVENTS, seed=31)
+    sharded.settle()
+    sharded.stop(worker)
+    for store in sharded.stores:
+        for database in (sharded.database, local_database(sharded.database)):
+            with closing(Store.connect(settings_for(store.port, database))) as one:
+                one.command(f"DROP DATABASE {database} SYNC", in_database=False)
+
+    with _whole(sharded) as (settings, of_all):
+        make_room(of_all)
+        with pytest.raises(Halted, match="is of 2 shards, USAGE_CLICKHOUSE names 1"):
+            restore(settings, of_all._replace(shards=of_all.shards[:1]), place)
+        assert restore(settings, of_all, place) == taken
+        with pytest.raises(Halted, match="a backup is restored where there is nothing"):
+            make_room(of_all)
+        migrate(of_all.front, settings)
+    assert "will be read again" in sharded.run("rewind", "--to-store")
+    sharded.worker()
+    sharded.check()
+    assert sharded.misplaced() == []
+
+
+@contextmanager
+def _whole(scene: ShardedScene) -> Iterator[tuple[Settings, Whole]]:
+    settings = scene.loaded()
+    with (
+        clustered(scene.stores),
+        closing(Store.connect(settings)) as front,
+        whole(settings, front) as of_all,
+    ):
+        yield settings, of_all
+
+
+def _held(scene: ShardedScene) -> list[str]:
+    """The statements that would let chunks go on, where a shard holds them back."""
+    with scene.shards() as shards:
+        return [one for shard in shards.stores for one in quiet.let_go_statements(shard)]

@@ -12,7 +12,9 @@ from pipeline.clickhouse.schema.migrate import check, migrate
 from pipeline.errors import Halted, MigrationError, StoreUnavailable
 from pipeline.operate.backups import restoring, seal
 from pipeline.operate.backups.place import Place
+from pipeline.operate.backups.seal import Seal
 from pipeline.operate.backups.taking import back_up
+from pipeline.operate.backups.whole import Whole
 from pipeline.protocol.ledger import INTENTS
 from tests.support.harness.clickhouse_parts import migrated_database, settings_for
 from tests.support.harness.store import EmbeddedStore
@@ -26,7 +28,7 @@ def nothing_is_gone(_: str) -> bool:
 def database(store: EmbeddedStore) -> Iterator[tuple[Store, Place]]:
     with migrated_database(store.port) as connected:
         place = Place(f"{connected.database}/first")
-        back_up(connected, place, nothing_is_gone)
+        back_up(Whole.of_one(connected), place, nothing_is_gone)
         yield connected, place
 
 
@@ -35,13 +37,18 @@ def migrated(database: tuple[Store, Place]) -> Store:
     """The tables as they were made, whatever a test before has left of them."""
     store, place = database
     drop(store)
-    restoring.make_room(store)
-    restoring.restore(store, place)
+    restoring.make_room(Whole.of_one(store))
+    restored(store, place)
     return store
 
 
 def drop(store: Store) -> None:
     store.command(f"DROP DATABASE `{store.database}` SYNC", in_database=False)
+
+
+def restored(store: Store, place: Place) -> Seal:
+    port = int(store.where.rpartition(":")[2])
+    return restoring.restore(settings_for(port, store.database), Whole.of_one(store), place)
 
 
 def names(store: Store) -> list[str]:
@@ -55,11 +62,11 @@ def test_everything_is_back_but_what_the_backup_needed_itself(
     place, before = Place(f"{migrated.database}/all"), names(migrated)
     rows = ["t", 0, "i" * 22, 0, 0, "", "", ""]
     migrated.insert("intents", INTENTS, [[value] for value in rows])
-    taken = back_up(migrated, place, lambda incarnation: incarnation == rows[2])
+    taken = back_up(Whole.of_one(migrated), place, lambda incarnation: incarnation == rows[2])
     assert names(migrated) == before
     drop(migrated)
-    restoring.make_room(migrated)
-    assert restoring.restore(migrated, place) == taken
+    restoring.make_room(Whole.of_one(migrated))
+    assert restored(migrated, place) == taken
     assert names(migrated) == before
     check(migrated)
     assert migrated.query("SELECT topic FROM intents") == [("t",)]
@@ -87,11 +94,11 @@ def test_what_was_killed_before_is_in_no_later_backup_s_way(
     monkeypatch.setattr(quiet, "let_go", away_at_first)
     monkeypatch.setattr(quiet, "LET_GO_EVERY_SECONDS", 0)
     place = Place(f"{migrated.database}/later")
-    taken = back_up(migrated, place, nothing_is_gone)
+    taken = back_up(Whole.of_one(migrated), place, nothing_is_gone)
     assert quiet.let_go_statements(migrated) == []
     drop(migrated)
-    restoring.make_room(migrated)
-    assert restoring.restore(migrated, place) == taken
+    restoring.make_room(Whole.of_one(migrated))
+    assert restored(migrated, place) == taken
 
 
 def test_a_store_that_stays_away_is_said_to_hold_chunks_back(
@@ -104,7 +111,7 @@ def test_a_store_that_stays_away_is_said_to_hold_chunks_back(
         gone.setattr(quiet, "let_go", away)
         gone.setattr(quiet, "LET_GO_SECONDS", 0)
         with pytest.raises(Halted, match=r"new chunks are held back, .* run `usage migrate`"):
-            back_up(migrated, Place(f"{migrated.database}/held"), nothing_is_gone)
+            back_up(Whole.of_one(migrated), Place(f"{migrated.database}/held"), nothing_is_gone)
     assert quiet.let_go_statements(migrated)
     quiet.let_go(migrated)
 
@@ -117,7 +124,7 @@ def test_a_chunk_that_nobody_finishes_is_named(
     migrated.insert("intents", INTENTS, [[value] for value in rows])
     place = Place(f"{migrated.database}/open")
     with pytest.raises(Halted, match=r"the first: t\[3\], offsets 5 to 9"):
-        back_up(migrated, place, nothing_is_gone, quiet_seconds=0)
+        back_up(Whole.of_one(migrated), place, nothing_is_gone, quiet_seconds=0)
     assert quiet.let_go_statements(migrated) == []
     assert not [name for name in names(migrated) if name.startswith(lock.PREFIX)]
     assert seal.TABLE not in names(migrated)
@@ -127,28 +134,28 @@ def test_what_cannot_be_restored_is_refused_and_says_what_to_do(
     store: EmbeddedStore, migrated: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = Place(f"{migrated.database}/one")
-    back_up(migrated, place, nothing_is_gone)
+    back_up(Whole.of_one(migrated), place, nothing_is_gone)
     with pytest.raises(Halted, match=r"there is something in .*/one already; choose another name"):
-        back_up(migrated, place, nothing_is_gone)
+        back_up(Whole.of_one(migrated), place, nothing_is_gone)
     with pytest.raises(Halted, match="DROP DATABASE"):
-        restoring.make_room(migrated)
+        restoring.make_room(Whole.of_one(migrated))
     drop(migrated)
-    restoring.make_room(migrated)
+    restoring.make_room(Whole.of_one(migrated))
     with pytest.raises(Halted, match="there is no finished backup nowhere"):
-        restoring.restore(migrated, Place("nowhere"))
+        restored(migrated, Place("nowhere"))
     with monkeypatch.context() as older:
         older.setattr(files, "read", lambda _: [])
         with pytest.raises(Halted, match="this release knows 0: restore it with release"):
-            restoring.restore(migrated, place)
-    restoring.make_room(migrated)  # nothing was left of it
+            restored(migrated, place)
+    restoring.make_room(Whole.of_one(migrated))  # nothing was left of it
     with monkeypatch.context() as dying:
         dying.setattr(restoring, "_compare", _die)
         with pytest.raises(KeyboardInterrupt):
-            restoring.restore(migrated, place)
+            restored(migrated, place)
     with pytest.raises(MigrationError, match=r"did not come to its end: then drop it"):
         migrate(migrated, settings_for(store.port, migrated.database))
     with pytest.raises(Halted, match="DROP DATABASE"):
-        restoring.make_room(migrated)
+        restoring.make_room(Whole.of_one(migrated))
 
 
 def _die(*_: object) -> None:

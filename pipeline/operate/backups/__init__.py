@@ -2,6 +2,7 @@
 
 ::
 
+    whole      what is backed up together: one server, or the shards of a cluster
     place      where a backup lies, as the store is told
     statement  one BACKUP or RESTORE, and waiting for its end
     seal       what is written last: without it a backup is none

@@ -1,8 +1,11 @@
 """``usage restore``: a backup in a database that has nothing.
 
-The seal comes first and stands in the database until all is over (`RESTORING`), the table of
-migrations last. Killed in between, ``usage migrate`` refuses the database, and workers find no
-migrations in it; `intents` is held, as it was when it was backed up.
+The seal comes first and stands in the database until all is over (`RESTORING`), the rows of the
+table of migrations last. Killed in between, ``usage migrate`` refuses the database, and workers
+find no migrations in it; `intents` is held, as it was when it was backed up.
+
+Of a cluster the migrator makes the tables first, as the backup has them, at every server: what a
+backup would make of them, it makes at one.
 """
 
 from __future__ import annotations
@@ -11,71 +14,100 @@ from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.quoting import identifier
 from pipeline.clickhouse.schema import files, lock, quiet, resources
-from pipeline.clickhouse.schema.migrate import LEASE_SECONDS
+from pipeline.clickhouse.schema.migrate import LEASE_SECONDS, migrate
 from pipeline.clickhouse.schema.server import check_server
 from pipeline.errors import Halted, StoreRefused
 from pipeline.operate.backups import seal, statement
+from pipeline.operate.backups.whole import EVERYWHERE
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
     from pipeline.operate.backups.place import Place
     from pipeline.operate.backups.seal import Seal
+    from pipeline.operate.backups.whole import Whole
+    from pipeline.settings import Settings
 
 LEASE_WAIT_SECONDS = 60.0
+_INTO_TABLES = "allow_different_table_def = 1, "
+"""They are there, and may be kept for other times, or otherwise on disks, than at the backup."""
 
 
-def make_room(store: Store) -> None:
+def make_room(whole: Whole) -> None:
     """Make the database if it is not there; nothing else can be asked for before.
 
     Raises:
         Halted: it has tables, or another restore goes on in the store.
         MigrationError, StoreError: the server is too old, or has reasons of its own.
     """
-    check_server(store)
-    store.command(f"CREATE DATABASE IF NOT EXISTS {_database(store)}", in_database=False)
-    if statement.restores(store):
-        raise Halted(
-            f"a restore is under way at {store.where}, also if whoever began it was stopped; wait "
-            "for its end (`system.backups`), drop the database if it is this one, and begin again"
-        )
-    _refuse_tables(store)
+    for store in whole.databases:
+        check_server(store)
+        everywhere = files.fill_in("{cluster}", whole.cluster)
+        made = f"CREATE DATABASE IF NOT EXISTS {_database(store)}{everywhere}"
+        whole.own.command(made, in_database=False)
+    for store in whole.databases:
+        if statement.restores(store):
+            raise Halted(
+                f"a restore is under way at {store.where}, also if whoever began it was stopped; "
+                "wait for its end (`system.backups`), drop the database if it is this one, and "
+                "begin again"
+            )
+        _refuse_tables(store)
 
 
-def restore(store: Store, place: Place) -> Seal:
+def restore(settings: Settings, whole: Whole, place: Place) -> Seal:
     """Put a backup back; no worker of the group may run.
 
     Args:
-        store: for whose database there is room (`make_room`).
+        settings: of the store.
+        whole: for whose database there is room (`make_room`).
         place: where the backup is.
 
     Raises:
         Halted: the database has tables; there is no sealed backup of it in this place; it is of a
-            newer release.
+            newer release, or of other shards.
         StoreUnavailable, StoreRefused: the store's own reasons: drop the database and start again.
     """
+    own = whole.own
+    if whole.cluster:
+        _make_tables(settings, whole, place)
     try:
-        with lock.exclusive(store, LEASE_SECONDS, LEASE_WAIT_SECONDS) as lease:
-            _refuse_tables(store)
-            found = seal.restore(store, place, lease.renew)
-            _refuse_newer(store, place, found)
-            _put_back(store, place, found, lease)
+        with lock.exclusive(own, LEASE_SECONDS, LEASE_WAIT_SECONDS) as lease:
+            if whole.cluster:
+                _refuse_rows(whole)
+            else:
+                _refuse_tables(own)
+            found = seal.restore(own, place, lease.renew)
+            _refuse_others(whole, place, found)
+            _put_back(whole, place, found, lease)
     except lock.Lost as error:
-        raise Halted(f"a migrator took over meanwhile; {_not_whole(store)}") from error
+        raise Halted(f"a migrator took over meanwhile; {_not_whole(own)}") from error
     return found
 
 
-def _put_back(store: Store, place: Place, found: Seal, lease: lock.MigratorLock) -> None:
-    source, migrations = place.part(found.part), f"{_database(store)}.migrations"
-    _run(
-        store,
-        place,
-        f"RESTORE DATABASE {_database(store)} EXCEPT TABLES {migrations} FROM {source}",
-        lease,
-    )
-    _run(store, place, f"RESTORE TABLE {migrations} FROM {source}", lease)
-    _compare(store, place, found)
-    quiet.let_go(store)
-    _drop_seal(store)
+def _make_tables(settings: Settings, whole: Whole, place: Place) -> None:
+    """Make the tables of a cluster as they were when the backup was taken."""
+    found = seal.restore(whole.own, place, lambda: None)
+    _refuse_others(whole, place, found)
+    _drop_seal(whole.own)
+    known = files.read(resources.migrations())[: found.migrations]
+    migrate(whole.front, settings, migrations=known, views=())
+
+
+def _put_back(whole: Whole, place: Place, found: Seal, lease: lock.MigratorLock) -> None:
+    front, migrations = whole.front, f"{_database(whole.front)}.migrations"
+    if whole.cluster:
+        front.command(f"TRUNCATE TABLE {migrations}")  # until all is there again
+    for shard, name in whole.parts(found.part):
+        without = f" EXCEPT TABLES {migrations}" if shard is front else ""
+        _run(whole, place, f"DATABASE {_database(shard)}{without}", name, lease, shard)
+    *others, last = whole.everywhere() or ["migrations"]
+    part = f"{found.part}{EVERYWHERE}" if whole.cluster else found.part
+    for table in (*others, last):
+        what = f"TABLE {_database(front)}.{identifier(table)}"
+        _run(whole, place, what, part, lease, front)
+    _compare(whole, place, found)
+    quiet.let_go(whole.own, whole.cluster)
+    _drop_seal(whole.own)
 
 
 def _refuse_tables(store: Store) -> None:
@@ -92,19 +124,37 @@ def _refuse_tables(store: Store) -> None:
         )
 
 
-def _refuse_newer(store: Store, place: Place, found: Seal) -> None:
+def _refuse_rows(whole: Whole) -> None:
+    """Refuse a cluster that has begun to count since its tables were made."""
+    if whole.chunks():
+        raise Halted(
+            f"workers count into the database `{whole.front.database}` at {whole.front.where} "
+            "already: stop them, drop it, and restore again"
+        )
+
+
+def _refuse_others(whole: Whole, place: Place, found: Seal) -> None:
     known = len(files.read(resources.migrations()))
     if found.migrations > known:
-        _drop_seal(store)
+        _drop_seal(whole.own)
         raise Halted(
             f"the backup {place} is at migration {found.migrations}, this release knows {known}: "
             f"restore it with release {found.release}, which took it, or a later one"
         )
+    if found.shards != len(whole.shards):
+        _drop_seal(whole.own)
+        raise Halted(
+            f"the backup {place} is of {found.shards} shards, USAGE_CLICKHOUSE names "
+            f"{len(whole.shards)}: a partition's rows are at the shard that its number says"
+        )
 
 
-def _run(store: Store, place: Place, sql: str, lease: lock.MigratorLock) -> None:
+def _run(
+    whole: Whole, place: Place, what: str, part: str, lease: lock.MigratorLock, store: Store
+) -> None:
+    sql = f"RESTORE {what} FROM {place.part(part)}"
     try:
-        statement.run(store, sql, lease.renew)
+        statement.run(store, sql, lease.renew, _INTO_TABLES if whole.cluster else "")
     except StoreRefused as error:
         raise StoreRefused(
             f"the backup {place} could not be restored, and {_not_whole(store)}; {error.message}",
@@ -113,15 +163,13 @@ def _run(store: Store, place: Place, sql: str, lease: lock.MigratorLock) -> None
         ) from error
 
 
-def _compare(store: Store, place: Place, found: Seal) -> None:
+def _compare(whole: Whole, place: Place, found: Seal) -> None:
     """Hold what was restored against what was backed up."""
-    [(chunks,)] = store.query(
-        "SELECT uniqExact(topic, partition, incarnation, from_offset) FROM chunks"
-    )
-    if (quiet.announced(store), chunks) != (found.announced, found.chunks):
+    chunks = whole.chunks()
+    if (whole.announced(), chunks) != (found.announced, found.chunks):
         raise Halted(
             f"the backup {place} is damaged: its seal says {found.chunks} chunks, and other "
-            f"intents, {chunks} chunks are in it; {_not_whole(store)}"
+            f"intents, {chunks} chunks are in it; {_not_whole(whole.own)}"
         )
 
 

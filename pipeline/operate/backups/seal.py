@@ -43,6 +43,8 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     """Its newest intents (`pipeline.clickhouse.schema.quiet.announced`)."""
     chunks: int
     """How many chunks its ledger has."""
+    shards: int = 1
+    """How many shards the store has."""
 
 
 def write(store: Store, place: Place, seal: Seal, meanwhile: Callable[[], None]) -> None:

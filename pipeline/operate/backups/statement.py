@@ -21,7 +21,7 @@ _UNDER_WAY = {"CREATING_BACKUP", "RESTORING"}
 _DONE = {"BACKUP_CREATED", "RESTORED"}
 
 
-def run(store: Store, sql: str, meanwhile: Callable[[], None]) -> None:
+def run(store: Store, sql: str, meanwhile: Callable[[], None], settings: str = "") -> None:
     """Run a BACKUP or RESTORE to its end.
 
     It runs in the store, so that no connection has to last as long as it does.
@@ -30,6 +30,7 @@ def run(store: Store, sql: str, meanwhile: Callable[[], None]) -> None:
         store: which runs it.
         sql: the statement, without SETTINGS.
         meanwhile: called again and again until it has ended.
+        settings: of the statement, each with a comma behind it.
 
     Raises:
         StoreUnavailable, StoreRefused: it was not done; of the latter the code may be one of those
@@ -37,7 +38,7 @@ def run(store: Store, sql: str, meanwhile: Callable[[], None]) -> None:
     """
     number = str(uuid.uuid4())
     # A name that is wrong or taken shows at once, and with its code; the rest in `system.backups`.
-    store.command(f"{sql} SETTINGS id = '{number}' ASYNC")
+    store.command(f"{sql} SETTINGS {settings}id = '{number}' ASYNC")
     while True:
         rows = store.query(
             "SELECT toString(status), error FROM system.backups WHERE id = {id:String}",

@@ -1,7 +1,7 @@
 """``usage backup``: the store at a moment at which no chunk is under way.
 
 A backup has the rows of chunks and not the tokens under which they came, so it must have each chunk
-whole or not at all. Tables are copied one after the other while workers go on; hence:
+whole or not at all. Tables, and shards, are copied one after the other while workers go on; hence:
 
 1. the migrator's lease, so that nobody changes tables;
 2. new chunks are held back, and those under way waited for (`pipeline.clickhouse.schema.quiet`);
@@ -16,7 +16,7 @@ What holds is 3; 2 is so that it comes to it. Killed anywhere, there is no seal,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,12 +26,14 @@ from pipeline.clickhouse.schema.migrate import LEASE_SECONDS
 from pipeline.errors import Halted, StoreRefused
 from pipeline.operate.backups import seal, statement
 from pipeline.operate.backups.seal import Seal
+from pipeline.operate.backups.whole import EVERYWHERE
 from pipeline.process.version import program_version
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
     from pipeline.clickhouse.schema.quiet import IsGone, OpenChunk
     from pipeline.operate.backups.place import Place
+    from pipeline.operate.backups.whole import Whole
 
 ATTEMPTS = 4
 QUIET_SECONDS = 15.0
@@ -43,12 +45,12 @@ POLL_SECONDS = 0.05
 
 
 def back_up(
-    store: Store, place: Place, is_gone: IsGone, quiet_seconds: float = QUIET_SECONDS
+    whole: Whole, place: Place, is_gone: IsGone, quiet_seconds: float = QUIET_SECONDS
 ) -> Seal:
     """Take a backup of the store's database.
 
     Args:
-        store: migrated to this release.
+        whole: migrated to this release.
         place: where to; nothing may be there.
         is_gone: logs whose open chunks are in nobody's way.
         quiet_seconds: how long chunks under way are waited for.
@@ -58,29 +60,34 @@ def back_up(
         StoreUnavailable, StoreRefused: the store's own reasons; there is no backup then.
     """
     waiting: list[OpenChunk] = []
+    own = whole.own
     try:
-        with lock.exclusive(store, LEASE_SECONDS, LEASE_WAIT_SECONDS) as lease:
-            seal.drop(store)
+        with lock.exclusive(own, LEASE_SECONDS, LEASE_WAIT_SECONDS) as lease:
+            seal.drop(own)
             lease.clear_those_before()  # one in the backup would stand in a restore's way
             for part in range(1, ATTEMPTS + 1):
                 if waiting:
                     time.sleep(REST_SECONDS)
                     lease.renew()
-                with quiet.held(store):
-                    waiting = _await_quiet(store, is_gone, quiet_seconds)
-                    found = None if waiting else _copy(store, place, str(part), lease, is_gone)
+                with quiet.held(own, whole.cluster):
+                    waiting = _await_quiet(whole, is_gone, quiet_seconds)
+                    found = None if waiting else _copy(whole, place, str(part), lease, is_gone)
                 if found is not None:
-                    seal.write(store, place, found, lease.renew)
+                    seal.write(own, place, found, lease.renew)
                     return found
     except lock.Lost as error:
         raise Halted("a migrator took over meanwhile; there is no backup") from error
     raise _never_quiet(waiting)
 
 
-def _await_quiet(store: Store, is_gone: IsGone, seconds: float) -> list[OpenChunk]:
+def _open(whole: Whole, is_gone: IsGone) -> list[OpenChunk]:
+    return [one for shard in whole.shards for one in quiet.open_chunks(shard, is_gone)]
+
+
+def _await_quiet(whole: Whole, is_gone: IsGone, seconds: float) -> list[OpenChunk]:
     """Wait until no chunk is under way; returns those that are for all that."""
     deadline = time.monotonic() + seconds
-    while found := quiet.open_chunks(store, is_gone):
+    while found := _open(whole, is_gone):
         if time.monotonic() > deadline:
             return found
         time.sleep(POLL_SECONDS)
@@ -88,19 +95,18 @@ def _await_quiet(store: Store, is_gone: IsGone, seconds: float) -> list[OpenChun
 
 
 def _copy(
-    store: Store, place: Place, part: str, lease: lock.MigratorLock, is_gone: IsGone
+    whole: Whole, place: Place, part: str, lease: lock.MigratorLock, is_gone: IsGone
 ) -> Seal | None:
     """Back the tables up; None where a chunk was under way after all."""
-    before, taken_at = _state(store), datetime.now(UTC)
-    database = identifier(store.database)
-    _run(
-        store,
-        place,
-        f"BACKUP DATABASE {database} EXCEPT TABLES {database}.{identifier(lease.table)} "
-        f"TO {place.part(part)}",
-        lease.renew,
-    )
-    if quiet.open_chunks(store, is_gone) or _state(store) != before:
+    whole.synchronize()
+    before, taken_at = _state(whole), datetime.now(UTC)
+    for shard, name in whole.parts(part):
+        _run(shard, f"DATABASE {_without(shard, whole.passed_over(shard))}", place, name, lease)
+    if tables := whole.everywhere():
+        front = identifier(whole.front.database)
+        named = ", ".join(f"TABLE {front}.{identifier(table)}" for table in tables)
+        _run(whole.front, named, place, f"{part}{EVERYWHERE}", lease)
+    if _open(whole, is_gone) or _state(whole) != before:
         return None
     announced, chunks, migrations = before
     return Seal(
@@ -110,23 +116,27 @@ def _copy(
         part=part,
         announced=announced,
         chunks=chunks,
+        shards=len(whole.shards),
     )
 
 
-def _state(store: Store) -> tuple[str, int, int]:
+def _state(whole: Whole) -> tuple[str, int, int]:
     """The newest intents, and how many chunks and migrations there are."""
-    announced = quiet.announced(store)
-    [(chunks, migrations)] = store.query(
-        "SELECT (SELECT uniqExact(topic, partition, incarnation, from_offset) FROM chunks), "
-        "(SELECT uniqExact(number) FROM migrations)",
-        consistent=True,
-    )
-    return announced, chunks, migrations
+    announced = whole.announced()
+    [(migrations,)] = whole.front.query("SELECT uniqExact(number) FROM migrations", consistent=True)
+    return announced, whole.chunks(), migrations
 
 
-def _run(store: Store, place: Place, sql: str, meanwhile: Callable[[], None]) -> None:
+def _without(store: Store, tables: Collection[str]) -> str:
+    database = identifier(store.database)
+    if not tables:
+        return database
+    return f"{database} EXCEPT TABLES {', '.join(f'{database}.{identifier(t)}' for t in tables)}"
+
+
+def _run(store: Store, what: str, place: Place, part: str, lease: lock.MigratorLock) -> None:
     try:
-        statement.run(store, sql, meanwhile)
+        statement.run(store, f"BACKUP {what} TO {place.part(part)}", lease.renew)
     except StoreRefused as error:
         if error.code == statement.ALREADY_THERE:
             raise Halted(f"there is something in {place} already; choose another name") from error
