@@ -235,7 +235,7 @@ def require_may_see(settings: Settings, topic: str, listed: Iterable[str]) -> No
 
     Raises:
         Halted: we may not know whether it is there.
-        BrokerError: Kafka could not be reached.
+        BrokerError: Kafka could not be reached; or it is there by now.
     """
     if _run_id(listed):  # it keeps nothing secret
         return
@@ -254,6 +254,8 @@ def require_may_see(settings: Settings, topic: str, listed: Iterable[str]) -> No
             ) from error
         if code != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise translate(error, settings, f"Kafka did not describe topic {topic}") from error
+    else:
+        raise BrokerError(f"Kafka at {settings.kafka} lists no {topic}, which is there; try again")
 
 
 def _partition_counts(client: AdminClient, settings: Settings) -> dict[str, int]:

@@ -227,7 +227,7 @@ class Ledger(LedgerReader):
             try:
                 store.insert("intents", INTENTS, _columns(rows))
             except StoreUnavailable as error:
-                quiet.let_go_of_what_is_left(store, error, self._shards.stores[0])
+                quiet.let_go_of_what_is_left(store, error)
                 raise
 
     def prepare(self, group: Group) -> list[Insert]:

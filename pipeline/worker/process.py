@@ -65,7 +65,7 @@ SWITCH_SECONDS = 0.001
 
 While a scrape of many tenants is written, the loop waits so long at each of its turns.
 """
-APP_STOP_SECONDS = 5.0
+APP_STOP_SECONDS, STOPS = 5.0, 4
 MARGIN_SECONDS = 3.0
 """For all that stops quickly, or is not worth waiting for."""
 
@@ -105,7 +105,7 @@ class Process:
     async def run(self) -> int:
         """Run the worker to its end and return the exit code."""
         loop = asyncio.get_running_loop()
-        stopping_seconds = self._settings.settle_seconds + 2 * APP_STOP_SECONDS + MARGIN_SECONDS
+        stopping_seconds = self._settings.settle_seconds + STOPS * APP_STOP_SECONDS + MARGIN_SECONDS
         Ending(lambda: loop.call_soon_threadsafe(self._stop), stopping_seconds)
         working = asyncio.create_task(self._work_until_ended())
         ended = asyncio.create_task(self._ended.wait())
@@ -150,7 +150,7 @@ class Process:
             watching_group.cancel()
             giving_back.cancel()
             await app.work.stop(settings.settle_seconds)
-            await _finish(app.leave_group(), APP_STOP_SECONDS)
+            await _try(app.leave_group(), APP_STOP_SECONDS)
             await _finish(asyncio.to_thread(self._set_aside.close), APP_STOP_SECONDS)
             starting.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)
@@ -288,6 +288,14 @@ class _Producer:
 
     async def __aexit__(self, *_: object) -> None:
         await _finish(self._producer.stop(), APP_STOP_SECONDS)
+
+
+async def _try(attempt: Coroutine[Any, Any, object], seconds: float) -> None:
+    """Wait for what need not come about; nothing of it is raised, nor is it cancelled."""
+    trying = asyncio.create_task(attempt)
+    await asyncio.wait({trying}, timeout=seconds)
+    if trying.done() and not trying.cancelled() and (error := trying.exception()):
+        log.debug("not done on the way out: %r", error)
 
 
 async def _finish(stopping: Coroutine[Any, Any, object], seconds: float) -> None:

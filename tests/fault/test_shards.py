@@ -20,6 +20,7 @@ from pipeline.clickhouse.schema.migrate import check, migrate
 from pipeline.clickhouse.shards import TABLE, Shards
 from pipeline.errors import Halted, MigrationError, StoreRefused
 from pipeline.operate.audit.sums import kept
+from pipeline.operate.backups import restoring
 from pipeline.operate.backups.place import Place
 from pipeline.operate.backups.restoring import make_room, restore
 from pipeline.operate.backups.taking import back_up
@@ -173,9 +174,12 @@ def test_exact_when_one_shard_is_away_and_the_worker_dies_then(sharded: ShardedS
 
 
 def test_a_backup_of_all_shards_and_the_log_behind_it_come_to_the_same(
-    sharded: ShardedScene,
+    sharded: ShardedScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Taken while a worker counts; then the stores have nothing."""
+    """Taken while a worker counts; then the stores have nothing. The first restore is killed."""
+    sharded.run(
+        "key", "create", "--role", "viewer", "--scope", "a", "--name", "kept by all servers"
+    )
     sharded.send(EVENTS, seed=30)
     worker = sharded.worker()
     sharded.await_assigned(1)
@@ -186,19 +190,26 @@ def test_a_backup_of_all_shards_and_the_log_behind_it_come_to_the_same(
     sharded.send(EVENTS, seed=31)
     sharded.settle()
     sharded.stop(worker)
-    for store in sharded.stores:
-        for database in (sharded.database, local_database(sharded.database)):
-            with closing(Store.connect(settings_for(store.port, database))) as one:
-                one.command(f"DROP DATABASE {database} SYNC", in_database=False)
-
     with _whole(sharded) as (settings, of_all):
+        _drop(of_all)
         make_room(of_all)
         with pytest.raises(Halted, match="is of 2 shards, USAGE_CLICKHOUSE names 1"):
             restore(settings, of_all._replace(shards=of_all.shards[:1]), place)
+        with monkeypatch.context() as dying:
+            dying.setattr(restoring, "_put_back_in_shards", _die)
+            with pytest.raises(KeyboardInterrupt):
+                restore(settings, of_all, place)
+        with pytest.raises(MigrationError, match=r"drop it \(DROP DATABASE .* ON CLUSTER 'main'"):
+            migrate(of_all.front, settings)
+        with pytest.raises(MigrationError, match=r"lacks .* migrations"):
+            check(of_all.front)
+        _drop(of_all)
+        make_room(of_all)
         assert restore(settings, of_all, place) == taken
         with pytest.raises(Halted, match="a backup is restored where there is nothing"):
             make_room(of_all)
         migrate(of_all.front, settings)
+    assert "kept by all servers" in sharded.run("key", "list")
     assert "will be read again" in sharded.run("rewind", "--to-store")
     sharded.worker()
     sharded.check()
@@ -216,7 +227,16 @@ def _whole(scene: ShardedScene) -> Iterator[tuple[Settings, Whole]]:
         yield settings, of_all
 
 
+def _drop(of_all: Whole) -> None:
+    for statement in of_all.dropping().split("; "):
+        of_all.front.command(statement, in_database=False)
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _held(scene: ShardedScene) -> list[str]:
     """The statements that would let chunks go on, where a shard holds them back."""
     with scene.shards() as shards:
-        return [one for shard in shards.stores for one in quiet.let_go_statements(shard)]
+        return [one for shard in shards.stores for one in quiet.let_go_statements([shard])]

@@ -84,7 +84,7 @@ def test_what_was_killed_before_is_in_no_later_backup_s_way(
         migrated.command(f"CREATE TABLE {left} (nothing UInt8) ENGINE = Null COMMENT '{ran_out}'")
     asked = []
 
-    def away_at_first(store: Store) -> None:
+    def away_at_first(store: Store, _: str) -> None:
         asked.append(store)
         if len(asked) < 3:
             raise StoreUnavailable("it starts again")
@@ -95,7 +95,7 @@ def test_what_was_killed_before_is_in_no_later_backup_s_way(
     monkeypatch.setattr(quiet, "LET_GO_EVERY_SECONDS", 0)
     place = Place(f"{migrated.database}/later")
     taken = back_up(Whole.of_one(migrated), place, nothing_is_gone)
-    assert quiet.let_go_statements(migrated) == []
+    assert quiet.let_go_statements([migrated]) == []
     drop(migrated)
     restoring.make_room(Whole.of_one(migrated))
     assert restored(migrated, place) == taken
@@ -104,7 +104,7 @@ def test_what_was_killed_before_is_in_no_later_backup_s_way(
 def test_a_store_that_stays_away_is_said_to_hold_chunks_back(
     migrated: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_: Store) -> None:
+    def away(*_: object) -> None:
         raise StoreUnavailable("it is away")
 
     with monkeypatch.context() as gone:
@@ -112,8 +112,29 @@ def test_a_store_that_stays_away_is_said_to_hold_chunks_back(
         gone.setattr(quiet, "LET_GO_SECONDS", 0)
         with pytest.raises(Halted, match=r"new chunks are held back, .* run `usage migrate`"):
             back_up(Whole.of_one(migrated), Place(f"{migrated.database}/held"), nothing_is_gone)
-    assert quiet.let_go_statements(migrated)
+    assert quiet.let_go_statements([migrated])
     quiet.let_go(migrated)
+
+
+def test_only_what_nobody_holds_any_more_is_let_go(migrated: Store) -> None:
+    """Not while a lease runs, for another reason than that, or in a database that is not whole."""
+    full, away = StoreUnavailable("too many parts", 252), StoreUnavailable("away", 210)
+
+    def is_held_after(error: StoreUnavailable) -> bool:
+        quiet.let_go_of_what_is_left(migrated, error)
+        return bool(quiet.let_go_statements([migrated]))
+
+    migrated.command("ALTER TABLE intents MODIFY SETTING parts_to_throw_insert = 1")
+    with lock.exclusive(migrated, 60, 0):
+        assert is_held_after(full)
+    assert is_held_after(away)
+    migrated.command(f"CREATE TABLE {quiet.RESTORING} (nothing UInt8) ENGINE = Null")
+    assert is_held_after(full)
+    migrated.command(f"DROP TABLE {quiet.RESTORING} SYNC")
+    ran_out = f"COMMENT '{'0' * 32} until 1000'"
+    migrated.command(f"CREATE TABLE {lock.PREFIX}1 (nothing UInt8) ENGINE = Null {ran_out}")
+    assert not is_held_after(full)
+    migrated.command(f"DROP TABLE {lock.PREFIX}1 SYNC")
 
 
 def test_a_chunk_that_nobody_finishes_is_named(
@@ -125,7 +146,7 @@ def test_a_chunk_that_nobody_finishes_is_named(
     place = Place(f"{migrated.database}/open")
     with pytest.raises(Halted, match=r"the first: t\[3\], offsets 5 to 9"):
         back_up(Whole.of_one(migrated), place, nothing_is_gone, quiet_seconds=0)
-    assert quiet.let_go_statements(migrated) == []
+    assert quiet.let_go_statements([migrated]) == []
     assert not [name for name in names(migrated) if name.startswith(lock.PREFIX)]
     assert seal.TABLE not in names(migrated)
 

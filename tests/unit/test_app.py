@@ -11,7 +11,7 @@ import pytest
 from pipeline.kafka import topics
 from pipeline.process.logs import QUIET
 from pipeline.settings import load
-from pipeline.worker import transport
+from pipeline.worker import process, transport
 from pipeline.worker.app import UsageApp
 from pipeline.worker.transport import (
     BatchConsumer,
@@ -84,3 +84,41 @@ def consumer_of(app: UsageApp) -> dict[str, Any]:
 @pytest.mark.parametrize("service", [BatchConsumer, ConsumerThread, BatchTransport.Producer])
 def test_the_comings_and_goings_of_services_are_not_ours_to_say(service: Any) -> None:
     assert service.logger.name.partition(".")[0] in QUIET
+
+
+def test_a_group_is_left_only_where_it_may_have_been_joined() -> None:
+    """A consumer that could not connect has no coordinator, a thread that has ended no loop."""
+    asked: list[object] = []
+
+    async def call(make: object) -> None:
+        asked.append(make)
+
+    def left(coordinator: object, stops: bool = False, closed: bool = False) -> int:
+        asked.clear()
+        one = SimpleNamespace(
+            _consumer=SimpleNamespace(_coordinator=coordinator),
+            should_stop=stops,
+            thread_loop=SimpleNamespace(is_closed=lambda: closed),
+            call=call,
+        )
+        asyncio.run(ConsumerThread.leave_for_good(cast("ConsumerThread", one)))
+        return len(asked)
+
+    assert left(object()) == 1
+    assert left(None) == left(object(), stops=True) == left(object(), closed=True) == 0
+
+
+def test_an_attempt_on_the_way_out_raises_nothing() -> None:
+    async def attempts() -> None:
+        ended = asyncio.get_running_loop().create_future()
+        ended.cancel()
+        refused = asyncio.get_running_loop().create_future()
+        refused.set_exception(RuntimeError("Event loop is closed"))
+        for one in (ended, refused, asyncio.Event().wait()):
+            await process._try(_awaited(one), 0.01)
+
+    asyncio.run(attempts())
+
+
+async def _awaited(one: Any) -> None:
+    await one

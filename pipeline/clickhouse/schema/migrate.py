@@ -101,11 +101,14 @@ def migrate(
     lease_seconds: float = LEASE_SECONDS,
     then: Made | None = None,
     is_gone: IsGone = lambda _: False,
+    restoring: lock.MigratorLock | None = None,
 ) -> Migrated:
     """Bring the database to what this release needs; returns what was done, if anything.
 
     ``migrations`` and ``views`` are those of this release where they are not given; ``then``: what
-    is made from the views, after them; ``is_gone``: logs whose open chunks are in nobody's way.
+    is made from the views, after them; ``is_gone``: logs whose open chunks are in nobody's way;
+    ``restoring``: the lease of a restore, which fills the tables then, and has their migrations
+    with them: none is written down.
 
     Raises:
         MigrationError: it cannot be brought there, and nothing was changed; or it was, and a server
@@ -116,10 +119,13 @@ def migrate(
     check_server(store)
     with _whole(store, settings) as whole:
         whole.make_databases()
+        if restoring is not None:
+            return _apply(whole, settings, release, restoring, then, is_gone, lambda *_: None)
         while True:
             try:
                 with lock.exclusive(whole.shards[0], lease_seconds, WAIT_SECONDS) as held:
-                    done = _apply(whole, settings, release, held, then, is_gone)
+                    quiet.refuse_half_restored(whole.shards[0], whole.front, whole.cluster)
+                    done = _apply(whole, settings, release, held, then, is_gone, _record)
                     if whole.cluster:
                         layout.require_same_tables(settings)
                         whole.clear(held)
@@ -215,10 +221,10 @@ def _apply(
     held: lock.MigratorLock,
     then: Made | None,
     is_gone: IsGone,
+    record: Callable[[Store, Migration], None],
 ) -> Migrated:
     store, own, cluster = whole.front, whole.shards[0], whole.cluster
     held.renew()
-    quiet.refuse_half_restored(own)
     store.command(files.fill_in(_MIGRATIONS, cluster))
     done = _compare(store, release.migrations)
     missing = release.migrations[len(done) :]
@@ -233,14 +239,14 @@ def _apply(
             _refuse_while_open(store, migration, is_gone)
         whole.run_migration(migration, held)
         held.renew()
-        _record(store, migration)
+        record(store, migration)
     _run(own, old_latency.statements(own, missing, cluster), held)
     if cluster:
         layout.write_down(whole.shards, cluster)
     for one in dict.fromkeys((own, store)):
         _run(one, table_settings.statements(one, cluster), held)
         _run(one, retention.statements(one, settings, cluster), held)
-    _run(own, quiet.let_go_statements(own, cluster), held)
+    _run(own, quiet.let_go_statements(whole.shards, cluster), held)
     whole.spread(held)
     if any(migration.name == "zones" for migration in release.migrations):
         zones.load(store, held.renew)

@@ -5,7 +5,8 @@ store that takes no new intents, and has none open, has whole chunks only.
 
 It takes none while `intents` is *held*: it refuses inserts with TOO_MANY_PARTS, which workers wait
 out, as they do whatever passes by itself. Chunks that are announced go on to their end. Who holds
-it has the migrator's lease: where that has run out, workers let go of it themselves.
+it has the migrator's lease: where that has run out, workers let go of it themselves, but for those
+of a cluster.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.schema import lock
@@ -121,33 +122,37 @@ def let_go(store: Store, cluster: str = "") -> None:
     Raises:
         StoreUnavailable, StoreRefused: it does not yet; ``usage migrate`` has it done too.
     """
-    for statement in let_go_statements(store, cluster):
+    held_now = [f"ALTER TABLE intents{_on(cluster)} RESET SETTING {_SETTING}"]  # whoever has it
+    for statement in held_now if cluster else let_go_statements([store]):
         store.command(statement)
 
 
-def let_go_of_what_is_left(store: Store, error: StoreUnavailable, holder: Store) -> None:
-    """Have `intents` take rows again where whoever held it was killed: its lease has run out.
+def let_go_of_what_is_left(store: Store, error: StoreUnavailable) -> None:
+    """Have `intents`, which has refused rows so, take them again where who held it was killed.
 
-    Args:
-        store: whose `intents` has refused rows.
-        error: with what.
-        holder: the store with the lease of backups; of a cluster, the first shard.
+    That is where the lease has run out. Of one server only.
     """
-    if error.code != _TOO_MANY_PARTS or lock.is_held(holder):
+    # Of a cluster the lease is at one server, which is not always the one that we reach.
+    if error.code != _TOO_MANY_PARTS or store.is_clustered:
         return
     with contextlib.suppress(StoreRefused):  # we may not; then `usage migrate` has to
-        if statements := let_go_statements(store):
+        if lock.is_held(store) or _is_half_restored(store):
+            return
+        if statements := let_go_statements([store]):
             log.warning("new chunks were held back by a backup that was killed; they go on")
         for statement in statements:
             store.command(statement)
 
 
-def let_go_statements(store: Store, cluster: str = "") -> list[str]:
-    """The ALTER that has `intents` take rows again; none where nobody holds it."""
-    held_now = store.query(
-        "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'intents' "
-        "AND position(engine_full, {setting:String}) > 0",
-        {"database": store.database, "setting": _SETTING},
+def let_go_statements(stores: Sequence[Store], cluster: str = "") -> list[str]:
+    """The ALTER that has `intents` take rows again; none where no store of these holds it."""
+    held_now = any(
+        store.query(
+            "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'intents' "
+            "AND position(engine_full, {setting:String}) > 0",
+            {"database": store.database, "setting": _SETTING},
+        )
+        for store in stores
     )
     return [f"ALTER TABLE intents{_on(cluster)} RESET SETTING {_SETTING}"] if held_now else []
 
@@ -156,14 +161,26 @@ def _on(cluster: str) -> str:
     return f" ON CLUSTER '{cluster}'" if cluster else ""
 
 
-def refuse_half_restored(store: Store) -> None:
+def refuse_half_restored(store: Store, front: Store, cluster: str = "") -> None:
     """Refuse a database into which a backup was restored in part only. Raises MigrationError."""
-    found = store.query(
-        "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}",
-        {"database": store.database, "name": RESTORING},
-    )
-    if found:
+    if _is_half_restored(store):
         raise MigrationError(
-            f"a restore into the database `{store.database}` is under way, or did not come to its "
-            f"end: then drop it (DROP DATABASE `{store.database}` SYNC) and restore again"
+            f"a restore into the database `{front.database}` is under way, or did not come to its "
+            f"end: then drop it ({dropping([front, store], cluster)}) and restore again"
         )
+
+
+def dropping(stores: Iterable[Store], cluster: str = "") -> str:
+    """What drops the databases of some stores."""
+    names = dict.fromkeys(store.database for store in stores)
+    return "; ".join(f"DROP DATABASE `{name}`{_on(cluster)} SYNC" for name in names)
+
+
+def _is_half_restored(store: Store) -> bool:
+    return bool(
+        store.query(
+            "SELECT 1 FROM system.tables WHERE database = {database:String} "
+            "AND name = {name:String}",
+            {"database": store.database, "name": RESTORING},
+        )
+    )

@@ -2,10 +2,10 @@
 
 The seal comes first and stands in the database until all is over (`RESTORING`), the rows of the
 table of migrations last. Killed in between, ``usage migrate`` refuses the database, and workers
-find no migrations in it; `intents` is held, as it was when it was backed up.
+find no migrations in it.
 
-Of a cluster the migrator makes the tables first, as the backup has them, at every server: what a
-backup would make of them, it makes at one.
+Of a cluster the migrator's statements make the tables first, as the backup has them, at every
+server: what a backup would make of them, it makes at one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.clickhouse.schema.migrate import LEASE_SECONDS, migrate
 from pipeline.clickhouse.schema.server import check_server
 from pipeline.errors import Halted, StoreRefused
 from pipeline.operate.backups import seal, statement
-from pipeline.operate.backups.whole import EVERYWHERE
+from pipeline.operate.backups.whole import EVERYWHERE_PART
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -51,7 +51,7 @@ def make_room(whole: Whole) -> None:
                 "wait for its end (`system.backups`), drop the database if it is this one, and "
                 "begin again"
             )
-        _refuse_tables(store)
+        _refuse_tables(whole, store)
 
 
 def restore(settings: Settings, whole: Whole, place: Place) -> Seal:
@@ -67,50 +67,47 @@ def restore(settings: Settings, whole: Whole, place: Place) -> Seal:
             newer release, or of other shards.
         StoreUnavailable, StoreRefused: the store's own reasons: drop the database and start again.
     """
-    own = whole.own
-    if whole.cluster:
-        _make_tables(settings, whole, place)
     try:
-        with lock.exclusive(own, LEASE_SECONDS, LEASE_WAIT_SECONDS) as lease:
-            if whole.cluster:
-                _refuse_rows(whole)
-            else:
-                _refuse_tables(own)
-            found = seal.restore(own, place, lease.renew)
+        with lock.exclusive(whole.own, LEASE_SECONDS, LEASE_WAIT_SECONDS) as lease:
+            for store in whole.databases:
+                _refuse_tables(whole, store)
+            found = seal.restore(whole.own, place, lease.renew)
             _refuse_others(whole, place, found)
-            _put_back(whole, place, found, lease)
+            if whole.cluster:
+                _make_tables(settings, whole, found, lease)
+                _put_back_in_shards(whole, place, found, lease)
+            else:
+                _put_back(whole, place, found, lease)
+            _compare(whole, place, found)
+            quiet.let_go(whole.own, whole.cluster)
+            _drop_seal(whole.own)
     except lock.Lost as error:
-        raise Halted(f"a migrator took over meanwhile; {_not_whole(own)}") from error
+        raise Halted(f"a migrator took over meanwhile; {_not_whole(whole)}") from error
     return found
 
 
-def _make_tables(settings: Settings, whole: Whole, place: Place) -> None:
+def _make_tables(settings: Settings, whole: Whole, found: Seal, lease: lock.MigratorLock) -> None:
     """Make the tables of a cluster as they were when the backup was taken."""
-    found = seal.restore(whole.own, place, lambda: None)
-    _refuse_others(whole, place, found)
-    _drop_seal(whole.own)
     known = files.read(resources.migrations())[: found.migrations]
-    migrate(whole.front, settings, migrations=known, views=())
+    migrate(whole.front, settings, migrations=known, views=(), restoring=lease)
 
 
 def _put_back(whole: Whole, place: Place, found: Seal, lease: lock.MigratorLock) -> None:
-    front, migrations = whole.front, f"{_database(whole.front)}.migrations"
-    if whole.cluster:
-        front.command(f"TRUNCATE TABLE {migrations}")  # until all is there again
-    for shard, name in whole.parts(found.part):
-        without = f" EXCEPT TABLES {migrations}" if shard is front else ""
-        _run(whole, place, f"DATABASE {_database(shard)}{without}", name, lease, shard)
-    *others, last = whole.everywhere() or ["migrations"]
-    part = f"{found.part}{EVERYWHERE}" if whole.cluster else found.part
-    for table in (*others, last):
-        what = f"TABLE {_database(front)}.{identifier(table)}"
-        _run(whole, place, what, part, lease, front)
-    _compare(whole, place, found)
-    quiet.let_go(whole.own, whole.cluster)
-    _drop_seal(whole.own)
+    database = _database(whole.own)
+    migrations = f"{database}.migrations"
+    for what in (f"DATABASE {database} EXCEPT TABLES {migrations}", f"TABLE {migrations}"):
+        _run(whole, whole.own, what, place, found.part, lease)
 
 
-def _refuse_tables(store: Store) -> None:
+def _put_back_in_shards(whole: Whole, place: Place, found: Seal, lease: lock.MigratorLock) -> None:
+    for shard, part in whole.parts(found.part):
+        _run(whole, shard, f"DATABASE {_database(shard)}", place, part, lease)
+    for table in whole.everywhere():
+        what = f"TABLE {_database(whole.front)}.{identifier(table)}"
+        _run(whole, whole.front, what, place, f"{found.part}{EVERYWHERE_PART}", lease)
+
+
+def _refuse_tables(whole: Whole, store: Store) -> None:
     [(tables,)] = store.query(
         "SELECT count() FROM system.tables WHERE database = {database:String} "
         "AND NOT match(name, {lease:String})",
@@ -119,17 +116,8 @@ def _refuse_tables(store: Store) -> None:
     if tables:
         raise Halted(
             f"the database `{store.database}` at {store.where} has {tables} tables and views; a "
-            "backup is restored where there is nothing: stop what uses it and drop it (DROP "
-            f"DATABASE `{store.database}` SYNC), or name another store"
-        )
-
-
-def _refuse_rows(whole: Whole) -> None:
-    """Refuse a cluster that has begun to count since its tables were made."""
-    if whole.chunks():
-        raise Halted(
-            f"workers count into the database `{whole.front.database}` at {whole.front.where} "
-            "already: stop them, drop it, and restore again"
+            "backup is restored where there is nothing: stop what uses it and drop it "
+            f"({whole.dropping()}), or name another store"
         )
 
 
@@ -150,14 +138,14 @@ def _refuse_others(whole: Whole, place: Place, found: Seal) -> None:
 
 
 def _run(
-    whole: Whole, place: Place, what: str, part: str, lease: lock.MigratorLock, store: Store
+    whole: Whole, store: Store, what: str, place: Place, part: str, lease: lock.MigratorLock
 ) -> None:
     sql = f"RESTORE {what} FROM {place.part(part)}"
     try:
         statement.run(store, sql, lease.renew, _INTO_TABLES if whole.cluster else "")
     except StoreRefused as error:
         raise StoreRefused(
-            f"the backup {place} could not be restored, and {_not_whole(store)}; {error.message}",
+            f"the backup {place} could not be restored, and {_not_whole(whole)}; {error.message}",
             error.code,
             error.reason,
         ) from error
@@ -169,14 +157,13 @@ def _compare(whole: Whole, place: Place, found: Seal) -> None:
     if (whole.announced(), chunks) != (found.announced, found.chunks):
         raise Halted(
             f"the backup {place} is damaged: its seal says {found.chunks} chunks, and other "
-            f"intents, {chunks} chunks are in it; {_not_whole(whole.own)}"
+            f"intents, {chunks} chunks are in it; {_not_whole(whole)}"
         )
 
 
-def _not_whole(store: Store) -> str:
+def _not_whole(whole: Whole) -> str:
     return (
-        f"what is in the database is not whole: drop it (DROP DATABASE {_database(store)} SYNC) "
-        "before anything else"
+        f"what is in the database is not whole: drop it ({whole.dropping()}) before anything else"
     )
 
 

@@ -26,7 +26,7 @@ from pipeline.clickhouse.schema.migrate import LEASE_SECONDS
 from pipeline.errors import Halted, StoreRefused
 from pipeline.operate.backups import seal, statement
 from pipeline.operate.backups.seal import Seal
-from pipeline.operate.backups.whole import EVERYWHERE
+from pipeline.operate.backups.whole import EVERYWHERE_PART
 from pipeline.process.version import program_version
 
 if TYPE_CHECKING:
@@ -98,14 +98,14 @@ def _copy(
     whole: Whole, place: Place, part: str, lease: lock.MigratorLock, is_gone: IsGone
 ) -> Seal | None:
     """Back the tables up; None where a chunk was under way after all."""
-    whole.synchronize()
+    whole.synchronize(lease.renew)
     before, taken_at = _state(whole), datetime.now(UTC)
     for shard, name in whole.parts(part):
         _run(shard, f"DATABASE {_without(shard, whole.passed_over(shard))}", place, name, lease)
     if tables := whole.everywhere():
         front = identifier(whole.front.database)
         named = ", ".join(f"TABLE {front}.{identifier(table)}" for table in tables)
-        _run(whole.front, named, place, f"{part}{EVERYWHERE}", lease)
+        _run(whole.front, named, place, f"{part}{EVERYWHERE_PART}", lease)
     if _open(whole, is_gone) or _state(whole) != before:
         return None
     announced, chunks, migrations = before

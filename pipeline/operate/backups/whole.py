@@ -7,20 +7,20 @@ tables of all shards, and the views, `usage migrate` makes anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.quoting import identifier
 from pipeline.clickhouse.schema import files, layout, lock
-from pipeline.clickhouse.schema.quiet import announced
+from pipeline.clickhouse.schema.quiet import announced, dropping
 from pipeline.clickhouse.shards import TABLE as SHARD
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
     from pipeline.settings import Settings
 
-EVERYWHERE = "-everywhere"
+EVERYWHERE_PART = "-everywhere"
 """Behind the name of the part with the tables that all servers of a cluster have whole."""
 _KEPT = """
 SELECT name FROM system.tables
@@ -71,11 +71,16 @@ class Whole(NamedTuple):
         found = [n for n in kept if n in files.EVERYWHERE and n not in _MADE_BY_MIGRATOR]
         return sorted(found, key=lambda name: name == "migrations")
 
-    def synchronize(self) -> None:
+    def synchronize(self, meanwhile: Callable[[], None]) -> None:
         """Have the servers that are asked get what other replicas have taken."""
         for store in self.databases if self.cluster else ():
             for (name,) in store.query(_KEPT, {"database": store.database}):
                 store.command(f"SYSTEM SYNC REPLICA {identifier(name)}")
+                meanwhile()
+
+    def dropping(self) -> str:
+        """What drops all of it."""
+        return dropping(self.databases, self.cluster)
 
     def announced(self) -> str:
         """What tells one state of the newest intents from any other."""
@@ -92,7 +97,7 @@ _CHUNKS = "SELECT uniqExact(topic, partition, incarnation, from_offset) FROM chu
 
 @contextmanager
 def whole(settings: Settings, front: Store) -> Iterator[Whole]:
-    """What is backed up and restored, for the block; of a cluster, every first server must answer.
+    """What is backed up and restored, for the block; of a cluster, every server must answer.
 
     Raises:
         MigrationError: the settings do not fit the cluster.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -38,6 +38,8 @@ FETCH_MAX_WAIT_MS = 10
 """One fetch at a time goes to a broker: one for the end of a log must not hold up all others."""
 SILENCE_SECONDS = 30.0
 RETRY_SECONDS = 0.5
+ASK_SECONDS = 1.0
+"""After so long without any record it is asked whether logs are as long as they were."""
 ENDS_SECONDS = 10.0
 """How long a log that ends too early is asked for its end again."""
 STOP_SECONDS = 3.0
@@ -95,14 +97,17 @@ class Past:
         """Read no more of this partition."""
         tp = TopicPartition(*source)
         del self._positions[tp]
+        self._ends.pop(tp, None)
         self._consumer.pause(tp)
 
     async def _read(self) -> list[Fetched]:
         if self._consumer is None:
             await self._connect()
-            await self._require_ends()
+        silent_since = now()
         while not (batches := await self._slice()):
-            pass
+            if now() - silent_since > ASK_SECONDS:
+                await self._require_ends(self._positions)
+                silent_since = now()
         self._said = ""
         return batches
 
@@ -132,6 +137,7 @@ class Past:
         firsts = await self._consumer.beginning_offsets(tps)
         for tp in tps:
             if firsts[tp] <= self._positions[tp]:
+                await self._require_ends([tp])
                 raise OffsetOutOfRangeError({tp: self._positions[tp]})
             self._consumer.seek(tp, firsts[tp])
             self._positions[tp] = firsts[tp]
@@ -156,22 +162,23 @@ class Past:
         for tp, position in self._positions.items():
             self._consumer.seek(tp, position)
 
-    async def _require_ends(self) -> None:
+    async def _require_ends(self, tps: Collection[TopicPartition]) -> None:
         """Waited for where it is a new leader that does not know yet what the old one had."""
         deadline = now() + ENDS_SECONDS
-        while short := await self._short():
+        while short := await self._short([tp for tp in tps if tp in self._ends]):
             if now() > deadline:
                 raise Halted("; ".join(short))
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _short(self) -> list[str]:
-        lasts = await self._consumer.end_offsets(list(self._ends)) if self._ends else {}
+    async def _short(self, tps: list[TopicPartition]) -> list[str]:
+        lasts = await self._consumer.end_offsets(tps) if tps else {}
         return [
-            f"{Source(*tp)} ends at offset {lasts[tp]}, but ended at {end} before its topic was "
-            "given more partitions: the broker has lost records in which repeats are looked for "
-            "(docs/decisions/growing-topics.md)"
-            for tp, end in self._ends.items()
-            if lasts[tp] < end
+            f"{Source(*tp)} ends at offset {last}, but ended at {self._ends[tp]} before its topic "
+            "was given more partitions: the broker has lost records in which repeats are looked "
+            "for. Let a replica that has them lead the partition, or wait until its log is as long "
+            "again: then repeats of what is lost count again"
+            for tp, last in lasts.items()
+            if last < self._ends[tp]
         ]
 
     async def _disconnect(self) -> None:

@@ -153,7 +153,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def leave_for_good(self) -> None:
         """See `pipeline.worker.transport.commits.leave_for_good`; nothing, if it never joined."""
-        if self._consumer is not None:
+        has_joined = self._consumer is not None and self._consumer._coordinator is not None
+        if has_joined and not self.should_stop and not self.thread_loop.is_closed():
             await self.call(lambda: commits.leave_for_good(self._coordinator))
 
     async def committed(self, sources: list[Source]) -> dict[Source, Offset]:
