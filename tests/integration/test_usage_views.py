@@ -134,6 +134,27 @@ class TestMay:
             (starts[2], "USD", Decimal(9)),
         ]
 
+    def test_c2_users_are_told_apart_by_both_of_their_ids(self, views: Store) -> None:
+        people = [(tenant, user) for tenant in ("a", "b", "c") for user in ("a", "b", "c")]
+        insert(
+            views,
+            REQUESTS,
+            *(
+                request(when, tenant, user_id=user)
+                for tenant, user in people
+                for when in ("2026-05-03 10:00", "2026-05-03 22:00", "2026-05-05 10:00")
+            ),
+            request("2026-05-04 10:00", "b", user_id="a"),
+            request("2026-05-04 10:00", "b"),  # is nobody
+        )
+        over = between("2026-05-03", "2026-05-06", tz="UTC", grain="day")
+        days = select(views, "usage_trend", **over)
+        assert [row[1:] for row in days] == [(18, 9), (2, 1), (9, 9)]
+        local = select(views, "usage_trend", **over | {"tz": "Asia/Kolkata"})
+        assert [row[1:] for row in local] == [(9, 9), (11, 9), (9, 9), (0, 0)]
+        weeks = select(views, "usage_trend", **over | {"grain": "week"})
+        assert [row[1:] for row in weeks] == [(18, 9), (11, 9)]
+
     def test_c3_agents_and_teams_of_the_registry_with_zeros(self, views: Store) -> None:
         fill(views)
         assert select(views, "usage_by_agent", **MAY) == [

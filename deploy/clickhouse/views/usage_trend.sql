@@ -14,18 +14,25 @@ FROM
     GROUP BY place
     UNION ALL
     -- A user is in the buckets of a row's first and last minute: no row of a day has a third.
-    SELECT place, 0::UInt64 AS n, uniqExact(user_id) AS users
+    SELECT
+        arrayJoin(if(empty(later), places, arrayDistinct(arrayConcat(places, later)))) AS place,
+        0::UInt64 AS n,
+        count() AS users
     FROM
     (
-        SELECT
-            tenant, user_id,
-            _bucket(first_minute) AS in_first,
-            _bucket(last_minute) AS in_last,
-            arrayJoin(if(in_first = in_last, [in_first], [in_first, in_last])) AS place
-        FROM _user_days()
-        WHERE user_id != '' AND {grain:String} IN ('day', 'week', 'month')
+        SELECT groupUniqArray(in_first) AS places, groupUniqArrayIf(in_last, in_last != in_first) AS later
+        FROM
+        (
+            SELECT
+                _user_number() AS user_number,
+                _bucket(first_minute) AS in_first,
+                _bucket(last_minute) AS in_last
+            FROM _user_days()
+            WHERE user_id != '' AND {grain:String} IN ('day', 'week', 'month')
+        )
+        GROUP BY user_number
     )
-    GROUP BY place, tenant
+    GROUP BY place
     UNION ALL
     SELECT
         _short_bucket(time) AS place,
