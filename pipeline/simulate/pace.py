@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 AHEAD_BYTES = EMBEDDED_KEEPS_BYTES // 2
 LOOK_SECONDS = 0.2
+RESTS_SECONDS = 1.0
+"""Looks are so far apart while half of the room or more is left: each is three questions."""
 _SAY_AFTER_SECONDS = 5.0
 
 
@@ -94,11 +96,19 @@ class Pace:
                     try:
                         while True:
                             await self._look(consumer, admin)
-                            await asyncio.sleep(LOOK_SECONDS)
+                            await self._rest()
                     finally:
                         await admin.close()
             except (KafkaError, OSError, TimeoutError):  # the sender says that the broker is away
                 await asyncio.sleep(LOOK_SECONDS)
+
+    async def _rest(self) -> None:
+        """Wait until it is time to look again."""
+        ends = time.monotonic() + RESTS_SECONDS
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._limit - self._bytes < AHEAD_BYTES // 2 or time.monotonic() >= ends:
+                return
 
     async def _look(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         sent = self._records, self._bytes

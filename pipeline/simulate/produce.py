@@ -33,7 +33,7 @@ _TUNING = {
     "compression.type": "lz4",
     "enable.idempotence": True,
     "partitioner": "murmur2_random",  # where a producer in Java would put them
-    "linger.ms": 20,
+    "linger.ms": 100,  # each request costs the broker and us the same, however few it brings
     "batch.size": 262_144,
     "queue.buffering.max.messages": 200_000,
     "log_level": 2,  # a broker that is away would be reported twenty times a second; we say it once
