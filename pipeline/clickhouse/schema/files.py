@@ -52,8 +52,13 @@ _TABLE = re.compile(
 KEEP_MINUTE_ROWS, KEEP_PRODUCT_EVENTS = "{keep_minute_rows}", "{keep_product_events}"
 KEPT_FROM = "{kept_from}"
 """From when on the minutes of a whole quarter hour are there: the first quarter hour after that."""
+SETTLED, SETTLED_TABLE, ALWAYS_SETTLED = "{settled}", "users_settled", "2149-06-06"
+"""Up to which day users' days are complete, from the table that has it; where all go into them at
+once, as on a cluster, the last day that there is."""
+SLOT_SECONDS, SLOTS = 300, 288
+"""Views look it up by the five minutes of a day in which their query began."""
 _PLACEHOLDER = re.compile(
-    r"\{(?:cluster|window|keep_minute_rows|keep_product_events|kept_from|engine:[^{}]*)\}"
+    r"\{(?:cluster|window|keep_minute_rows|keep_product_events|kept_from|settled|engine:[^{}]*)\}"
 )
 _TOUCHES_VIEWS = re.compile(
     r"\b(MATERIALIZED\s+VIEW|MODIFY\s+QUERY|DROP|DETACH|ATTACH|RENAME|EXCHANGE|TRUNCATE)\b",
@@ -145,11 +150,16 @@ def split(text: str) -> list[str]:
 
 
 def fill_in(
-    statement: str, cluster: str, keep_minute_rows: int = 0, keep_product_events: int = 0
+    statement: str,
+    cluster: str,
+    keep_minute_rows: int = 0,
+    keep_product_events: int = 0,
+    database: str = "",
 ) -> str:
     """Put ``ON CLUSTER``, engines and windows in: for one server, or for a cluster's name.
 
-    ``keep_minute_rows`` and ``keep_product_events`` are in days; 0 is for good.
+    ``keep_minute_rows`` and ``keep_product_events`` are in days; 0 is for good. ``database``: where
+    a view finds its tables, whoever asks it; empty: in the database of whoever asks.
     """
     values = {
         "{cluster}": f" ON CLUSTER '{cluster}'" if cluster else "",
@@ -157,6 +167,7 @@ def fill_in(
         KEEP_MINUTE_ROWS: str(keep_minute_rows),
         KEEP_PRODUCT_EVENTS: str(keep_product_events),
         KEPT_FROM: _kept_from(keep_minute_rows),
+        SETTLED: _settled(cluster, database),
     }
 
     def value(match: re.Match[str]) -> str:
@@ -194,6 +205,20 @@ def _kept_from(days: int) -> str:
         return f"toStartOfFifteenMinutes(now('UTC') - {seconds}) + 900"
     since = f"greatest(0, intDiv(toUnixTimestamp(now()) - {seconds}, 900) * 900 + 900)"
     return f"toDateTime({since}, 'UTC')"
+
+
+def _settled(cluster: str, database: str) -> str:
+    """A constant once a query is planned, so that it prunes parts: a subquery would not be one.
+
+    It is looked up for each branch of a query, which must all find the same though it may change
+    meanwhile: so there is a day for each five minutes in which a query begins, and those alone are
+    changed in which no query that is being planned can have begun (:mod:`.users_days`).
+    """
+    if cluster:
+        return f"toDate('{ALWAYS_SETTLED}')"
+    table = f"{database}.{SETTLED_TABLE}" if database else SETTLED_TABLE
+    slot = f"intDiv(toUnixTimestamp(initialQueryStartTime()), {SLOT_SECONDS}) % {SLOTS}"
+    return f"joinGet('{table}', 'days', toUInt8(0))[{slot} + 1]"
 
 
 def _window(cluster: str) -> str:

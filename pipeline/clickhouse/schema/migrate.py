@@ -11,7 +11,8 @@
 6. the zones are those of the installed tzdata;
 7. the views are those of this release, for the zones that the server has: what differs is made anew
    (:mod:`.views`, :mod:`.engine_zones`);
-8. what is made from the views follows them; on a cluster, every server has every table.
+8. what is made from the views follows them; on a cluster, every server has every table;
+9. users' days may be made later from now on, for the views heed it (:mod:`.users_days`).
 
 Killed anywhere and run again it ends the same: every statement may run twice (``IF NOT EXISTS``),
 and a migration is written down after its last one.
@@ -36,6 +37,7 @@ from pipeline.clickhouse.schema import (
     resources,
     retention,
     table_settings,
+    users_days,
     views,
     zones,
 )
@@ -256,9 +258,10 @@ def _apply(
         shown = views.shipped(shifts, old_latency=old_latency.may_be_there(store))
     days = settings.keep_minute_rows, settings.keep_product_events_days
     changes = views.changes(store, shown, *days)
-    _run(store, changes.statements(cluster, *days), held)
+    _run(store, changes.statements(cluster, *days, store.database), held)
     if then is not None:
         _run(store, then(store, cluster), held)
+    _begin_users_days(whole, release, held)
     return Migrated(tuple(missing), tuple(view.name for view in changes.remade), changes.dropped)
 
 
@@ -271,6 +274,13 @@ def _require_kind(store: Store, cluster: str) -> None:
         f"the database `{store.database}` is that of {found}, but USAGE_CLICKHOUSE_CLUSTER says "
         f"{wanted}: put the setting back, or name another database, which Kafka is read into again"
     )
+
+
+def _begin_users_days(whole: _Whole, release: Release, held: lock.MigratorLock) -> None:
+    if whole.cluster or all(one.name != "users_days" for one in release.migrations):
+        return
+    held.renew()
+    users_days.begin(whole.front)
 
 
 def _run(store: Store, statements: Iterable[str], held: lock.MigratorLock) -> None:

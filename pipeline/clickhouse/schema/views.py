@@ -101,8 +101,10 @@ class View:
         of_events = files.KEEP_PRODUCT_EVENTS in self.select
         return Mark(self.digest, keep_minute_rows, keep_product_events if of_events else 0)
 
-    def statement(self, cluster: str, keep_minute_rows: int, keep_product_events: int = 0) -> str:
-        """The statement that makes it; what is kept is in days, 0 for good."""
+    def statement(
+        self, cluster: str, keep_minute_rows: int, keep_product_events: int = 0, database: str = ""
+    ) -> str:
+        """The statement that makes it in a database; what is kept is in days, 0 for good."""
         mark = self.mark(keep_minute_rows, keep_product_events)
         said = f"\nmade of {mark.digest}, minutes kept {mark.days} days"
         said += f", product events {mark.events_days}" if mark.events_days else ""
@@ -110,7 +112,7 @@ class View:
         if cluster:
             before = f"{self.select}\nSETTINGS "
             text = text.replace(before, f"{before}{_of_a_cluster()}, ", 1)
-        return files.fill_in(text, cluster, keep_minute_rows, keep_product_events)
+        return files.fill_in(text, cluster, keep_minute_rows, keep_product_events, database)
 
 
 class Changes(NamedTuple):
@@ -120,11 +122,11 @@ class Changes(NamedTuple):
     dropped: tuple[str, ...]
 
     def statements(
-        self, cluster: str, keep_minute_rows: int, keep_product_events: int = 0
+        self, cluster: str, keep_minute_rows: int, keep_product_events: int = 0, database: str = ""
     ) -> Iterator[str]:
         """The statements that do it."""
         for view in self.remade:
-            yield view.statement(cluster, keep_minute_rows, keep_product_events)
+            yield view.statement(cluster, keep_minute_rows, keep_product_events, database)
         for name in self.dropped:
             yield files.fill_in(f"DROP VIEW IF EXISTS {name}{{cluster}}", cluster)
 

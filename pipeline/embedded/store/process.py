@@ -37,6 +37,7 @@ def main(path: Path, port: int) -> int:
     folder = Folder(path)
     engine = Engine(folder.engine, folder.config)
     damaged = engine.damaged()
+    engine.publish_settled_days()
     if damaged:
         print(
             f"usage: {len(damaged)} damaged parts of tables were set aside, their rows are lost: "

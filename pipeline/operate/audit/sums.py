@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.cluster import local_database
 from pipeline.clickhouse.schema import views
+from pipeline.clickhouse.schema.files import ALWAYS_SETTLED
 from pipeline.clickhouse.schema.retention import (
     EVENTS_TABLE,
     MINUTE_TABLES,
@@ -30,6 +31,8 @@ EXPIRY_MARGIN_SECONDS = 3600
 MOST_DIFFERENCES = 100_000
 
 _written_out = cache(views.written_out)
+_SETTLED = f"(SELECT if(count() = 0, toDate('{ALWAYS_SETTLED}'), max(day)) FROM users_settlements)"  # noqa: S608
+"""Users' days before it have all that is in quarter hours; later ones have what came late."""
 
 
 class Kept(NamedTuple):
@@ -199,15 +202,22 @@ def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side
     if coarser.at == "quarter":
         return _quarters(coarser.table, mine, since), _quarters(rollup.quarters, theirs, since)
     since = math.ceil(since / DAY_SECONDS) * DAY_SECONDS
-    whole = f"toDate(toDateTime({since:d}, 'UTC'), 'UTC')"
-    begins = "toDate(quarter, 'UTC')"
+    whole, settled = f"toDate(toDateTime({since:d}, 'UTC'), 'UTC')", _SETTLED
+    begins, at_once = "toDate(quarter, 'UTC')", "late > 0"
     if coarser.at == "month":
-        whole = f"toStartOfMonth(addMonths({whole}, 1) - 1)"
-        begins = "toStartOfMonth(quarter)"
-    return (
-        _Side(coarser.table, f"toDateTime({coarser.at}, 'UTC')", mine, f"{coarser.at} >= {whole}"),
-        _Side(rollup.quarters, f"toDateTime({begins}, 'UTC')", theirs, f"{begins} >= {whole}"),
+        whole, settled = f"toStartOfMonth(addMonths({whole}, 1) - 1)", f"toStartOfMonth({settled})"
+        begins, at_once = "toStartOfMonth(quarter)", "late = 2"
+    sides = (coarser.table, coarser.at, mine), (rollup.quarters, begins, theirs)
+    left, right = (
+        _Side(
+            table,
+            f"toDateTime({at}, 'UTC')",
+            measures,
+            f"{at} >= {whole} AND ({at_once} OR {at} < {settled})",
+        )
+        for table, at, measures in sides
     )
+    return left, right
 
 
 def _signed(left: _Side, right: _Side) -> str:

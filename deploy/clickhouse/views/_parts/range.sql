@@ -26,3 +26,6 @@ minute >= greatest(first, kept) AND minute < last AND (minute < first_quarter OR
 MACRO _of_tenant() AS ({tenant:String} = '' OR tenant = {tenant:String});
 
 MACRO _of_token() AS ({token:String} = '' OR token_id = {token:String});
+
+-- Users' days of before are complete, and users' months of before its month; from there on, quarter hours are.
+MACRO _settled() AS {settled};

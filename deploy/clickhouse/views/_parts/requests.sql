@@ -46,7 +46,7 @@ PART _user_days AS
 WITH
     _range(),
     toDate(first + 86399) AS first_day,
-    toDate(last) AS last_day
+    least(toDate(last), _settled()) AS last_day
 SELECT
     tenant, user_id, team_id, agent_id, token_id, currency, first_minute, last_minute,
     requests, input_tokens, output_tokens, cost
@@ -73,7 +73,7 @@ PART _users AS
 WITH
     _range(),
     toDate(first + 86399) AS first_day,
-    toDate(last) AS last_day,
+    least(toDate(last), _settled()) AS last_day,
     toStartOfMonth(addDays(addMonths(first_day, 1), -1)) AS first_month,
     toStartOfMonth(last_day) AS last_month
 SELECT
