@@ -1,0 +1,255 @@
+"""Users' days and months, made once they are over: the store's side. Blocking: run in threads.
+
+Inserts leave out of ``users_1d`` and ``users_1mo`` what is not late (``requests_in.late_before``).
+When a day is over for all groups of workers, what is missing of it is summed up from the quarter
+hours, in one block under a token, and the day is *settled*: views read it from ``users_1d``. Any
+worker may do so at any time, several at once; killed anywhere, the next one goes on from there.
+Why that is exact, and when a group says that a day is over: ``docs/decisions/users-days.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.clickhouse.client import insert_settings
+from pipeline.clickhouse.schema import users_days
+from pipeline.clickhouse.schema.users_days import SETTLED
+from pipeline.errors import StoreRefused
+
+if TYPE_CHECKING:
+    from pipeline.clickhouse.client import Store
+
+DAY = timedelta(days=1)
+NIGHT = timedelta(minutes=30)
+"""So long a day is over, by the store's clock, before it is settled."""
+STATEMENT_SECONDS = 300
+"""A statement that settles has ended by then."""
+LOOKS = 3
+"""So often a day is found unsettled behind its own insert before that is an error."""
+AGAIN = timedelta(days=7)
+"""So far back it is looked for what came behind a day's end."""
+
+_GROUPS = "SELECT group, max(day) AS day FROM users_groups GROUP BY group"
+
+_LATE = f"""
+SELECT at FROM
+(
+    SELECT toDate(quarter, 'UTC') AS at, toInt64(requests) AS n FROM requests_15m
+    WHERE late = 0 AND quarter >= toDateTime({{since:Date}}, 'UTC')
+        AND quarter < toDateTime({SETTLED}, 'UTC')
+    UNION ALL
+    SELECT day AS at, -toInt64(requests) AS n FROM users_1d
+    WHERE late = 0 AND day >= {{since:Date}} AND day < {SETTLED}
+)
+GROUP BY at HAVING sum(n) > 0 ORDER BY at
+"""  # noqa: S608 - constants only
+_BOUNDS = {"max_execution_time": STATEMENT_SECONDS, "lock_acquire_timeout": STATEMENT_SECONDS}
+_OF_A_SELECT = {"deduplicate_insert_select": "enable_even_for_bad_queries"}
+"""The oldest servers that are taken do not heed a token otherwise."""
+_NOT_BEGUN = date(1970, 1, 1)
+_HAS_BEGUN = f"{SETTLED} > toDate('{_NOT_BEGUN}')"
+_KEY = "tenant, user_id, team_id, agent_id, token_id, currency"
+_SUMS = ("requests", "input_tokens", "output_tokens")
+
+
+class State(NamedTuple):
+    """What the store says of users' days."""
+
+    settled: date
+    """All days before it are settled, and all months before its month; 1970: not begun."""
+    groups: Mapping[str, date]
+    """The groups of workers that count into the store: each will insert nothing any more that is
+    not late and of a day before its own."""
+    now: datetime
+    """The store's clock."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether days are left for later in this store; before that, all goes in at once."""
+        return self.settled > _NOT_BEGUN
+
+    def least(self) -> date:
+        """The day before which a registered group must call all late: at least what is settled.
+
+        Whoever settles a day without having seen the group is not beyond the others' days, or, if
+        there were none, not beyond the day before this one.
+        """
+        return max([self.settled, self.now.date(), *self.groups.values()])
+
+    def due(self) -> date | None:
+        """The day that may be settled next; None while none may."""
+        over = self.settled + DAY
+        begins = datetime(over.year, over.month, over.day, tzinfo=UTC)
+        is_over = self.now >= begins + NIGHT and self.has_begun
+        return self.settled if is_over and over <= min([over, *self.groups.values()]) else None
+
+    def holding(self) -> list[str]:
+        """The groups that keep the next day from being settled."""
+        return sorted(name for name, day in self.groups.items() if day <= self.settled)
+
+
+class Settled:
+    """Reads and writes how far users' days are settled in one store, which is none of a cluster."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._looks = 0
+
+    def read(self) -> State:
+        """Read it. Raises StoreError."""
+        [(settled, now)] = self._store.query(f"SELECT {SETTLED}, now('UTC')", consistent=True)
+        rows = self._store.query(_GROUPS, consistent=True)
+        return State(settled, dict(rows), now)
+
+    def register(self, group: str) -> None:
+        """Let whoever settles wait for a group from now on."""
+        self._insert(
+            f"INSERT INTO users_groups (group, day) SELECT {{group:String}}, {SETTLED} "  # noqa: S608
+            f"WHERE {{group:String}} NOT IN (SELECT group FROM users_groups) AND {_HAS_BEGUN}",
+            {"group": group},
+        )
+
+    def over(self, group: str, day: date) -> None:
+        """Write down that a registered group inserts nothing any more that is before a day."""
+        self._insert(
+            "INSERT INTO users_groups (group, day) SELECT {group:String}, {day:Date} "
+            "WHERE {group:String} IN (SELECT group FROM users_groups)",
+            {"group": group, "day": day},
+        )
+
+    def settle_next(self) -> date | None:
+        """Settle the next day if it is due, and its month if that is over; returns the day.
+
+        Raises:
+            StoreRefused: the rows of a token that was used are not there, again and again.
+            StoreError: the store's own reasons.
+        """
+        users_days.publish(self._store)
+        day = self.read().due()
+        if day is None:
+            return None
+        self._settle(day)
+        after = self.read()
+        if after.settled > day:
+            self._looks = 0
+            users_days.publish(self._store)
+            self.settle_again(day - AGAIN)
+            return day
+        self._looks += after.due() == day
+        if self._looks >= LOOKS:
+            raise StoreRefused(
+                f"users' days of {day} are not what was sent to ClickHouse at {self._store.where}, "
+                "perhaps since it was killed as it wrote them: see the runbook (A day of users is "
+                "not settled); views read quarter hours until then"
+            )
+        return None
+
+    def settle_again(self, since: date) -> list[date]:
+        """Add what came to settled days behind their end, from a day on; returns those days.
+
+        Nothing should. But an operator may have taken the row of a group that has a chunk open, and
+        a range that was given up as lost may come after all. Raises StoreError.
+        """
+        late = self._store.query(_LATE, {"since": since}, consistent=True)
+        for (day,) in late:
+            self._add(day_of(day), f"{SETTLED} > toDate('{day}')")
+            month = (day.replace(day=28) + 4 * DAY).replace(day=1)
+            self._add(month_of(day), f"{SETTLED} >= toDate('{month}')")
+        return [day for (day,) in late]
+
+    def _settle(self, day: date) -> None:
+        missing = [day_of(day)]
+        if (day + DAY).day == 1:
+            missing.append(month_of(day))
+        for one in missing:
+            self._add(one, is_due(day))
+        right = " AND ".join(f"(SELECT count() FROM ({one.wrong})) = 0" for one in missing)  # noqa: S608
+        self._insert(
+            f"INSERT INTO users_settlements (day) SELECT toDate('{day + DAY}') "
+            f"WHERE {is_due(day)} AND {right}",
+            {},
+        )
+
+    def _add(self, missing: Missing, condition: str) -> None:
+        [(there,)] = self._store.query(missing.there, consistent=True)
+        token = insert_settings(f"{missing.token}:{there}")
+        self._store.command(
+            f"{missing.insert} WHERE {condition}", settings=token | _OF_A_SELECT | _BOUNDS
+        )
+
+    def _insert(self, statement: str, parameters: Mapping[str, object]) -> None:
+        self._store.command(statement, parameters, settings=insert_settings(None) | _BOUNDS)
+
+
+class Missing(NamedTuple):
+    """What a day or month of users lacks."""
+
+    token: str
+    """Of its insert, but for what was there before."""
+    there: str
+    """The query for how much there is of it."""
+    lacking: str
+    """The query for what is missing."""
+    wrong: str
+    """The query for what keeps it from being settled: that, or what is there more often."""
+    insert: str
+    """The statement that inserts it, but for its condition."""
+
+
+def is_due(day: date) -> str:
+    """The condition that a day may be settled, as it is when a statement runs."""
+    over = day + DAY
+    return (
+        f"{SETTLED} = toDate('{day}') "  # noqa: S608 - a date
+        f"AND now('UTC') >= toDateTime('{over} 00:00:00', 'UTC') + {NIGHT.seconds} AND "
+        f"(SELECT count() = 0 OR min(day) >= toDate('{over}') FROM ({_GROUPS}))"
+    )
+
+
+def day_of(day: date) -> Missing:
+    """What `users_1d` lacks of the rows of a day that were not late."""
+    since, until = (f"toDateTime('{at} 00:00:00', 'UTC')" for at in (day, day + DAY))
+    quarters = f"late = 0 AND quarter >= {since} AND quarter < {until}"
+    return _missing("users_1d", "day", day, f"requests_15m WHERE {quarters}", "late = 0")
+
+
+def month_of(day: date) -> Missing:
+    """What `users_1mo` lacks of the days of a day's month, but for late rows that it has."""
+    month, until = day.replace(day=1), (day.replace(day=28) + 4 * DAY).replace(day=1)
+    days = f"late < 2 AND day >= toDate('{month}') AND day < toDate('{until}')"
+    found = _missing("users_1mo", "month", month, f"users_1d WHERE {days}", "late < 2")
+    return found._replace(wrong=found.lacking)  # of what is there more often, days may have expired
+
+
+def _missing(table: str, at: str, when: date, source: str, there: str) -> Missing:
+    """The sums of a source less those that are there.
+
+    In whole numbers that wrap as the columns do. What is there and not in the source at all has
+    expired in that.
+    """
+    have = f"{table} WHERE {there} AND {at} = toDate('{when}')"
+    signed = [
+        f"SELECT {_KEY}, first_minute, last_minute, "  # noqa: S608
+        + ", ".join(f"{sign}toInt64({name}) AS {name}" for name in _SUMS)
+        + f", {sign}cost AS cost FROM {rows}"
+        for sign, rows in (("", source), ("-", have))
+    ]
+    sums = ", ".join(f"toUInt64(sum({name})) AS {name}_" for name in _SUMS)
+    rows = (
+        f"SELECT {_KEY}, toDate('{when}') AS {at}, 0 AS late, min(first_minute) AS first_, "  # noqa: S608
+        f"max(last_minute) AS last_, {sums}, sum(cost) AS cost_ "
+        f"FROM ({' UNION ALL '.join(signed)}) GROUP BY {_KEY} HAVING "
+    )
+    lacking, twice = "sum(requests) > 0", "(sum(requests) < 0 AND max(requests) > 0)"
+    return Missing(
+        token=f"{table}:{when}",
+        there=f"SELECT sum(requests) FROM {have}",  # noqa: S608
+        lacking=f"{rows} {lacking}",
+        wrong=f"{rows} {lacking} OR {twice}",
+        insert=(
+            f"INSERT INTO {table} ({_KEY}, {at}, late, first_minute, last_minute, "  # noqa: S608
+            f"{', '.join(_SUMS)}, cost) SELECT * FROM ({rows} {lacking})"
+        ),
+    )

@@ -1,0 +1,383 @@
+"""Users' days and months that are made once they are over, against sums of what was inserted."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+
+from pipeline.clickhouse.client import Store, insert_settings
+from pipeline.clickhouse.schema import users_days
+from pipeline.errors import StoreRefused
+from pipeline.operate.audit import sums
+from pipeline.protocol import settled
+from pipeline.protocol.settled import DAY, Settled, day_of
+from pipeline.views.call import call
+from tests.support.harness.clickhouse_parts import migrated_database
+from tests.support.harness.store import EmbeddedStore
+
+BEGIN = date(2025, 12, 29)
+"""What is settled at first: a month ends soon, and a year."""
+TABLES = ("requests_1m", "requests_15m", "totals_15m", "users_1d", "users_1mo", "users_groups")
+COLUMNS = (
+    ("minute", "DateTime('UTC')"),
+    ("tenant", "LowCardinality(String)"),
+    ("user_id", "LowCardinality(String)"),
+    ("token_id", "LowCardinality(String)"),
+    ("model", "LowCardinality(String)"),
+    ("input_tokens", "UInt64"),
+    ("cost_nanos", "Int64"),
+    ("late_before", "Date"),
+)
+
+
+class Block(NamedTuple):
+    """What an insert brings: its token, its rows, and the day before which they are late."""
+
+    token: str
+    rows: Sequence[tuple[Any, ...]]
+    late_before: date | None
+
+    def send(self, store: Store) -> None:
+        columns = [list(column) for column in zip(*self.rows, strict=True)]
+        names = COLUMNS[: len(columns)]
+        if self.late_before is not None:
+            names, columns = COLUMNS, [*columns, [self.late_before] * len(self.rows)]
+        store.insert("requests_in", names, columns, token=self.token)
+
+
+@pytest.fixture(scope="module")
+def migrated(store: EmbeddedStore) -> Iterator[Store]:
+    with migrated_database(store.port, USAGE_KEEP_MINUTE_ROWS="0") as connected:
+        yield connected
+
+
+@pytest.fixture
+def begun(migrated: Store) -> Store:
+    """Tables of which nothing but `BEGIN` is settled."""
+    begin(migrated)
+    return migrated
+
+
+def begin(store: Store) -> None:
+    for table in (*TABLES, "users_settlements"):
+        store.command(f"TRUNCATE TABLE {table}")
+    store.command(f"INSERT INTO users_settlements (day) VALUES ('{BEGIN}')")
+    users_days.publish(store, nobody_asks=True)
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def at(day: date, minute: int = 0) -> int:
+    return int(midnight(day).timestamp()) + 60 * minute
+
+
+def request(day: date, minute: int = 0, user: str = "u", tokens: int = 1) -> tuple[Any, ...]:
+    return (at(day, minute), "acme", user, "", "m", tokens, 5)
+
+
+def days(store: Store, table: str, what: str) -> Counter[tuple[Any, ...]]:
+    """Each sum, by key and day or month."""
+    rows = store.query(
+        f"SELECT {what} AS at, tenant, user_id, token_id, currency, sum(requests), "
+        f"sum(input_tokens), toInt64(sum(cost) * 1000000000) FROM {table} GROUP BY ALL"
+    )
+    return Counter({(*row[:5], n): value for row in rows for n, value in enumerate(row[5:])})
+
+
+def check(store: Store) -> None:
+    """Hold the tables against each other, and views against the quarter hours."""
+    until = Settled(store).read().settled
+    due = days(store, "requests_15m", "toDate(quarter, 'UTC')")
+    found = days(store, "users_1d", "day")
+    assert {k: v for k, v in found.items() if k[0] < until} == {
+        k: v for k, v in due.items() if k[0] < until
+    }
+    assert found <= due, "never more than in the quarter hours"
+    months = days(store, "requests_15m", "toStartOfMonth(quarter)")
+    made = days(store, "users_1mo", "month")
+    month = until.replace(day=1)
+    assert {k: v for k, v in made.items() if k[0] < month} == {
+        k: v for k, v in months.items() if k[0] < month
+    }
+    assert made <= months
+    check_views(store)
+    for cells in sums.read(store, sums.kept(store)).cells.values():
+        assert not {cell for cell in cells if cell.left.startswith("users_")}
+
+
+def check_views(store: Store) -> None:
+    [truth] = store.query(
+        "SELECT sum(requests), uniqExactIf((tenant, user_id), user_id != '') FROM requests_15m"
+    )
+    [(first, last)] = store.query("SELECT min(first_minute), max(last_minute) FROM requests_15m")
+    over = {"since": first - 9 * DAY, "until": last + timedelta(minutes=1), "tenant": ""}
+    view = call("telemetry_summary", over)
+    assert store.query(f"SELECT interactions, active_users FROM {view}") == [truth]
+
+
+@dataclass
+class World:
+    """Two groups of workers and their blocks under way, whose days go on at random."""
+
+    store: Store
+    random: random.Random
+    today: dict[str, date] = field(default_factory=dict)
+    open: dict[str, list[Block]] = field(default_factory=lambda: {"one": [], "two": []})
+    sent: list[Block] = field(default_factory=list)
+    number: int = 0
+
+    def announce(self) -> None:
+        """A block by the day that its group is given out now, or by none."""
+        group = self.random.choice(["one", "two"])
+        self.number += 1
+        day = self.today.get(group) if self.random.random() < 0.9 else None
+        rows = [self.row() for _ in range(self.random.randint(1, 6))]
+        self.open[group].append(Block(f"{id(self)}:{self.number}", rows, day))
+
+    def row(self) -> tuple[Any, ...]:
+        day = BEGIN + self.random.randint(-30, 9) * DAY
+        minute = self.random.choice([0, 1, 719, 1439])
+        who = [self.random.choice(["a", "b", ""]) for _ in range(4)]
+        return (at(day, minute), *who, self.random.choice([0, 1, 2**40]), 7)
+
+    def insert(self) -> None:
+        """The oldest block of a group; or one again that was inserted at any time."""
+        for blocks in self.random.sample(list(self.open.values()), 2):
+            if blocks:
+                self.sent.append(blocks.pop(0))
+                return self.sent[-1].send(self.store)
+        return None
+
+    def again(self) -> None:
+        if self.sent:
+            self.random.choice(self.sent).send(self.store)
+
+    def go_on(self) -> None:
+        """A group is given out a later day, or its first one."""
+        group, days = self.random.choice(["one", "two"]), Settled(self.store)
+        days.register(group)
+        state = days.read()
+        least = max(state.settled, *state.groups.values(), self.today.get(group, BEGIN))
+        self.today[group] = least + self.random.choice([0, 1, 1, 3]) * DAY
+
+    def over(self) -> None:
+        """A group says what nothing under way is before."""
+        for group, day in self.today.items():
+            under_way = [one.late_before for one in self.open[group] if one.late_before]
+            Settled(self.store).over(group, min([day, *under_way]))
+
+    def settle(self) -> None:
+        """Three at once, of whom none knows of the others; once there are groups."""
+        if not self.today:
+            return
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda _: Settled(self.store).settle_next(), range(3)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_settled_days_are_what_was_inserted(begun: Store, seed: int) -> None:
+    world = World(begun, chance := random.Random(seed))
+    steps = [world.announce, world.insert, world.again, world.go_on, world.over, world.settle]
+    for _ in range(40):
+        chance.choices(steps, [6, 6, 1, 2, 2, 3])[0]()
+    while any(world.open.values()):
+        world.insert()
+    check(begun)
+
+
+@pytest.mark.parametrize(
+    ("late_before", "levels"),
+    [
+        (None, {"requests_15m": [2], "users_1d": [2], "users_1mo": [2]}),
+        (BEGIN, {"requests_15m": [0], "users_1d": [], "users_1mo": []}),
+        (BEGIN + DAY, {"requests_15m": [1], "users_1d": [1], "users_1mo": []}),
+        (date(2025, 12, 31), {"requests_15m": [1], "users_1d": [1], "users_1mo": []}),
+        (date(2026, 1, 1), {"requests_15m": [2], "users_1d": [2], "users_1mo": [2]}),
+    ],
+)
+def test_a_row_goes_at_once_where_it_is_late(
+    begun: Store, late_before: date | None, levels: dict[str, list[int]]
+) -> None:
+    for _ in range(2):  # a block of which some tables get nothing has its token all the same
+        Block(f"of {late_before}", [request(BEGIN)], late_before).send(begun)
+    for table, level in levels.items():
+        assert begun.query(f"SELECT late, requests FROM {table}") == [(one, 1) for one in level]
+    assert begun.query("SELECT sum(requests) FROM totals_15m") == [(1,)]
+
+
+def test_rows_of_before_the_migration_are_not_added_again(begun: Store) -> None:
+    Block("before", [request(BEGIN), request(BEGIN, user="v")], None).send(begun)
+    for table in ("requests_15m", "users_1d", "users_1mo"):
+        begun.command(f"INSERT INTO {table} SELECT * REPLACE (0 AS late) FROM {table}")
+        begun.command(f"DELETE FROM {table} WHERE late > 0", settings={"mutations_sync": 2})
+    Block("after", [request(BEGIN), request(BEGIN + DAY)], BEGIN).send(begun)
+    settle(begun, until=date(2026, 1, 2))
+    check(begun)
+    assert begun.query("SELECT sum(requests) FROM users_1mo") == [(4,)]
+
+
+def settle(store: Store, until: date) -> None:
+    days = Settled(store)
+    days.register("g")
+    days.over("g", until)
+    while days.settle_next():
+        pass
+    assert days.read().settled == until
+
+
+def test_a_day_waits_for_all_groups(begun: Store) -> None:
+    days = Settled(begun)
+    for group in ("one", "two", "two"):
+        days.register(group)
+    days.over("one", BEGIN + 2 * DAY)
+    days.over("one", BEGIN)
+    days.over("three", BEGIN + 2 * DAY)
+    state = days.read()
+    assert state.groups == {"one": BEGIN + 2 * DAY, "two": BEGIN}
+    assert (state.due(), state.holding()) == (None, ["two"])
+    days._settle(BEGIN)  # by who has not seen the other group
+    assert (days.settle_next(), days.read().settled) == (None, BEGIN)
+    days.over("two", BEGIN + DAY)
+    assert [days.settle_next(), days.settle_next()] == [BEGIN, None]
+
+
+def test_without_groups_days_go_on_by_the_clock(begun: Store) -> None:
+    """Everything goes in at once then, and who registers is given no day that is over."""
+    days = Settled(begun)
+    assert days.settle_next() == BEGIN
+    days.register("g")
+    state = days.read()
+    assert (state.groups, state.due()) == ({"g": BEGIN + DAY}, None)
+    assert state.least() == state.now.date()
+
+
+def test_before_the_migrations_end_no_group_is_registered(begun: Store) -> None:
+    begun.command("TRUNCATE TABLE users_settlements")
+    days = Settled(begun)
+    days.register("g")
+    state = days.read()
+    assert (state.groups, state.due(), days.settle_next()) == ({}, None, None)
+    users_days.begin(begun)
+    users_days.begin(begun)
+    days.register("g")
+    state = days.read()
+    assert state.groups == {"g": state.settled}
+    assert state.now.date() - state.settled in {0 * DAY, DAY}
+
+
+def test_what_comes_to_a_settled_day_after_all_is_added(begun: Store) -> None:
+    Block("in time", [request(BEGIN)], BEGIN).send(begun)
+    settle(begun, until=date(2026, 1, 2))
+    Block("behind", [request(BEGIN), request(date(2026, 1, 1))], BEGIN).send(begun)
+    days = Settled(begun)
+    for due in ([BEGIN, date(2026, 1, 1)], []):
+        assert days.settle_again(BEGIN - DAY) == due
+        check(begun)
+
+
+def test_a_day_that_is_there_twice_is_not_settled(begun: Store) -> None:
+    days, missing = Settled(begun), day_of(BEGIN)
+    days.register("g")
+    days.over("g", BEGIN + DAY)
+    Block("t", [request(BEGIN)], BEGIN).send(begun)
+    begun.command(missing.insert)
+    begun.command("INSERT INTO users_1d SELECT * FROM users_1d")
+    assert (days.settle_next(), days.read().settled) == (None, BEGIN)
+
+
+def test_a_day_is_not_settled_before_it_is_over_by_the_store_s_clock(begun: Store) -> None:
+    days, today = Settled(begun), datetime.now(UTC).date()
+    begun.command(f"INSERT INTO users_settlements (day) VALUES ('{today}')")
+    days.register("g")
+    days.over("g", today + 3 * DAY)
+    days._settle(today)
+    assert (days.settle_next(), days.read().settled) == (None, today)
+
+
+def test_what_comes_between_a_day_s_rows_and_its_end_is_added(begun: Store) -> None:
+    """Were the day's token its name alone, they would be dropped for good."""
+    days = Settled(begun)
+    days.register("g")
+    days.over("g", BEGIN + DAY)
+    Block("first", [request(BEGIN)], BEGIN).send(begun)
+    missing = day_of(BEGIN)
+    begun.command(missing.insert, settings=insert_settings(f"{missing.token}:0"))
+    Block("second", [request(BEGIN)], BEGIN).send(begun)
+    assert days.settle_next() == BEGIN
+    check(begun)
+
+
+def test_a_second_run_under_the_token_adds_nothing(begun: Store) -> None:
+    missing = day_of(BEGIN)
+    under_token = insert_settings(f"{missing.token}:0")
+    for tokens in range(3):  # the content differs: there is more each time
+        Block(f"{tokens}", [request(BEGIN)], BEGIN).send(begun)
+        begun.command(missing.insert, settings=under_token)
+    assert begun.query("SELECT sum(requests) FROM users_1d") == [(1,)]
+
+
+def test_rows_that_a_token_has_lost_are_said_to_be_missing(begun: Store) -> None:
+    days, missing = Settled(begun), day_of(BEGIN)
+    days.register("g")
+    days.over("g", BEGIN + DAY)
+    Block("t", [request(BEGIN)], BEGIN).send(begun)
+    begun.command(missing.insert, settings=insert_settings(f"{missing.token}:0"))
+    begun.command("DELETE FROM users_1d WHERE 1", settings={"mutations_sync": 2})
+    assert [days.settle_next() for _ in range(settled.LOOKS - 1)] == [None, None]
+    with pytest.raises(StoreRefused, match="users' days of 2025-12-29"):
+        days.settle_next()
+    assert days.read().settled == BEGIN
+    check_views(begun)
+
+
+def test_a_large_day_is_one_block(begun: Store) -> None:
+    begun.command("SYSTEM STOP MERGES users_1d")
+    begun.command(
+        "INSERT INTO requests_15m (tenant, quarter, user_id, requests, first_minute, last_minute) "
+        f"SELECT toString(number % 3), {at(BEGIN)} + 900 * (number % 96), toString(number), 1, "
+        f"{at(BEGIN)}, {at(BEGIN)} FROM numbers(300000)"
+    )
+    try:
+        settle(begun, until=BEGIN + DAY)
+        assert begun.query("SELECT count(), uniqExact(_part) FROM users_1d") == [(300_000, 1)]
+    finally:
+        begun.command("SYSTEM START MERGES users_1d")
+
+
+def test_views_go_on_with_the_day_that_their_query_began_with(begun: Store) -> None:
+    """All branches of a view find one day, whatever is written down while they are planned."""
+    Block("t", [request(BEGIN + n * DAY, user=str(n)) for n in range(-2, 4)], BEGIN).send(begun)
+    settle(begun, until=BEGIN + 2 * DAY)
+    [(now, found)] = begun.query("SELECT now('UTC'), days FROM users_settled")
+    slot = int(now.timestamp()) // 300
+    left = {number for number, day in enumerate(found) if day == BEGIN}
+    assert {(slot - 1) % 288, slot % 288} < left
+    assert len(left) <= 8
+    assert set(found) == {BEGIN, BEGIN + 2 * DAY}
+    check_views(begun)
+    for lost in (False, True):
+        users_days.publish(begun, nobody_asks=True)
+        check(begun)
+        if not lost:  # as a power loss may leave it
+            begun.command("TRUNCATE TABLE users_settled")
+            check(begun)
+
+
+def test_views_prune_by_the_day(begun: Store) -> None:
+    """It is a constant where parts are chosen."""
+    view = call(
+        "telemetry_summary",
+        {"since": midnight(BEGIN - DAY), "until": midnight(BEGIN + DAY), "tenant": ""},
+    )
+    plan = "\n".join(line for (line,) in begun.query(f"EXPLAIN SELECT * FROM {view}"))
+    assert f"day < '{BEGIN}'" in plan
+    assert "joinGet" not in plan
