@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import files, lock, quiet
+from pipeline.clickhouse.schema.files import SLOTS
 from pipeline.clickhouse.schema.migrate import check, migrate
 from pipeline.errors import Halted, MigrationError, StoreUnavailable
 from pipeline.operate.backups import restoring, seal
@@ -16,6 +17,7 @@ from pipeline.operate.backups.seal import Seal
 from pipeline.operate.backups.taking import back_up
 from pipeline.operate.backups.whole import Whole
 from pipeline.protocol.ledger import INTENTS
+from pipeline.protocol.settled import Settled
 from tests.support.harness.clickhouse_parts import migrated_database, settings_for
 from tests.support.harness.store import EmbeddedStore
 
@@ -70,6 +72,8 @@ def test_everything_is_back_but_what_the_backup_needed_itself(
     assert names(migrated) == before
     check(migrated)
     assert migrated.query("SELECT topic FROM intents") == [("t",)]
+    settled = Settled(migrated).read().settled  # a backup has nothing of what views look up
+    assert migrated.query("SELECT days FROM users_settled") == [([settled] * SLOTS,)]
     migrated.insert("intents", INTENTS, [[value] for value in rows])  # it is not held any more
     assert not any(migrate(migrated, settings_for(store.port, migrated.database)))
 

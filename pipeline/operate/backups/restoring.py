@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.quoting import identifier
-from pipeline.clickhouse.schema import files, lock, quiet, resources
+from pipeline.clickhouse.schema import files, lock, quiet, resources, users_days
 from pipeline.clickhouse.schema.migrate import LEASE_SECONDS, migrate
 from pipeline.clickhouse.schema.server import check_server
 from pipeline.errors import Halted, StoreRefused
@@ -79,6 +79,8 @@ def restore(settings: Settings, whole: Whole, place: Place) -> Seal:
             else:
                 _put_back(whole, place, found, lease)
             _compare(whole, place, found)
+            if not whole.cluster and _has_settled_days(whole.own):
+                users_days.publish(whole.own, nobody_asks=True)
             quiet.let_go(whole.own, whole.cluster)
             _drop_seal(whole.own)
     except lock.Lost as error:
@@ -119,6 +121,14 @@ def _refuse_tables(whole: Whole, store: Store) -> None:
             "backup is restored where there is nothing: stop what uses it and drop it "
             f"({whole.dropping()}), or name another store"
         )
+
+
+def _has_settled_days(store: Store) -> bool:
+    """Whether views look up which days are settled: a backup has only the record of it."""
+    tables = (
+        "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}"
+    )
+    return bool(store.query(tables, {"database": store.database, "name": files.SETTLED_TABLE}))
 
 
 def _refuse_others(whole: Whole, place: Place, found: Seal) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.quoting import identifier
@@ -108,7 +108,7 @@ def _copy(
         _run(whole.front, named, place, f"{part}{EVERYWHERE_PART}", lease)
     if _open(whole, is_gone) or _state(whole) != before:
         return None
-    announced, chunks, migrations = before
+    announced, chunks, migrations, _ = before
     return Seal(
         release=program_version(),
         taken_at=taken_at.isoformat(timespec="milliseconds"),
@@ -120,11 +120,18 @@ def _copy(
     )
 
 
-def _state(whole: Whole) -> tuple[str, int, int]:
-    """The newest intents, and how many chunks and migrations there are."""
+def _state(whole: Whole) -> tuple[str, int, int, date]:
+    """The newest intents, and how many chunks and migrations there are.
+
+    And up to where users' days are settled: of a day that was settled meanwhile the copy could say
+    so and lack its rows.
+    """
     announced = whole.announced()
-    [(migrations,)] = whole.front.query("SELECT uniqExact(number) FROM migrations", consistent=True)
-    return announced, whole.chunks(), migrations
+    [(migrations, settled)] = whole.front.query(
+        "SELECT (SELECT uniqExact(number) FROM migrations), (SELECT max(day) FROM users_settlements)",
+        consistent=True,
+    )
+    return announced, whole.chunks(), migrations, settled
 
 
 def _without(store: Store, tables: Collection[str]) -> str:
