@@ -15,6 +15,7 @@ from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit.ledger import Log, key_is
 from pipeline.process import terminal
 from pipeline.protocol.chunks import Intent, Offset
+from pipeline.protocol.settled import NIGHT, Settled, State
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -70,6 +71,15 @@ class Status:
     lines: tuple[Line, ...]
     reader: str
     """What a worker of this installation and these settings reads with."""
+    users: State | None = None
+    """How far users' days are settled; None where they are made at once, as on a cluster."""
+
+    @property
+    def held_back_by(self) -> list[str]:
+        """The groups for which a day that is over is not settled."""
+        if self.users is None or (self.users.now - NIGHT).date() <= self.users.settled:
+            return []
+        return self.users.holding()
 
     @property
     def newest_event(self) -> float | None:
@@ -110,9 +120,11 @@ def read(settings: Settings, store: Store) -> Status:
         )
         for log in logs
     )
+    users = None if store.is_clustered else Settled(store).read()
+    users = users if users and users.has_begun else None
     # Last, or what came meanwhile would be of the future.
     [(now,)] = store.query("SELECT toUnixTimestamp64Milli(now64(3)) / 1000")
-    return Status(now, settings.group, group, lines, told(settings.reader))
+    return Status(now, settings.group, group, lines, told(settings.reader), users)
 
 
 def newest(store: Store, log: Log) -> Newest | None:
@@ -165,6 +177,8 @@ def as_json(status: Status) -> dict[str, Any]:
         "newest_event_age_seconds": _age(status, status.newest_event),
         "newest_arrival": _iso(status.newest_arrival),
         "newest_arrival_age_seconds": _age(status, status.newest_arrival),
+        "users_settled_before": status.users and status.users.settled.isoformat(),
+        "users_held_back_by": status.held_back_by,
         "workers": [
             {
                 "id": member.id,
@@ -204,6 +218,9 @@ def show(status: Status, to: Console) -> None:
     to.print(terminal.line(f"group {status.name}: {status.group.state}, {told}lag {lag:,} records"))
     event, arrival = _ago(status, status.newest_event), _ago(status, status.newest_arrival)
     to.print(terminal.line(f"newest event {event}, newest arrival {arrival}"))
+    if status.users is not None:
+        held = f", held back by {', '.join(status.held_back_by)}" * bool(status.held_back_by)
+        to.print(terminal.line(f"users' days settled before {status.users.settled}{held}"))
     if not any(member.reader for member in status.group.members):
         to.print(terminal.line(f"workers like this one: {status.reader}"))
     to.print()

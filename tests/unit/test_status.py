@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -21,6 +23,8 @@ SOURCES = [Source("usage.requests", 0), Source("usage.requests", 1)]
 class Clock:
     """A store that goes on by a second with each question."""
 
+    is_clustered = False
+
     def __init__(self) -> None:
         self.seconds = 1_700_000_000.0
 
@@ -28,6 +32,10 @@ class Clock:
         self.seconds += 1
         if "now64" in sql:
             return [(self.seconds,)]
+        if "users_settlements" in sql:
+            return [(date(2026, 1, 1), datetime(2026, 1, 2, 0, 30, tzinfo=UTC))]
+        if "users_groups" in sql:
+            return [("usage", date(2026, 1, 2)), ("silent", date(2026, 1, 1))]
         return [(5, self.seconds, self.seconds, self.seconds, 1)]
 
 
@@ -53,3 +61,15 @@ def test_workers_that_are_not_told_are_not_counted(read: status.Status) -> None:
         status.show(read, console)
     first = shown.get().splitlines()[0]
     assert first == "group usage: not told by this broker, lag 8 records"
+
+
+def test_who_holds_users_days_back_is_said_once_a_day_is_over(read: status.Status) -> None:
+    assert read.users is not None
+    console = Console(width=120, record=True)
+    with console.capture() as shown:
+        status.show(read, console)
+    said = "users' days settled before 2026-01-01, held back by silent"
+    assert shown.get().splitlines()[2] == said
+    just_before = read.users._replace(now=read.users.now - timedelta(seconds=1))
+    assert replace(read, users=just_before).held_back_by == []
+    assert replace(read, users=None).held_back_by == []  # of a cluster
