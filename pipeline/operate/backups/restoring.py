@@ -109,6 +109,14 @@ def _put_back_in_shards(whole: Whole, place: Place, found: Seal, lease: lock.Mig
         _run(whole, whole.front, what, place, f"{found.part}{EVERYWHERE_PART}", lease)
 
 
+def _has_settled_days(store: Store) -> bool:
+    """Whether views look up which days are settled: a backup has only the record of it."""
+    tables = (
+        "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}"
+    )
+    return bool(store.query(tables, {"database": store.database, "name": files.SETTLED_TABLE}))
+
+
 def _refuse_tables(whole: Whole, store: Store) -> None:
     [(tables,)] = store.query(
         "SELECT count() FROM system.tables WHERE database = {database:String} "
@@ -121,14 +129,6 @@ def _refuse_tables(whole: Whole, store: Store) -> None:
             "backup is restored where there is nothing: stop what uses it and drop it "
             f"({whole.dropping()}), or name another store"
         )
-
-
-def _has_settled_days(store: Store) -> bool:
-    """Whether views look up which days are settled: a backup has only the record of it."""
-    tables = (
-        "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {name:String}"
-    )
-    return bool(store.query(tables, {"database": store.database, "name": files.SETTLED_TABLE}))
 
 
 def _refuse_others(whole: Whole, place: Place, found: Seal) -> None:

@@ -21,7 +21,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.quoting import identifier
-from pipeline.clickhouse.schema import lock, quiet
+from pipeline.clickhouse.schema import lock, quiet, users_days
 from pipeline.clickhouse.schema.migrate import LEASE_SECONDS
 from pipeline.errors import Halted, StoreRefused
 from pipeline.operate.backups import seal, statement
@@ -128,7 +128,7 @@ def _state(whole: Whole) -> tuple[str, int, int, date]:
     """
     announced = whole.announced()
     [(migrations, settled)] = whole.front.query(
-        "SELECT (SELECT uniqExact(number) FROM migrations), (SELECT max(day) FROM users_settlements)",
+        f"SELECT (SELECT uniqExact(number) FROM migrations), {users_days.SETTLED}",
         consistent=True,
     )
     return announced, whole.chunks(), migrations, settled
