@@ -128,7 +128,7 @@ def _state(whole: Whole) -> tuple[str, int, int, date]:
     """
     announced = whole.announced()
     [(migrations, settled)] = whole.front.query(
-        f"SELECT (SELECT uniqExact(number) FROM migrations), {users_days.SETTLED}",
+        f"SELECT (SELECT uniqExact(number) FROM migrations), {users_days.SETTLED}",  # noqa: S608
         consistent=True,
     )
     return announced, whole.chunks(), migrations, settled
