@@ -145,8 +145,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_added_is_there(
-            pieces in prop::collection::vec(prop::collection::vec(number(), 0..5), 0..12),
-            room in 0..40usize,
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    9 => prop::collection::vec(number(), 0..5),
+                    1 => prop::collection::vec(number(), 250..300), // more than the first has room for
+                ],
+                0..12,
+            ),
+            room in 0..400usize,
         ) {
             let mut ints = Ints::default();
             for piece in &pieces {

@@ -111,6 +111,8 @@ class Scraped:
             with urllib.request.urlopen(asked) as answer:
                 body = answer.read()
                 is_packed = answer.headers["Content-Encoding"] == "gzip"
+                # Without a length, a part is not told from all; what is packed tells by itself.
+                assert is_packed or int(answer.headers["Content-Length"]) == len(body)
                 return answer.status, (gzip.decompress(body) if is_packed else body).decode()
         except urllib.error.HTTPError as error:
             with error:
