@@ -180,12 +180,10 @@ def commit_metadata(incarnation: str, late_before: date | None = None) -> str:
     return _encode(_Metadata(incarnation, _late(late_before)))
 
 
-def late_before_of(metadata: str, incarnation: str) -> date | None:
-    """Return the day that the commit was made under; None where it says none."""
+def late_before_of(metadata: str) -> date | None:
+    """Return the day that a commit was made under, of any incarnation; None where it says none."""
     decoded = _decode(metadata)
-    if decoded is None or decoded.incarnation != incarnation:
-        return None
-    return _read_late(decoded.rules)[1]
+    return _read_late(decoded.rules)[1] if decoded is not None else None
 
 
 def _encode(metadata: _Metadata) -> str:

@@ -4,11 +4,11 @@ Users' days and months are made once a day, of quarter hours (`pipeline.worker.s
 whose day is over is late: its insert writes it into the users' tables itself. Which day that is, a
 block must not decide twice, and none may come that calls a settled day's request on time. So the
 consumer group gives the day out with the assignment (`given_out`): all intents of a generation
-carry it, Kafka refuses those of an earlier one, and whoever is in a generation sees every intent of
-before that may ever be inserted for the first time (`open_before`). It never goes back: who settles
-says it first in the group's offsets, under the generation, and who takes partitions up under an
-earlier day than an offset says does not begin (`said`; ``docs/decisions/users-days.md``; explored
-in ``tests/model/days``).
+carry it or a later one, Kafka refuses those of an earlier generation, and whoever is in a
+generation sees every intent of before that may ever be inserted for the first time (`open_before`).
+It never goes back: who settles says it first in the group's offsets, under the generation, and who
+takes partitions up works under no earlier day than an offset says (`said`), or the store
+(``docs/decisions/users-days.md``; explored in ``tests/model/days``).
 """
 
 from __future__ import annotations
@@ -19,24 +19,21 @@ from datetime import date
 from pipeline.protocol.chunks import Intent, Offset, late_before_of, read_commit
 
 
-def given_out(today: date, known: Iterable[date | None]) -> date | None:
-    """Return the day of a generation: the latest that its leader or any member knows.
+def given_out(known: Iterable[date | None]) -> date | None:
+    """Return the day of a generation: the latest that any member knows.
 
-    ``known`` is of all members: the latest day that each has seen given out or settled. None where
-    one knows none: of an earlier release, or not entered in the store. Then nothing is on time, and
-    each insert writes all of its tables.
+    ``known`` is of all members: the day that it is by the store's clock, as each has last seen it.
+    None where one knows none: of an earlier release, or of a group that is not entered in the
+    store. Then nothing is on time, and each insert writes all of its tables.
     """
-    latest = today
-    for day in known:
-        if day is None:
-            return None
-        latest = max(latest, day)
-    return latest
+    days = list(known)
+    every = [day for day in days if day is not None]
+    return max(every) if every and len(every) == len(days) else None
 
 
-def said(offsets: Iterable[Offset], incarnation: str) -> date | None:
+def said(offsets: Iterable[Offset]) -> date | None:
     """Return the latest day that the offsets of a topic were committed under."""
-    days = (late_before_of(offset.metadata, incarnation) for offset in offsets)
+    days = (late_before_of(offset.metadata) for offset in offsets)
     return max((day for day in days if day is not None), default=None)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tests.model import faults, worker
+from tests.model.days import world as days
+from tests.model.days.state import Scenario as DaysScenario
 from tests.model.groups import faults as group_faults
 from tests.model.groups import invariants as group_invariants
 from tests.model.groups import worker as group_worker
@@ -17,6 +19,8 @@ from tests.model.groups.state import Scenario as GroupScenario
 from tests.model.invariants import check, is_done
 from tests.model.normal import normal
 from tests.model.state import Scenario, Violation
+
+AnyScenario = Scenario | GroupScenario | DaysScenario
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Exploration:
         return "\n".join([f"{size}: {self.violation}", *lines])
 
 
-def explore(scenario: Scenario | GroupScenario) -> Exploration:
+def explore(scenario: AnyScenario) -> Exploration:
     """Explore all that can happen, until something is wrong."""
     # Nothing here is cyclic; looking for cycles among millions of tuples costs a third.
     collected = gc.isenabled()
@@ -49,9 +53,9 @@ def explore(scenario: Scenario | GroupScenario) -> Exploration:
 
 
 class _Search:
-    def __init__(self, scenario: Scenario | GroupScenario) -> None:
+    def __init__(self, scenario: AnyScenario) -> None:
         self._scenario = scenario
-        self._world = _GROUPS if isinstance(scenario, GroupScenario) else _CHUNKS
+        self._world = _KINDS[type(scenario)]
         first = scenario.world()
         self._worlds = [first]
         self._numbers = {first: 0}
@@ -140,5 +144,10 @@ def _group_steps(scenario: Any, world: Any) -> Iterator[tuple[str, bool, Any]]:
     yield from group_faults.steps(scenario, world)
 
 
-_CHUNKS = _Kind(_chunk_steps, normal, check, is_done)
-_GROUPS = _Kind(_group_steps, group_normal, group_invariants.check, group_invariants.is_done)
+_KINDS = {
+    Scenario: _Kind(_chunk_steps, normal, check, is_done),
+    GroupScenario: _Kind(
+        _group_steps, group_normal, group_invariants.check, group_invariants.is_done
+    ),
+    DaysScenario: _Kind(days.steps, days.normal, days.check, days.is_done),
+}

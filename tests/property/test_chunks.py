@@ -185,11 +185,10 @@ def test_what_a_commit_says_is_read_back(
         metadata = intent_metadata(chunk, rules, group, day)
         assert read_commit(a, metadata, incarnation) == (a, intent)
         assert read_commit(a, metadata, incarnation + "x") == (None, None)
-        assert late_before_of(metadata, incarnation) == day
+        assert late_before_of(metadata) == day
     ended = commit_metadata(incarnation, day)
     assert read_commit(a, ended, incarnation) == (a, None)
-    assert late_before_of(ended, incarnation) == day
-    assert late_before_of(ended, incarnation + "x") is None
+    assert late_before_of(ended) == day
 
 
 @given(st.text(max_size=60))
