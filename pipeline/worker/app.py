@@ -20,6 +20,7 @@ from pipeline.worker.transport import (
     BatchScheduler,
     BatchSchema,
     BatchTransport,
+    Days,
     RawFetches,
 )
 
@@ -56,6 +57,8 @@ class UsageApp(faust.App):
         self.raw = raw or RawFetches()
         self._fail = fail
         self._lease = Lease(-1, "")
+        self.days = Days()
+        """What this worker knows and was told of the day that blocks are made under."""
         super().__init__(
             usage.group,
             broker=[f"kafka://{broker.strip()}" for broker in usage.kafka.split(",")],

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.protocol.chunks import Source
-from pipeline.worker.transport.assignor import EvenStickyAssignor, Joining, spread
+from pipeline.worker.transport.assignor import Days, EvenStickyAssignor, Joining, spread
 
 TOPICS = {"a": 64, "b": 64, "c": 7, "definitions": 1}
 ALL = {Source(topic, n) for topic, count in TOPICS.items() for n in range(count)}
 PARTITIONS = {topic: range(count) for topic, count in TOPICS.items()}
+
+TODAY, TOMORROW = date(2026, 11, 29), date(2026, 11, 30)
 
 Given = dict[str, set[Source]]
 
@@ -121,3 +127,55 @@ def test_it_speaks_as_the_sticky_assignor_of_earlier_releases() -> None:
     assert {Source(*tp) for tp in first.partitions()} == ALL
     parts = {member: {Source(*tp) for tp in one.partitions()} for member, one in found.items()}
     holds(parts)
+
+
+class Cluster:
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return set(range(TOPICS[topic]))
+
+
+def joined(*known: date | None) -> tuple[list[Days], dict[str, Any]]:
+    """What members say that know these days, each as one of a process of its own."""
+    days = [Days() for _ in known]
+    said = {}
+    for n, (one, day) in enumerate(zip(days, known, strict=True)):
+        one.known = day
+        member = EvenStickyAssignor.of(one).metadata(list(TOPICS))
+        said[f"m{n}"] = type(member).decode(member.encode())
+    return days, said
+
+
+@pytest.mark.parametrize(
+    ("known", "given"),
+    [
+        ((TODAY,), TODAY),
+        ((TODAY, TOMORROW, TODAY), TOMORROW),
+        ((TODAY, None), None),
+        ((None, None), None),
+    ],
+)
+def test_a_generation_is_given_the_latest_day_that_its_members_know(
+    known: tuple[date | None, ...], given: date | None
+) -> None:
+    """None where one knows none, as those of an earlier release."""
+    days, said = joined(*known)
+    told = EvenStickyAssignor.of(days[0]).assign(Cluster(), said)
+    for one, assignment in zip(days, told.values(), strict=True):
+        assignor = EvenStickyAssignor.of(one)
+        one.given = TODAY
+        assignor.on_assignment(type(assignment).decode(assignment.encode()))
+        assert one.given == given
+        assert assignor.member_assignment == assignment.partitions()
+    assert [one.said for one in days] == list(known)
+
+
+def test_members_of_an_earlier_release_read_what_is_said_with_a_day_and_give_none() -> None:
+    days, said = joined(TODAY, TODAY)
+    assignor = EvenStickyAssignor.of(days[0])
+    told = assignor.assign(Cluster(), said)["m0"]
+    assignor.on_assignment(told)
+    again = assignor.metadata(list(TOPICS))
+    read = StickyPartitionAssignor.parse_member_metadata(again)
+    assert read.partitions == told.partitions()
+    assignor.on_assignment(ConsumerProtocolMemberAssignment(0, told.assignment, b""))
+    assert days[0].given is None

@@ -12,6 +12,7 @@ right to read live here too, in the consumer's thread:
 
 from __future__ import annotations
 
+from pipeline.worker.transport.assignor import Days
 from pipeline.worker.transport.batches import BatchScheduler, BatchSchema, Start
 from pipeline.worker.transport.consumer import BatchConsumer, BatchTransport
 from pipeline.worker.transport.past import Past
@@ -34,6 +35,7 @@ __all__ = [
     "BatchSchema",
     "BatchTransport",
     "ConsumerThread",
+    "Days",
     "Past",
     "RawFetches",
     "Start",

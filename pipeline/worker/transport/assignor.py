@@ -9,16 +9,25 @@ are its own all the same, so that workers of earlier releases are in the same gr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from typing import Any, ClassVar, NamedTuple
 
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import (
+    StickyAssignorUserDataV1,
+    StickyPartitionAssignor,
+)
 from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberAssignment,
     ConsumerProtocolMemberMetadata,
 )
 
 from pipeline.protocol.chunks import Source
+from pipeline.protocol.late import given_out
+
+_DAY = b"+late<"
+"""Before a day, at the end of what a member says and is told of itself. Releases that know nothing
+of it read no further than to their own end."""
 
 
 class Joining(NamedTuple):
@@ -109,8 +118,35 @@ def _quotas(
     return {member: least + (place < more) for place, member in enumerate(order)}
 
 
+class Days:
+    """The day that this member knows, and the one that its generation was given."""
+
+    def __init__(self) -> None:
+        self.known: date | None = None
+        self.said: date | None = None
+        """What it knew as it joined."""
+        self.given: date | None = None
+
+
 class EvenStickyAssignor(StickyPartitionAssignor):  # type: ignore[misc]  # it has no types
-    """The sticky assignor, with topics spread evenly."""
+    """The sticky assignor, with topics spread evenly; it gives out the generation's day."""
+
+    days: ClassVar[Days] = Days()
+
+    @classmethod
+    def of(cls, days: Days) -> type[EvenStickyAssignor]:
+        """Return the assignor of one member: its state is kept with the class."""
+        return type(cls.__name__, (cls,), {"days": days})
+
+    @classmethod
+    def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
+        """Be asked for what this member says as it joins."""
+        own = super().metadata(topics)
+        day = cls.days.said = cls.days.known
+        if day is None:
+            return own
+        said = own.user_data or StickyAssignorUserDataV1([], cls.generation).encode()
+        return ConsumerProtocolMemberMetadata(own.version, own.subscription, said + _of_day(day))
 
     @classmethod
     def assign(
@@ -120,16 +156,35 @@ class EvenStickyAssignor(StickyPartitionAssignor):  # type: ignore[misc]  # it h
         joining = {member: cls._joining(said) for member, said in members.items()}
         topics = {topic for one in joining.values() for topic in one.topics}
         partitions = {topic: cluster.partitions_for_topic(topic) or () for topic in topics}
+        told = _of_day(given_out(_day(said.user_data) for said in members.values()))
         return {
-            member: ConsumerProtocolMemberAssignment(cls.version, _by_topic(sources), b"")
+            member: ConsumerProtocolMemberAssignment(cls.version, _by_topic(sources), told)
             for member, sources in spread(partitions, joining).items()
         }
+
+    @classmethod
+    def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
+        """Be told what this member gets, before its callback is."""
+        super().on_assignment(assignment)
+        cls.days.given = _day(assignment.user_data)
 
     @classmethod
     def _joining(cls, said: ConsumerProtocolMemberMetadata) -> Joining:
         read = cls.parse_member_metadata(said)
         had = [Source(*tp) for tp in read.partitions]
         return Joining(frozenset(read.subscription), had, read.generation)
+
+
+def _of_day(day: date | None) -> bytes:
+    return b"" if day is None else _DAY + day.isoformat().encode()
+
+
+def _day(user_data: bytes | None) -> date | None:
+    _, found, text = (user_data or b"").rpartition(_DAY)
+    try:
+        return date.fromisoformat(text.decode("ascii")) if found else None
+    except ValueError:  # whatever it is, it is none of ours
+        return None
 
 
 def _by_topic(sources: Collection[Source]) -> list[tuple[str, list[int]]]:

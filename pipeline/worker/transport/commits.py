@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import errors
@@ -41,9 +42,9 @@ _DENIED = (
 )
 
 
-def current_lease(coordinator: GroupCoordinator) -> Lease:
+def current_lease(coordinator: GroupCoordinator, late_before: date | None = None) -> Lease:
     """Return the coordinator's generation and member as they are now."""
-    return Lease(coordinator.generation, coordinator.member_id)
+    return Lease(coordinator.generation, coordinator.member_id, late_before)
 
 
 async def commit_once(

@@ -88,13 +88,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust hard-codes read_uncommitted, which counts aborted transactions, and a round-robin
         # assignor, which moves every partition at every join; it resets positions silently.
         settings: Settings = self.app.usage
-        self._assignor = EvenStickyAssignor
+        self._assignor = EvenStickyAssignor.of(self.app.days)
         session_ms = int(settings.session_timeout_seconds * 1000)
         return AIOKafkaConsumer(
             **aiokafka_config(settings),
             client_id=client_id(settings.group, self.app.raw.kind),
             group_id=settings.group,
-            partition_assignment_strategy=[EvenStickyAssignor],
+            partition_assignment_strategy=[self._assignor],
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
@@ -157,6 +157,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if has_joined and not self.should_stop and not self.thread_loop.is_closed():
             await self.call(lambda: commits.leave_for_good(self._coordinator))
 
+    async def rejoin(self) -> None:
+        """Ask the group for a new assignment: it begins a generation if we say something new."""
+
+        async def asked() -> None:
+            self._coordinator.request_rejoin()
+
+        await self.call(asked)
+
     async def committed(self, sources: list[Source]) -> dict[Source, Offset]:
         """Return committed offsets with their metadata."""
         return await self.call(lambda: commits.committed(self._coordinator, sources))
@@ -212,8 +220,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return self._ensure_consumer()._coordinator
 
     def lease(self) -> Lease:
-        """Return the generation and member as they are now."""
-        return commits.current_lease(self._coordinator)
+        """Return the generation and member as they are now, and the day that it was given."""
+        return commits.current_lease(self._coordinator, self.app.days.given)
 
     def hold_all(self, tps: Iterable[TopicPartition]) -> None:
         """Gate newly assigned partitions: nothing is fetched from wherever Kafka thinks we are."""
