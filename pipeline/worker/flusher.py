@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -153,6 +154,19 @@ class Flusher:
         """Commit the ends of ranges that somebody else has counted (step 7). Raises as `flush`."""
         async with self._turn:
             await self._commit(self._ends(ends, lease), lease, committer)
+
+    async def say(
+        self, end: Callable[[], Range | None], day: date, lease: Lease, committer: Committer
+    ) -> None:
+        """Commit a day, with the end of what is counted of a partition. Raises as `flush`.
+
+        It is asked for when nothing else is on its way; None: that cannot be told now.
+        """
+        async with self._turn:
+            at = end()
+            if at is None:
+                raise AssignmentOver("taken up anew, or under way")
+            await self._commit(self._ends([at], lease._replace(late_before=day)), lease, committer)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a blocking call of the store, again and again while the store is away.

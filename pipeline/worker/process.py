@@ -36,6 +36,7 @@ from pipeline.process.logs import configure
 from pipeline.protocol.hooks import hook_of
 from pipeline.protocol.ledger import Ledger
 from pipeline.protocol.rejected import MAX_BYTES, DeadLetters
+from pipeline.protocol.settled import Settled
 from pipeline.worker.app import UsageApp
 from pipeline.worker.flusher import Flusher
 from pipeline.worker.folding import Folding
@@ -43,6 +44,7 @@ from pipeline.worker.live import LiveThread
 from pipeline.worker.rebuild import Rebuild
 from pipeline.worker.replay import Replayer
 from pipeline.worker.set_aside import SetAside
+from pipeline.worker.settling import Settling, Topics
 from pipeline.worker.takeover import Takeover
 from pipeline.worker.telemetry import group_watch
 from pipeline.worker.telemetry.group_watch import GroupWatch
@@ -51,7 +53,7 @@ from pipeline.worker.telemetry.ledger_watch import Held, LedgerWatch
 from pipeline.worker.telemetry.server import Server
 from pipeline.worker.telemetry.survey import Survey
 from pipeline.worker.transport import RawFetches
-from pipeline.worker.work import Work
+from pipeline.worker.work import Work, as_given
 
 if TYPE_CHECKING:
     from pipeline.protocol.chunks import Source
@@ -129,6 +131,9 @@ class Process:
         async with _Producer(settings) as producer:
             app = UsageApp(settings, self._fail, self._raw)
             app.work = self._work(app, shards, producer)
+            settling = self._settling
+            if settling is not None:
+                await settling.begin()
             needed = [*app.register_agents(), settings.topic(topics.DEAD_LETTER.name)]
             await asyncio.to_thread(topics.incarnations, settings, needed)  # they must exist
             await asyncio.to_thread(group_watch.refuse_new_protocol, settings)
@@ -142,6 +147,7 @@ class Process:
             watching = asyncio.create_task(self._to_its_end(watch.run_forever()))
             group = GroupWatch(settings, self._registry)
             watching_group = asyncio.create_task(self._to_its_end(group.run_forever()))
+            settling_days = asyncio.create_task(self._settle_forever())
             giving_back = asyncio.create_task(memory.give_back_forever())
             self._is_up = True
             await self._ended.wait()
@@ -149,6 +155,7 @@ class Process:
             watching.cancel()
             watching_group.cancel()
             giving_back.cancel()
+            settling_days.cancel()
             await app.work.stop(settings.settle_seconds)
             await _try(app.leave_group(), APP_STOP_SECONDS)
             await _finish(asyncio.to_thread(self._set_aside.close), APP_STOP_SECONDS)
@@ -187,6 +194,18 @@ class Process:
         def batches() -> ConsumerThread:
             return app.batches
 
+        self._settling = None
+        if not settings.clickhouse_cluster:
+            self._settling = Settling(
+                settings,
+                *(Settled(shards.stores[0]), flusher, ledger),
+                Topics(
+                    lambda names: topics.incarnations(settings, names),
+                    lambda: topics.partition_counts(settings),
+                ),
+                *(app.days, batches, lambda: app.work),
+            )
+
         live = LiveThread(settings.tenant_labels, settings.tenants_with_labels, self._fail)
         self._live = live
         work = Work(
@@ -201,6 +220,7 @@ class Process:
             new_reader,
             batches,
             self._fail,
+            self._settling.under if self._settling else as_given,
         )
         # A rebalance waits for members that are gone, or slow to join again.
         join_seconds = settings.rebalance_timeout_seconds + settings.session_timeout_seconds
@@ -237,6 +257,14 @@ class Process:
                 ", ".join(outdated),
             )
         return Shards.connect(self._settings, store)
+
+    async def _settle_forever(self) -> None:
+        """It ends without ending the worker: what is counted does not need it."""
+        try:
+            if self._settling is not None:
+                await self._settling.run_forever()
+        except Exception:
+            log.exception("users' days are not settled by this worker any more")
 
     async def _to_its_end(self, part: Coroutine[Any, Any, object]) -> None:
         try:

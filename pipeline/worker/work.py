@@ -21,6 +21,7 @@ from collections.abc import (
     Iterable,
     Sequence,
 )
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -28,7 +29,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from pipeline.errors import BrokerError, Halted
 from pipeline.process.logs import place
 from pipeline.process.waits import cancelled, now, within
-from pipeline.protocol.chunks import Lease, Source
+from pipeline.protocol.chunks import Lease, Range, Source
 from pipeline.protocol.fetched import cut
 from pipeline.protocol.partition import Chunk, Discontinuity, Partition
 from pipeline.worker.flusher import AssignmentOver, GroupLost
@@ -66,6 +67,16 @@ LIVE_SECONDS = (KEPT_MINUTES + 1) * 60
 """How much of the past the live windows need."""
 
 
+Under = Callable[["ConsumerThread", Lease, Sequence[Source]], Awaitable[Lease]]
+"""Says which lease partitions are taken up under (`pipeline.worker.settling`); raises aiokafka's
+errors."""
+
+
+async def as_given(_: ConsumerThread, lease: Lease, __: Sequence[Source]) -> Lease:
+    """Take it as it was given."""
+    return lease
+
+
 class Work:
     """One worker's partitions, from assignment to revocation."""
 
@@ -82,6 +93,7 @@ class Work:
         new_reader: Callable[[Source], Reader],
         batches: Callable[[], ConsumerThread],
         fail: Callable[[BaseException], None],
+        under: Under = as_given,
     ) -> None:
         self._settings = settings
         self._pressure = Pressure.of(settings)
@@ -97,11 +109,14 @@ class Work:
         self._new_reader = new_reader
         self._consumer = batches
         self._fail = fail
+        self._under = under
         self.partitions: dict[Source, Partition] = {}
         self.group_partitions = 1
         """Topic-partitions of the whole group, which bounds its inserts per second."""
         self._lease: Lease | None = None
         """What to commit under; None from revocation until partitions are taken up."""
+        self.given: Lease | None = None
+        """As it was given out, and as long as it holds."""
         self._epochs = itertools.count(1)
         self._taking_up: set[asyncio.Task[None]] = set()
         self._flushing: asyncio.Task[None] | None = None
@@ -114,6 +129,7 @@ class Work:
     async def on_assigned(self, lease: Lease, sources: Sequence[Source]) -> None:
         """Begin to take up what is assigned; returns at once, for the group waits for it."""
         self._instruments.rebalanced({source.topic for source in sources})
+        self.given = lease
         self.standing.assigned, self.standing.assigned_at = len(sources), now()
         self.standing.unassigned_at = None
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
@@ -127,7 +143,7 @@ class Work:
         Open chunks stay: where a partition comes back and nobody went on with it meanwhile, so
         does its chunk.
         """
-        self._lease = None
+        self._lease = self.given = None
         self.standing.reading = False
         self.standing.assigned_at, self.standing.unassigned_at = None, now()
         await cancelled(self._taking_up)
@@ -244,6 +260,29 @@ class Work:
         self._lease = None
         self._flusher.close()
 
+    async def say_day(self, source: Source, day: date, lease: Lease) -> None:
+        """Commit a day with a partition's offset, under the lease that it was looked at under.
+
+        Raises `AssignmentOver` where that is over, or the partition cannot be committed now.
+        """
+
+        def end() -> Range | None:
+            partition, own = self.partitions.get(source), self._lease
+            if partition is None or own is None or own[:2] != lease[:2]:
+                return None
+            if partition.under_way is not None or partition.replay_to is not None:
+                return None
+            return Range(source, partition.incarnation, partition.start, partition.start)
+
+        own = self._lease
+        latest = max([day, *filter(None, [own and own.late_before])])
+        try:
+            await self._flusher.say(end, latest, lease, self._consumer())
+        except GroupLost as error:
+            self._abandon([])
+            await self._leave_group(error)
+            raise
+
     def _interval_seconds(self, chunks: int) -> float:
         """How long chunks stay open after a round of so many.
 
@@ -278,7 +317,7 @@ class Work:
 
     async def _begin_with(self, lease: Lease, sources: Sequence[Source]) -> Sequence[Source]:
         """Begin to read those that can be; returns those that wait for other workers."""
-        taken, waiting = await self._taken(lease, sources)
+        lease, taken, waiting = await self._taken(lease, sources)
         partitions = await self.folding.between(lambda: self._partitions(taken, waiting))
         await self._restore(p.source for p in partitions)
         self._lease = lease
@@ -310,13 +349,14 @@ class Work:
 
     async def _taken(
         self, lease: Lease, sources: Sequence[Source]
-    ) -> tuple[list[Taken], list[Source]]:
+    ) -> tuple[Lease, list[Taken], list[Source]]:
         said = ""
         while True:
             try:
                 take = self._takeover.take
                 told = self._replayed, self._progressed
-                return await take(self._consumer(), lease, sources, *told)
+                lease = await self._under(self._consumer(), lease, sources)
+                return lease, *await take(self._consumer(), lease, sources, *told)
             except (BrokerError, KafkaError, IllegalStateError, TimeoutError) as error:
                 if repr(error) != said:
                     log.warning("partitions wait for Kafka, trying again: %r", error)

@@ -1,0 +1,151 @@
+"""Users' days are made once a day, exactly, whoever dies on the way."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.clickhouse.client import Store
+from pipeline.protocol.settled import Settled
+from tests.support.harness import days, hooks
+from tests.support.harness.process import Process
+from tests.support.harness.produce import REQUESTS
+from tests.support.harness.scene import Scene
+from tests.support.harness.waiting import until
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+
+DAY = timedelta(days=1)
+
+
+class Clock:
+    """Users' days of a scene, whose clock begins some days ago and is moved on by hand."""
+
+    def __init__(self, scene: Scene, folder: Path, behind: int) -> None:
+        self.scene = scene
+        self.file = folder / "days"
+        self.sent: Counter[tuple[date, str]] = Counter()
+        self._ids = itertools.count()
+        self._today = datetime.now(UTC).date()
+        self.move_to(behind)
+        with scene.connect() as store:
+            begin(store, self.today)
+
+    @property
+    def today(self) -> date:
+        return self._today - self.behind * DAY
+
+    def move_to(self, behind: int) -> None:
+        self.behind = behind
+        self.file.write_text(str(behind), encoding="utf-8")
+
+    def worker(self, **environment: str) -> Process:
+        return self.scene.worker(**days.environment(self.file, **environment))
+
+    def send(self, *at: date, times: int = 20) -> None:
+        """Send requests of these days, of several tenants and users."""
+        sender = self.scene.sender()
+        for n, day in itertools.product(range(times), at):
+            id_, tenant, user = next(self._ids), f"t{n % 5}", f"u{n % 3}"
+            data = {
+                "operation": "chat", "model": "m", "status_code": 200, "duration_ms": 1,
+                "user_id": user, "input_tokens": 1,
+            }  # fmt: skip
+            event = {
+                "specversion": "1.0", "id": str(id_), "source": "//test",
+                "type": "usage.request.v1", "subject": tenant, "data": data,
+                "time": f"{day}T{n % 24:02}:30:00Z",
+            }  # fmt: skip
+            sender.send(REQUESTS, tenant, json.dumps(event).encode())
+            self.sent[day, user] += 1
+        sender.flush()
+
+    def counted(self) -> None:
+        """Wait until all that was sent is counted, and hold what is settled against it."""
+        self.scene.settle()
+        self.holds()
+
+    def holds(self) -> None:
+        with self.scene.connect() as store:
+            settled = Settled(store).read().settled
+            quarters = by_day(store, "requests_15m", "toDate(quarter, 'UTC')")
+            users, months = by_day(store, "users_1d", "day"), by_day(store, "users_1mo", "month")
+        assert quarters == self.sent
+        month = settled.replace(day=1)
+        assert only(users, settled) == only(self.sent, settled)
+        due: Counter[tuple[date, str]] = Counter()
+        for (day, user), requests in self.sent.items():
+            due[day.replace(day=1), user] += requests
+        assert only(months, month) == only(due, month)
+        assert not users - self.sent, "more in users' days than in quarter hours"
+
+    def settled(self, day: date) -> None:
+        """Wait until all days before this one are settled."""
+        with self.scene.connect() as store:
+            until(
+                lambda: Settled(store).read().settled >= day,
+                within=45,
+                what=f"users' days of before {day} to be settled",
+                explain=self.scene.tails,
+            )
+        self.holds()
+
+
+def begin(store: Store, day: date) -> None:
+    """Settle nothing from a day on."""
+    store.command("TRUNCATE TABLE users_settlements")
+    store.insert("users_settlements", [("day", "Date")], [[day]])
+
+
+def by_day(store: Store, table: str, day: str) -> Counter[tuple[date, str]]:
+    rows = store.query(f"SELECT {day} AS at, user_id, sum(requests) FROM {table} GROUP BY ALL")
+    return Counter({(at, user): int(requests) for at, user, requests in rows})
+
+
+def only(counted: Counter[tuple[date, str]], before: date) -> Counter[tuple[date, str]]:
+    return Counter({key: n for key, n in counted.items() if key[0] < before})
+
+
+def test_days_are_settled_exactly_while_workers_are_killed(scene: Scene, tmp_path: Path) -> None:
+    """On time, late by days and by months, an intent of before, and the one who settles dies."""
+    scene.set_up(partitions=3)
+    clock = Clock(scene, tmp_path, behind=4)
+    first = clock.today
+    old = first - 70 * DAY
+    clock.send(first, first - DAY, first + DAY, old)
+    scene.await_end(clock.worker(**hooks.environment("after:intend")), -signal.SIGKILL)
+    clock.move_to(3)
+    workers = [clock.worker(), clock.worker()]
+    clock.send(first, first + DAY, old)
+    clock.counted()
+    clock.settled(clock.today)
+    for behind in (2, 1):
+        clock.move_to(behind)
+        workers.pop(0).kill9()
+        workers.append(clock.worker())
+        clock.send(clock.today, clock.today - DAY, old)
+        clock.settled(clock.today)
+        clock.send(clock.today - DAY, clock.today, old, first)
+        clock.counted()
+    assert any("is settled" in worker.output() for worker in scene.workers)
+    scene.run("audit")
+
+
+def test_where_no_day_is_given_out_days_are_settled_by_the_clock(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """All was written at the inserts: there is nothing to add, and nothing is counted twice."""
+    scene.set_up(partitions=2)
+    clock = Clock(scene, tmp_path, behind=3)
+    first = clock.today
+    clock.send(first, first + DAY, first - 70 * DAY)
+    clock.worker(DAYS_BY_CLOCK="yes")
+    clock.counted()
+    clock.move_to(0)
+    clock.settled(first + 2 * DAY)
