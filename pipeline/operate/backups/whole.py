@@ -59,7 +59,7 @@ class Whole(NamedTuple):
             yield shard, f"{part}-shard-{number}" if self.cluster else part
 
     def passed_over(self, shard: Store) -> tuple[str, ...]:
-        """Those of a shard's tables that no backup has."""
+        """The tables of a shard that no backup has."""
         tables = [name for (name,) in shard.query(_OURS, {"database": shard.database})]
         return tuple(n for n in tables if n == SHARD or n.startswith(lock.PREFIX))
 
