@@ -144,7 +144,7 @@ class World:
         self.open[group].append(Block(f"{id(self)}:{self.number}", rows, day))
 
     def row(self) -> tuple[Any, ...]:
-        day = BEGIN + self.random.randint(-30, 9) * DAY
+        day = BEGIN + self.random.choice([-30, -1, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 9]) * DAY
         minute = self.random.choice([0, 1, 719, 1439])
         who = [self.random.choice(["a", "b", ""]) for _ in range(4)]
         return (at(day, minute), *who, self.random.choice([0, 1, 2**40]), 7)
@@ -223,6 +223,14 @@ def test_rows_of_before_the_migration_are_not_added_again(begun: Store) -> None:
     settle(begun, until=date(2026, 1, 2))
     check(begun)
     assert begun.query("SELECT sum(requests) FROM users_1mo") == [(4,)]
+
+
+def test_late_rows_of_a_day_that_is_not_settled_are_not_added_again(begun: Store) -> None:
+    Block("in time", [request(BEGIN)], BEGIN).send(begun)
+    for late_before in (BEGIN + DAY, date(2026, 1, 1)):
+        Block(f"late for {late_before}", [request(BEGIN)], late_before).send(begun)
+    settle(begun, until=date(2026, 1, 2))
+    check(begun)
 
 
 def settle(store: Store, until: date) -> None:
