@@ -67,7 +67,9 @@ SWITCH_SECONDS = 0.001
 
 While a scrape of many tenants is written, the loop waits so long at each of its turns.
 """
-APP_STOP_SECONDS, STOPS = 5.0, 4
+APP_STOP_SECONDS = 5.0
+LEAVE_SECONDS = 1.0
+"""For saying to Kafka that partitions are free; it is within the margin."""
 MARGIN_SECONDS = 3.0
 """For all that stops quickly, or is not worth waiting for."""
 
@@ -107,7 +109,7 @@ class Process:
     async def run(self) -> int:
         """Run the worker to its end and return the exit code."""
         loop = asyncio.get_running_loop()
-        stopping_seconds = self._settings.settle_seconds + STOPS * APP_STOP_SECONDS + MARGIN_SECONDS
+        stopping_seconds = self._settings.settle_seconds + APP_STOP_SECONDS + MARGIN_SECONDS
         Ending(lambda: loop.call_soon_threadsafe(self._stop), stopping_seconds)
         working = asyncio.create_task(self._work_until_ended())
         ended = asyncio.create_task(self._ended.wait())
@@ -157,7 +159,7 @@ class Process:
             giving_back.cancel()
             settling_days.cancel()
             await app.work.stop(settings.settle_seconds)
-            await _try(app.leave_group(), APP_STOP_SECONDS)
+            await _try(app.leave_group(), LEAVE_SECONDS)
             await _finish(asyncio.to_thread(self._set_aside.close), APP_STOP_SECONDS)
             starting.cancel()
             await _finish(app.stop(), APP_STOP_SECONDS)
