@@ -94,7 +94,7 @@ class Clock:
                 what=f"users' days of before {day} to be settled",
                 explain=self.scene.tails,
             )
-        self.holds()
+        self.counted()
 
 
 def begin(store: Store, day: date) -> None:
