@@ -292,7 +292,7 @@ class Past:
 
     world: World
 
-    def __init__(self, _: object, starts: Mapping[Source, int], __: object) -> None:
+    def __init__(self, _: object, starts: Mapping[Source, int], *__: object) -> None:
         self._at = dict(starts)
 
     async def __aenter__(self) -> Self:
