@@ -117,6 +117,8 @@ class Work:
         """What to commit under; None from revocation until partitions are taken up."""
         self.given: Lease | None = None
         """As it was given out, and as long as it holds."""
+        self._has_waited = False
+        """Whether something of what is held waited to be taken up: its round is not put off."""
         self._epochs = itertools.count(1)
         self._taking_up: set[asyncio.Task[None]] = set()
         self._flushing: asyncio.Task[None] | None = None
@@ -234,7 +236,8 @@ class Work:
             await within(self._due.wait(), rounds.seconds_left(clock()))
             self._due.clear()
             self._holding.forget()
-            is_due = rounds.is_due(clock(), is_little=self._pressure.is_little(self._holding.total))
+            is_little = self._pressure.is_little(self._holding.total) and not self._has_waited
+            is_due = rounds.is_due(clock(), is_little=is_little)
             everything = is_due or self._pressure.is_full(self._holding.total)
             chunks = await self._sealed(everything)
             if self.standing.stopping:
@@ -243,6 +246,7 @@ class Work:
                 self._room.set()  # in those that begin now
             if everything:
                 rounds.ended(clock(), self._interval_seconds(len(chunks)))
+                self._has_waited = self._has_waited and not chunks
             await self._flush_once(chunks)
             self._note_idleness()
 
@@ -396,6 +400,7 @@ class Work:
         starts = await self.folding.between(lambda: self._starts(partitions))
         if starts and self._lease is not None:
             await self._consumer().open(self._lease, starts)
+            self._has_waited = True
 
     def _starts(self, partitions: Iterable[Partition]) -> dict[Source, Start]:
         starts = {}

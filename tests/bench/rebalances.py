@@ -20,7 +20,7 @@ SHORT_ROUNDS = {
 }
 """So that an event's age tells of rebalances, and not of when the next round is."""
 PARTITIONS, RATE = 64, 5_000
-CALM_SECONDS, LONGEST_SECONDS = 6.0, 25.0
+WARM_SECONDS, CALM_SECONDS, LONGEST_SECONDS = 6.0, 6.0, 25.0
 WINDOW = 1_000_000
 KILLED_PARTITIONS = 4
 """Two for each of two workers: what a survivor takes up when one of eight over 64 is killed."""
@@ -75,13 +75,14 @@ def rebalances(bed: Bed) -> list[str]:
 def _ages(bed: Bed) -> Ages:
     prefix = f"moved{next(_numbers)}."
     bed.topics(prefix, PARTITIONS)
-    seconds = CALM_SECONDS + 2 * LONGEST_SECONDS
+    seconds = WARM_SECONDS + CALM_SECONDS + 2 * LONGEST_SECONDS
     with bed.run(prefix, **SHORT_ROUNDS) as run:
         first = run.worker()
         run.worker()
         run.await_shared(2)
         with sending(bed, prefix, "0.3", RATE, seconds, partitions=PARTITIONS):
             _await_rows(run)
+            time.sleep(WARM_SECONDS)  # the sender and the workers have begun, which is not calm
             calm = _oldest(run, CALM_SECONDS)
             run.worker()
             joined = _oldest(run, LONGEST_SECONDS / 2)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.harness import compare
+from pipeline.worker.process import APP_STOP_SECONDS
+from tests.support.harness import compare, stalls
 from tests.support.harness.crashes import count_through_kills
 from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
 from tests.support.harness.readers import SETTINGS
 from tests.support.harness.scene import DEAD_LETTER, Scene
+from tests.support.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -117,6 +121,22 @@ def test_sigterm_counts_and_commits_what_is_held(scene: Scene) -> None:
     scene.stop(worker)
     assert time.monotonic() - begun < 15
     scene.check()
+
+
+def test_who_ends_leaves_the_group_before_faust_has_stopped(scene: Scene) -> None:
+    """Others take over at once, however long the rest of its end takes."""
+    scene.set_up(partitions=1)
+    worker = scene.worker(USAGE_HOOK=stalls.HOOK, STALL_STOP="1")
+    scene.await_assigned(1)
+    os.kill(worker.pid, signal.SIGTERM)
+    until(
+        lambda: not scene.kafka.members(scene.group),
+        within=APP_STOP_SECONDS - 1,
+        what="a group without the worker",
+        explain=worker.tail,
+        every=0.1,
+    )
+    assert worker.is_running, "it left at its end only"
 
 
 def test_two_workers_share_the_partitions(scene: Scene) -> None:

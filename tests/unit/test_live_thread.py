@@ -6,6 +6,8 @@ import asyncio
 import threading
 import time
 
+import pytest
+
 from pipeline.protocol.chunks import Source
 from pipeline.worker.live import LiveThread, Window
 
@@ -43,3 +45,22 @@ def test_an_error_of_its_own_is_heard_in_the_loop() -> None:
         assert isinstance(await heard.get(), TypeError)
 
     asyncio.run(fails())
+
+
+def test_who_closes_it_waits_for_nobody_and_its_thread_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def closes() -> None:
+        live, free = LiveThread(10), threading.Event()
+        live._do(free.wait)  # it is far behind
+        look = live.look([])
+        [thread] = live._thread._threads
+        live.close()
+        assert look.cancelled()
+        assert thread.is_alive()
+        free.set()
+        thread.join(60)
+        assert not thread.is_alive()
+
+    asyncio.run(closes())
+    assert caplog.records == []

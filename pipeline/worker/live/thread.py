@@ -101,6 +101,6 @@ class LiveThread:
         return done
 
     def _ended(self, loop: asyncio.AbstractEventLoop, done: Future[T]) -> None:
-        error = done.exception()
+        error = None if done.cancelled() else done.exception()
         if error is not None and self._fail is not None:
             loop.call_soon_threadsafe(self._fail, error)

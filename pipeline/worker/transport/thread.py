@@ -41,9 +41,13 @@ MAX_POLL_RECORDS = 4096
 """Records handed on at once: some 10 ms of folding, so that the loop stays responsive."""
 MAX_POLL_INTERVAL_SECONDS = 30 * 86_400.0
 """Back-pressure must not cost the membership; liveness follows progress instead."""
-HEARTBEAT_MS = 1000
+HEARTBEAT_MS = 300
 """How often a worker hears of a rebalance: whoever hears first counts nothing until the last."""
-FETCH_MIN_BYTES = 65_536
+FETCH_MIN_BYTES, GATHERED_BYTES = 65_536, 8_192
+"""What the broker gathers before it answers: in all, and for each partition that a worker has.
+
+A partition costs the worker the same in each answer, however few records it has there.
+"""
 LONGEST_FETCH_WAIT_MS = 500
 PARTITION_FETCH_BYTES, FETCH_BYTES = 1_048_576, 4 * 1_048_576
 """What one answer has of a partition, and of all of a broker's.
@@ -57,11 +61,19 @@ METADATA_MAX_AGE_MS = 60_000
 
 
 def fetch_wait_ms(flush_seconds: float) -> int:
-    """How long the broker gathers `FETCH_MIN_BYTES`: a quarter of what chunks stay open.
+    """How long the broker gathers `fetch_min_bytes`: a quarter of what chunks stay open.
 
     A fetch costs the worker the same however few records it has, and they wait for their round.
     """
     return min(LONGEST_FETCH_WAIT_MS, max(1, round(flush_seconds * 1000 / 4)))
+
+
+def fetch_min_bytes(partitions: int) -> int:
+    """How much the broker gathers for a worker with so many partitions, if it does not take long.
+
+    It is less than an answer may have of one partition, so that no backlog waits.
+    """
+    return min(PARTITION_FETCH_BYTES // 2, max(FETCH_MIN_BYTES, partitions * GATHERED_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +237,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def hold_all(self, tps: Iterable[TopicPartition]) -> None:
         """Gate newly assigned partitions: nothing is fetched from wherever Kafka thinks we are."""
-        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        consumer, held = self._ensure_consumer(), list(tps)
+        consumer._fetcher._fetch_min_bytes = fetch_min_bytes(len(held))
+        assignment = consumer._subscription.subscription.assignment
         self._gates.begin()
-        for tp in tps:
+        for tp in held:
             assignment.state_value(tp).pause()
 
     def close_all(self) -> None:

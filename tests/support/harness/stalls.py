@@ -1,8 +1,8 @@
-"""How a worker is made to stall from within: a blocked event loop, a takeover that never ends.
+"""How a worker is made to stall from within: a blocked loop, a takeover or a stop without an end.
 
 Set by USAGE_HOOK. ``STALL_FILE`` names a file: while it is there, the event loop is blocked at the
-next chunk's intent. ``STALL_TAKEOVER``: partitions are never taken up. ``STALLED_SECONDS``
-replaces how long /healthz waits before it calls a worker stuck.
+next chunk's intent. ``STALL_TAKEOVER``: partitions are never taken up. ``STALL_STOP``: Faust never
+stops. ``STALLED_SECONDS`` replaces how long /healthz waits before it calls a worker stuck.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.worker.app import UsageApp
 from pipeline.worker.takeover import Takeover
 from pipeline.worker.telemetry import health
 
@@ -33,5 +34,7 @@ async def _never(*_: object) -> NoReturn:
 
 if "STALL_TAKEOVER" in os.environ:
     Takeover.take = _never  # type: ignore[assignment, method-assign]
+if "STALL_STOP" in os.environ:
+    UsageApp.stop = _never  # type: ignore[method-assign]
 if "STALLED_SECONDS" in os.environ:
     health.STALLED_SECONDS = float(os.environ["STALLED_SECONDS"])
