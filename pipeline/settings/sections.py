@@ -190,6 +190,12 @@ class RuleSettings:
         kinds.boolean(),
         "Replay a chunk that was begun under other rules. It may count differently.",
     )
+    override_lost_ends: bool = _setting(
+        "false",
+        kinds.boolean(),
+        "Take partitions up though the log that they go on from, since their topic has grown, is "
+        "shorter than it was then. Repeats of what it has lost count again.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -211,10 +211,10 @@ def test_a_log_that_ends_before_it_did_is_no_reason_to_wait(
     for _ in range(5):
         producer.produce(source.topic, b"", partition=0)
     assert not producer.flush(30)
-    settings = load({"USAGE_KAFKA": kafka.servers})
+    settings = {"USAGE_KAFKA": kafka.servers}
 
-    async def read(start: int, end: int) -> int:
-        async with Past(settings, {source: start}, ends={source: end}) as one:
+    async def read(start: int, end: int, **more: str) -> int:
+        async with Past(load(settings | more), {source: start}, ends={source: end}) as one:
             while (position := (await one.read())[0].end) < end:
                 pass
             return position
@@ -223,3 +223,4 @@ def test_a_log_that_ends_before_it_did_is_no_reason_to_wait(
     for start in (2, 7):
         with pytest.raises(Halted, match="ends at offset 5, but ended at 9 before its topic was"):
             asyncio.run(read(start, 9))
+        assert asyncio.run(read(start, 9, USAGE_OVERRIDE_LOST_ENDS="true")) == 9

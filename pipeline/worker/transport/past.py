@@ -80,7 +80,8 @@ class Past:
         Raises `Halted` where Kafka's copy of them is damaged, or ends before it did once.
 
         Each batch begins where the partition's last one ended, but for one: where retention has
-        deleted records meanwhile, it begins, and ends, at the log's first offset.
+        deleted records meanwhile, it begins, and ends, at the log's first offset; and where the log
+        has lost its end, there.
         """
         while True:
             try:
@@ -106,7 +107,8 @@ class Past:
         silent_since = now()
         while not (batches := await self._slice()):
             if now() - silent_since > ASK_SECONDS:
-                await self._require_ends(self._positions)
+                if batches := await self._behind_lost_ends(self._positions):
+                    break
                 silent_since = now()
         self._said = ""
         return batches
@@ -135,10 +137,11 @@ class Past:
     async def _behind_loss(self, tps: list[TopicPartition]) -> list[Fetched]:
         """Go on at the log's first offset; one that is not ahead of us is no loss."""
         firsts = await self._consumer.beginning_offsets(tps)
+        if at_end := [tp for tp in tps if firsts[tp] <= self._positions[tp]]:
+            if batches := await self._behind_lost_ends(at_end):
+                return batches
+            raise OffsetOutOfRangeError({tp: self._positions[tp] for tp in at_end})
         for tp in tps:
-            if firsts[tp] <= self._positions[tp]:
-                await self._require_ends([tp])
-                raise OffsetOutOfRangeError({tp: self._positions[tp]})
             self._consumer.seek(tp, firsts[tp])
             self._positions[tp] = firsts[tp]
         return [Fetched(Source(*tp), 0, firsts[tp], firsts[tp], []) for tp in tps]
@@ -162,24 +165,36 @@ class Past:
         for tp, position in self._positions.items():
             self._consumer.seek(tp, position)
 
-    async def _require_ends(self, tps: Collection[TopicPartition]) -> None:
-        """Waited for where it is a new leader that does not know yet what the old one had."""
+    async def _behind_lost_ends(self, tps: Collection[TopicPartition]) -> list[Fetched]:
+        """Go on behind the ends that logs have lost, where an operator wants that.
+
+        Waited for where it is a new leader that does not know yet what the old one had.
+        """
         deadline = now() + ENDS_SECONDS
         while short := await self._short([tp for tp in tps if tp in self._ends]):
             if now() > deadline:
-                raise Halted("; ".join(short))
+                break
             await asyncio.sleep(RETRY_SECONDS)
+        if short and not self._settings.override_lost_ends:
+            raise Halted("; ".join(self._lost_end(tp, last) for tp, last in short.items()))
+        passed = {tp: self._ends[tp] for tp, last in short.items() if self._positions[tp] >= last}
+        for tp, end in passed.items():
+            self._consumer.seek(tp, end)
+            self._positions[tp] = end
+        return [Fetched(Source(*tp), 0, end, end, []) for tp, end in passed.items()]
 
-    async def _short(self, tps: list[TopicPartition]) -> list[str]:
+    async def _short(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where logs end by now that were longer."""
         lasts = await self._consumer.end_offsets(tps) if tps else {}
-        return [
+        return {tp: last for tp, last in lasts.items() if last < self._ends[tp]}
+
+    def _lost_end(self, tp: TopicPartition, last: int) -> str:
+        return (
             f"{Source(*tp)} ends at offset {last}, but ended at {self._ends[tp]} before its topic "
             "was given more partitions: the broker has lost records in which repeats are looked "
-            "for. Let a replica that has them lead the partition, or wait until its log is as long "
-            "again: then repeats of what is lost count again"
-            for tp, last in lasts.items()
-            if last < self._ends[tp]
-        ]
+            "for. Let a replica that has them lead the partition; or wait until its log is as long "
+            "again, or set USAGE_OVERRIDE_LOST_ENDS: then repeats of what is lost count again"
+        )
 
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
