@@ -2,10 +2,10 @@
 
 What is a duplicate is a function of the log: of the records of a chunk ``[a, b)`` and of the W
 offsets before it. So whoever takes up a partition reads those again, before anything else of it,
-and counts nothing meanwhile. All partitions are read at once, by a consumer beside the group
-(`pipeline.worker.transport.Past`); each is opened as soon as its own window is whole. Where a
-window reaches below offset 0, the logs that stand before the partition's own are read first
-(`pipeline.protocol.lineage`).
+and counts nothing meanwhile. They are read by a consumer beside the group
+(`pipeline.worker.transport.Past`), the smallest windows first and a few large ones at once; each is
+opened as soon as its own window is whole. Where a window reaches below offset 0, the logs that
+stand before the partition's own are read first (`pipeline.protocol.lineage`).
 
 It reads slices of some milliseconds in the thread for that (`pipeline.worker.folding`), and ends
 behind the slice in which it is cancelled: a partition that comes back goes on from there.
@@ -14,7 +14,7 @@ behind the slice in which it is cancelled: a partition that comes back goes on f
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.facts.interface import remembered_from
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from pipeline.worker.telemetry.instruments import Instruments
 
 log = logging.getLogger(__name__)
+
+AT_ONCE_OFFSETS = 2_000_000
+"""What is read at once, of as many logs as it takes: who has more to read opens some early."""
 
 Open = Callable[[Sequence["Partition"]], Awaitable[None]]
 
@@ -141,14 +144,15 @@ class Rebuild:
     ) -> None:
         """Read of each what it remembers next, to the end of that log or of its window.
 
-        One log may be read for several, where there is no gap between what they want of it; the
-        others are left to the next call. `behind_slice` is called with the records shown.
+        One log may be read for several, where there is no gap between what they want of it; others,
+        and logs beyond the first that have `AT_ONCE_OFFSETS` together, are left to the next call.
+        `behind_slice` is called with the records shown.
         """
         reading: dict[Source, list[Partition]] = {}
         for partition in partitions:
             source = partition.source._replace(partition=partition.remembers.partition)
             reading.setdefault(source, []).append(partition)
-        reading = {source: _without_a_gap(some) for source, some in reading.items()}
+        reading = _least({source: _without_a_gap(some) for source, some in reading.items()})
         starts = {source: _next_offset(some[0]) for source, some in reading.items()}
         ends = {
             source: max(p.remembers.end for p in some if p.source != source)
@@ -200,6 +204,21 @@ def _without_a_gap(partitions: Iterable[Partition]) -> list[Partition]:
             break
         found.append(partition)
         end = max(end, partition.remembers.end)
+    return found
+
+
+def _least(reading: Mapping[Source, list[Partition]]) -> dict[Source, list[Partition]]:
+    """Return the logs of which least is wanted, so many that they have `AT_ONCE_OFFSETS`."""
+    wanted = {
+        source: max(p.remembers.end for p in some) - _next_offset(some[0])
+        for source, some in reading.items()
+    }
+    found, offsets = {}, 0
+    for source in sorted(reading, key=lambda source: (wanted[source], source)):
+        if offsets >= AT_ONCE_OFFSETS:
+            break
+        found[source] = reading[source]
+        offsets += wanted[source]
     return found
 
 

@@ -162,6 +162,17 @@ def test_each_partition_is_opened_as_soon_as_its_own_window_is_whole() -> None:
     assert large_reader.remembered == list(range(10, 20))
 
 
+def test_who_has_much_to_read_opens_some_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = [partition(Source(ONE.topic, n), 20, 20 - size) for n, size in enumerate((10, 10, 3))]
+    together = [[], [Source(ONE.topic, 2)], [Source(ONE.topic, 0), Source(ONE.topic, 1)]]
+    assert run(made(), *(one for one, _ in windows)) == together
+    monkeypatch.setattr(rebuild, "AT_ONCE_OFFSETS", 10)
+    windows = [partition(Source(ONE.topic, n), 20, 20 - size) for n, size in enumerate((10, 10, 3))]
+    in_turn = [[], *([Source(ONE.topic, n)] for n in (2, 0, 1))]
+    assert run(made(), *(one for one, _ in windows)) == in_turn
+    assert [len(reader.remembered) for _, reader in windows] == [10, 10, 3]
+
+
 def grown(source: Source, start: int, seen_from: int, *changes: Change) -> tuple[Partition, Reader]:
     reader = Reader()
     before = lineage(changes, source.partition)
