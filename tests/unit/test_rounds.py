@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.worker.rounds import Rounds
-from pipeline.worker.transport.thread import fetch_wait_ms
+from pipeline.worker.transport.thread import (
+    PARTITION_FETCH_BYTES,
+    fetch_min_bytes,
+    fetch_wait_ms,
+)
 
 
 def rounds_at(looks: list[tuple[float, bool]]) -> list[float]:
@@ -59,3 +63,8 @@ def test_rounds_are_one_to_two_intervals_apart(steps: list[tuple[int, bool]]) ->
 
 def test_a_fetch_waits_for_a_part_of_the_time_that_chunks_stay_open() -> None:
     assert [fetch_wait_ms(seconds) for seconds in (0.05, 1, 1.5, 300)] == [12, 250, 375, 500]
+
+
+def test_a_fetch_gathers_by_partitions_but_never_more_than_one_may_have() -> None:
+    assert [fetch_min_bytes(n) for n in (1, 8, 32, 1000)] == [65_536, 65_536, 262_144, 524_288]
+    assert fetch_min_bytes(10**6) < PARTITION_FETCH_BYTES

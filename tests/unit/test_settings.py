@@ -44,6 +44,7 @@ WRONG = {
     "USAGE_TOO_LATE_SECONDS": ["-1"],
     "USAGE_DUPLICATE_WINDOW": ["-1", "100000001"],
     "USAGE_OVERRIDE_RULES": ["", "1", "yes"],
+    "USAGE_OVERRIDE_LOST_ENDS": ["", "1", "yes"],
     "USAGE_API_HOST": ["a\nb"],
     "USAGE_API_PORT": ["-1", "65536", "http"],
     "USAGE_API_REQUESTS_PER_MINUTE": ["0", "1.5"],

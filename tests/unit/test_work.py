@@ -22,6 +22,7 @@ from pipeline.worker import pressure
 from pipeline.worker import work as module
 from pipeline.worker.folding import Folding
 from pipeline.worker.pressure import INSERT
+from pipeline.worker.rounds import Rounds
 from pipeline.worker.takeover import Taken
 from pipeline.worker.work import Work
 
@@ -269,3 +270,41 @@ def test_who_is_cancelled_while_a_batch_is_missing_opens_nothing(turns: int) -> 
 
     assert asyncio.run(go()) is not bool(opened)
     assert failures == []
+
+
+def test_a_round_of_what_waited_to_be_taken_up_is_not_put_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+
+    class Looked(Rounds):
+        def is_due(self, now: float, *, is_little: bool) -> bool:
+            asked.append(is_little)
+            return True
+
+    async def opened(*_: object) -> None:
+        pass
+
+    async def count() -> None:
+        flusher = SlowFlusher()
+        working = work([], flusher, USAGE_FLUSH_SECONDS="0.05")
+        working._consumer = lambda: cast(
+            "Any", SimpleNamespace(open=opened, close_gates=_at_once, log_end=lambda _: 0)
+        )
+        partition = working.partitions[SOURCE] = Partition(SOURCE, "id", Batches(), Plan(0))
+        working._lease = Lease(1, "me")
+        await working._open([partition])
+        flushing = asyncio.create_task(working.flush_forever())
+        async with asyncio.timeout(60):
+            while len(asked) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert not any(asked), "nothing has come yet"
+            await fold(working, batch(0, 1)._replace(epoch=partition.epoch))
+            flusher.may_end.set()
+            while not asked[-1]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        flushing.cancel()
+        assert [chunk.range.b for chunk in flusher.chunks] == [1]
+
+    monkeypatch.setattr(module, "Rounds", Looked)
+    asyncio.run(count())
