@@ -35,6 +35,6 @@ async def _never(*_: object) -> NoReturn:
 if "STALL_TAKEOVER" in os.environ:
     Takeover.take = _never  # type: ignore[assignment, method-assign]
 if "STALL_STOP" in os.environ:
-    UsageApp.stop = _never  # type: ignore[method-assign]
+    UsageApp.stop = _never  # type: ignore[assignment, method-assign]
 if "STALLED_SECONDS" in os.environ:
     health.STALLED_SECONDS = float(os.environ["STALLED_SECONDS"])
