@@ -34,7 +34,7 @@ quick: for-quick $(VENV)/dev.stamp ## the inner loop: unit and property tests, n
 
 test: for-test $(VENV)/dev.stamp $(NATIVE) ## every test but the long ones, on a real Kafka and Prometheus
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
-	$(BIN)/python -m pytest -n $(JOBS) --durations 10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations 10 $(PYTEST_ARGS)
 
 check: for-check $(VENV)/dev.stamp web/node_modules ## format, lint, types, import direction, generated docs
 	$(BIN)/ruff format --check .
@@ -53,7 +53,7 @@ pages: for-check $(VENV)/dev.stamp web/node_modules
 
 faults: for-faults $(VENV)/dev.stamp $(NATIVE) ## the long tests: faults, and producers in all languages
 	$(BIN)/python -m tests.support.harness.kafka_jars >/dev/null
-	$(BIN)/python -m pytest -m faults -n $(JOBS) --durations 20 --timeout 1500 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m faults -n $(JOBS) --dist worksteal --durations 20 --timeout 1500 $(PYTEST_ARGS)
 
 soak: for-test $(VENV)/dev.stamp ## crashes over SEEDS=20 seeds, 30 million events, MINUTES=30 of faults; not in CI
 	USAGE_TEST_SEEDS=$(SEEDS) SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST_ARGS)

@@ -11,6 +11,7 @@ from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import table_settings
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.settings import Settings, load
+from tests.support.harness import ready_tables
 from tests.support.harness.store import url_at
 
 _numbers = itertools.count(1)
@@ -40,7 +41,9 @@ def new_database(port: int) -> Store:
 def migrated_database(port: int, **more: str) -> Iterator[Store]:
     """Provide a database of its own with the pipeline's tables and views, for the block."""
     store = new_database(port)
-    migrate(store, settings_for(port, store.database, **more))
+    settings = settings_for(port, store.database, **more)
+    ready_tables.prepare(port, store.database, settings)
+    migrate(store, settings)
     yield store
     store.command(f"DROP DATABASE {store.database}")
     store.close()

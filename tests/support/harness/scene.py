@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.clickhouse.client import Store
 from pipeline.settings import Settings, load
-from tests.support.harness import compare
+from tests.support.harness import compare, ready_tables
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.process import Process, free_port, usage
 from tests.support.harness.produce import (
@@ -88,6 +88,7 @@ class Scene:
 
     def migrate(self) -> None:
         """Create the tables and views."""
+        ready_tables.prepare(self.store.port, self.database, self.loaded())
         self.run("migrate")
 
     def create_topics(self, **config: str) -> None:
@@ -155,7 +156,7 @@ class Scene:
 
     # Processes -------------------------------------------------------------------------------
 
-    def run(self, *arguments: str, within: float = 60, **environment: str) -> str:
+    def run(self, *arguments: str, within: float = 120, **environment: str) -> str:
         """Run a ``usage`` command to its end and return what it printed; it must succeed."""
         process = self.start(*arguments, **environment)
         code = process.wait(within)
