@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.clickhouse.client import Store
@@ -27,6 +28,9 @@ from tests.support.harness.recount import (
 # Where a measure of the recount stands in the tables.
 _SUMS = {"cost_nanos": "toInt128(sum(cost) * 1000000000)"}
 _SHOWN = 8
+USER_KEY = ("tenant", "user_id", "team_id", "agent_id", "token_id", "currency")
+USER_MEASURES = ("requests", "input_tokens", "output_tokens", "cost_nanos")
+LAST_DAY = "toDate('2149-06-06')"
 LIVE = ("requests", "failed", "input_tokens", "output_tokens", "tasks")
 # What is older than three hours at its arrival is not kept there.
 LIVE_SECONDS = 9000
@@ -52,6 +56,7 @@ def differences(
         ("events_15m", "quarter", expected.events_15m),
     ):
         yield from _table(store, table, bucket, EVENT_KEY, EVENT_MEASURES, rows)
+    yield from _users(store, expected)
     yield from _compare("product_events", dict(expected.product_events), _product_events(store))
     yield from _compare("entities", dict(expected.entities), _entities(store))
     since = max((key[0] for key in expected.outcomes), default=0) - LIVE_SECONDS
@@ -83,6 +88,44 @@ def _table(
         for at, row in wanted.items()
     }
     yield from _compare(table, due, found)
+
+
+def _users(store: Store, expected: Expected) -> Iterator[str]:
+    """Days and months of users: of settled ones all there is, of later ones what came late."""
+    [(settled,)] = store.query(
+        f"SELECT if(count() = 0, {LAST_DAY}, max(day)) FROM users_settlements"
+    )
+    for table, at, begins, is_late in (
+        ("users_1d", "day", "toDate(quarter, 'UTC')", "late > 0"),
+        ("users_1mo", "month", "toStartOfMonth(quarter)", "late = 2"),
+    ):
+        until = settled if at == "day" else settled.replace(day=1)
+        due: dict[Key, Counter[str]] = {}
+        for (quarter, *key), row in expected.requests_15m.items():
+            day = datetime.fromtimestamp(quarter, UTC).date()
+            day = day if at == "day" else day.replace(day=1)
+            if day < until:
+                named = dict(zip(REQUEST_KEY, key, strict=True))
+                users = (day, *(named[name] for name in USER_KEY))
+                due.setdefault(users, Counter()).update(
+                    {name: row.sums[name] for name in USER_MEASURES}
+                )
+        yield from _compare(
+            f"{table}, settled",
+            {key: tuple(sums[name] for name in USER_MEASURES) for key, sums in due.items()},
+            _user_rows(store, table, at, f"{at} < '{until}'"),
+        )
+        late = _user_rows(store, "requests_15m", begins, f"{begins} >= '{until}' AND {is_late}")
+        found = _user_rows(store, table, at, f"{at} >= '{until}' AND {is_late}")
+        yield from _compare(f"{table}, late", late, found)
+
+
+def _user_rows(store: Store, table: str, at: str, where: str) -> dict[Key, tuple[int, ...]]:
+    keys = ", ".join((f"{at} AS begins", *USER_KEY))
+    sums = ", ".join(_SUMS.get(name, f"sum({name})") for name in USER_MEASURES)
+    rows = store.query(f"SELECT {keys}, {sums} FROM {table} WHERE {where} GROUP BY ALL")
+    width = 1 + len(USER_KEY)
+    return {tuple(row[:width]): tuple(int(value) for value in row[width:]) for row in rows}
 
 
 def _product_events(store: Store) -> Counter[Key]:
