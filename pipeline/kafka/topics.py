@@ -23,6 +23,9 @@ from schemas.catalogue import DEAD_LETTER_TOPIC
 RUN_PREFIX = "__run."
 """The in-process broker has no topic ids; the rest of a topic's name is its run's id."""
 
+EMBEDDED = "embedded"
+"""Stands for the id of its cluster: what a run of it has not counted is gone with it."""
+
 EMBEDDED_KEEPS_BYTES = 5 * 1024 * 1024
 """What the in-process broker keeps of a partition; older batches are dropped, read or not."""
 
@@ -226,6 +229,15 @@ def _list_topics(
 def partition_counts(settings: Settings) -> dict[str, int]:
     """How many partitions each topic (full name) has. Raises BrokerError."""
     return _partition_counts(admin(settings), settings)
+
+
+def cluster_id(settings: Settings) -> str:
+    """What tells this Kafka from any other; `EMBEDDED` for all runs of the in-process broker.
+
+    Empty where it does not tell. Raises BrokerError.
+    """
+    found = _list_topics(admin(settings), settings)
+    return EMBEDDED if _run_id(found.topics) else found.cluster_id or ""
 
 
 def require_may_see(settings: Settings, topic: str, listed: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from pipeline.operate.audit import ledger as books
 from pipeline.operate.audit.ledger import Log, key_is
 from pipeline.process import terminal
 from pipeline.protocol.chunks import Intent, Offset
-from pipeline.protocol.settled import NIGHT, Settled, State
+from pipeline.protocol.settled import Settled, State
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -77,9 +77,9 @@ class Status:
     @property
     def held_back_by(self) -> list[str]:
         """The groups for which a day that is over is not settled."""
-        if self.users is None or (self.users.now - NIGHT).date() <= self.users.settled:
+        if self.users is None or not self.users.behind:
             return []
-        return self.users.holding()
+        return [str(workers) for workers in self.users.holding()]
 
     @property
     def newest_event(self) -> float | None:

@@ -109,7 +109,10 @@ class StoreSettings:
         "35", kinds.integer(0, 36_500), "Days that 1-minute rows are kept; 0: for good."
     )
     keep_quarter_hour_rows: int = _setting(
-        "0", kinds.integer(0, 36_500), "Days that 15-minute rows are kept; 0: for good."
+        "0",
+        kinds.integer(0, 36_500),
+        "Days that 15-minute rows are kept, and users' days and months with them, but these for 63 "
+        "at least; 0: for good.",
     )
     keep_product_events_days: int = _setting(
         "200",

@@ -97,6 +97,7 @@ class Flusher:
         self.commit_is_out = False
         """Whether a commit was sent that nobody waits for any more: its result is unknown."""
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
+        self._days: set[date] = set()
 
     async def flush(
         self, chunks: Sequence[Chunk], lease: Lease, committer: Committer
@@ -130,6 +131,7 @@ class Flusher:
                 "record_intent", lambda: self.in_thread(lambda: ledger.record_intents(named))
             )
             inserted = await asyncio.gather(*(self._insert(group) for group in groups))
+            self._days |= {one.late_before for one in groups if one.late_before is not None}
             chunks = [chunk for group in inserted for chunk in group.chunks]
             await self._step("dead_letter", lambda: self._send_dead_letters(chunks))
             await self._step("ledger", lambda: self.in_thread(lambda: ledger.record_chunks(chunks)))
@@ -167,6 +169,11 @@ class Flusher:
             if at is None:
                 raise AssignmentOver("taken up anew, or under way")
             await self._commit(self._ends([at], lease._replace(late_before=day)), lease, committer)
+
+    def earliest_day(self) -> date | None:
+        """Return the earliest day that was inserted under since it was last asked for."""
+        days, self._days = self._days, set()
+        return min(days, default=None)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run a blocking call of the store, again and again while the store is away.

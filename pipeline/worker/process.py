@@ -44,7 +44,7 @@ from pipeline.worker.live import LiveThread
 from pipeline.worker.rebuild import Rebuild
 from pipeline.worker.replay import Replayer
 from pipeline.worker.set_aside import SetAside
-from pipeline.worker.settling import Settling, Topics
+from pipeline.worker.settling import Kafka, Settling
 from pipeline.worker.takeover import Takeover
 from pipeline.worker.telemetry import group_watch
 from pipeline.worker.telemetry.group_watch import GroupWatch
@@ -133,12 +133,11 @@ class Process:
         async with _Producer(settings) as producer:
             app = UsageApp(settings, self._fail, self._raw)
             app.work = self._work(app, shards, producer)
-            settling = self._settling
-            if settling is not None:
-                await settling.begin()
             needed = [*app.register_agents(), settings.topic(topics.DEAD_LETTER.name)]
             await asyncio.to_thread(topics.incarnations, settings, needed)  # they must exist
             await asyncio.to_thread(group_watch.refuse_new_protocol, settings)
+            if self._settling is not None:
+                await self._settling.begin()
             server = self._server()
             server.start()
             log.info("%s", self._readers.sentence)
@@ -200,12 +199,18 @@ class Process:
         if not settings.clickhouse_cluster:
             self._settling = Settling(
                 settings,
-                *(Settled(shards.stores[0]), flusher, ledger),
-                Topics(
+                Settled(shards.stores[0], hook),
+                flusher,
+                ledger,
+                Kafka(
+                    lambda: topics.cluster_id(settings),
                     lambda names: topics.incarnations(settings, names),
                     lambda: topics.partition_counts(settings),
                 ),
-                *(app.days, batches, lambda: app.work),
+                app.days,
+                instruments,
+                batches,
+                lambda: app.work,
             )
 
         live = LiveThread(settings.tenant_labels, settings.tenants_with_labels, self._fail)

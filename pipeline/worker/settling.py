@@ -24,7 +24,7 @@ from pipeline.facts.heads import REQUESTS
 from pipeline.facts.types import TYPES
 from pipeline.protocol.chunks import Lease, Source
 from pipeline.protocol.late import open_before, said
-from pipeline.protocol.settled import NIGHT
+from pipeline.protocol.settled import NIGHT, Workers
 from pipeline.worker.flusher import AssignmentOver
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.protocol.settled import Settled, State
     from pipeline.settings import Settings
     from pipeline.worker.flusher import Flusher
+    from pipeline.worker.telemetry.instruments import Instruments
     from pipeline.worker.transport import ConsumerThread, Days
     from pipeline.worker.work import Work
 
@@ -40,9 +41,8 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 60.0
 GIVES_OUT_DAYS = False
-"""Whether a worker enters its group in the store, and a day is given out. Off until it has been
-tried longer: all rows are written to the users' tables at their insert, and days are settled by the
-store's clock alone."""
+"""Whether a worker enters its group in the store, and a day is given out. Off, all rows are written
+to the users' tables at their insert, and days are settled by the store's clock alone."""
 KAFKA_TIMEOUT_SECONDS = 30.0
 _MAY_PASS = (
     AssignmentOver,
@@ -60,9 +60,10 @@ def requests_topic(settings: Settings) -> str:
     return settings.topic(topic)
 
 
-class Topics(NamedTuple):
-    """What Kafka says of topics, asked anew. Blocking; raises BrokerError."""
+class Kafka(NamedTuple):
+    """What Kafka says of itself and of topics, asked anew. Blocking; raises BrokerError."""
 
+    cluster_id: Callable[[], str]
     incarnations: Callable[[Sequence[str]], dict[str, str]]
     partitions: Callable[[], Mapping[str, int]]
 
@@ -76,8 +77,9 @@ class Settling:
         settled: Settled,
         flusher: Flusher,
         ledger: LedgerReader,
-        topics: Topics,
+        kafka: Kafka,
         days: Days,
+        instruments: Instruments,
         batches: Callable[[], ConsumerThread],
         work: Callable[[], Work],
     ) -> None:
@@ -85,11 +87,16 @@ class Settling:
         self._settled = settled
         self._flusher = flusher
         self._ledger = ledger
-        self._topics = topics
+        self._kafka = kafka
         self._days = days
+        self._instruments = instruments
         self._consumer = batches
         self._work = work
+        self._workers: Workers | None = None
         self._asked: date | None = None
+        self._inserted: date | None = None
+        """The earliest day of what was inserted before the last look."""
+        self._said = ""
         # Of its own: a day takes a while, and nothing that counts must wait for it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="settling")
 
@@ -97,7 +104,7 @@ class Settling:
         """Enter the group before it is joined, so that a day is given out at once."""
         try:
             await self._state()
-        except StoreError as error:
+        except (BrokerError, StoreError) as error:
             log.warning("users' days: %s", error)
 
     async def run_forever(self) -> None:
@@ -107,79 +114,118 @@ class Settling:
                 await asyncio.sleep(LOOK_SECONDS)
                 try:
                     await self.look()
+                except (StoreRefused, Halted) as error:
+                    self._say(error)
                 except _MAY_PASS as error:
                     log.debug("users' days were not looked at: %r", error)
-        except (StoreRefused, Halted) as error:
-            log.error("users' days are not settled by this worker any more: %s", error)  # noqa: TRY400
+                    if isinstance(error, StoreUnavailable) and error.is_of_request:
+                        self._say(error)  # too large, or too long, as it may be the next time
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def look(self) -> None:
         """Look once: ask for a new day, record what is over, settle it."""
         state = await self._state()
+        self._instruments.users_days(state.behind)
         await self._ask_for_new_day(state)
+        await self._settle_what_came_late(state)
         lease = self._work().given
-        if lease is not None and Source(self._topic, 0) in self._work().partitions:
+        if lease is not None and self._is_first:
             await self._record(state, lease)
             day = await self._in_thread(self._settled.settle_next)
             if day is not None:
                 log.info("users' day %s is settled", day)
 
-    async def under(
-        self, batches: ConsumerThread, lease: Lease, sources: Sequence[Source]
-    ) -> Lease:
+    async def under(self, batches: ConsumerThread, lease: Lease) -> Lease:
         """Return the lease that partitions are taken up under: its day is none that is over.
 
         The day that was given out, or a later one that the group's offsets say, or the store: a
         generation's day may be earlier, where all workers were restarted and clocks went back.
         None where the group is not entered.
         """
-        if lease.late_before is None or all(source.topic != self._topic for source in sources):
+        if lease.late_before is None:
             return lease
+        # Whatever is taken up: it is the requests that are counted under it.
+        requests = [Source(self._topic, 0)]
         async with asyncio.timeout(KAFKA_TIMEOUT_SECONDS):
-            committed = await batches.committed(await batches.with_their_topics(sources))
+            committed = await batches.committed(await batches.with_their_topics(requests))
         try:
             state = await self._flusher.in_thread(self._settled.read)
         except Halted as error:
             log.warning("users' days: %s", error)
             return lease._replace(late_before=None)
-        if self._group not in state.groups:
+        if not self._may_be_given(state):
             return lease._replace(late_before=None)
-        known = [state.settled, state.groups[self._group], said(committed.values())]
-        return lease._replace(late_before=max([lease.late_before, *filter(None, known)]))
+        known = [lease.late_before, state.least(), said(committed.values())]
+        return lease._replace(late_before=max(filter(None, known)))
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether it has the partition whose worker records days, and settles them."""
+        return Source(self._topic, 0) in self._work().partitions
 
     async def _state(self) -> State:
         state = await self._in_thread(self._settled.read)
         if not GIVES_OUT_DAYS:
             return state
-        if self._group not in state.groups:
-            await self._in_thread(lambda: self._settled.register(self._group))
+        if self._workers is None and state.has_begun:
+            cluster = await self._in_thread(self._kafka.cluster_id)
+            if cluster:  # otherwise it could be taken for another Kafka
+                self._workers = Workers(self._group, self._topic, cluster)
+        workers = self._workers
+        may_enter = workers not in state.groups and state.keeps_long_enough
+        if workers is not None and may_enter:
+            await self._in_thread(lambda: self._settled.register(workers))
             state = await self._in_thread(self._settled.read)
-        is_entered = self._group in state.groups
-        self._days.known = max(state.least(), state.now.date()) if is_entered else None
+        self._days.known = state.least() if self._may_be_given(state) else None
         return state
 
+    def _may_be_given(self, state: State) -> bool:
+        """Whether a day may be given out: the group is entered, and quarter hours are there."""
+        return self._workers in state.groups and state.keeps_long_enough
+
     async def _ask_for_new_day(self, state: State) -> None:
-        """Join again, once a day, if that brings a later day: then all of the group do."""
-        days, today = self._days, (state.now - NIGHT).date()
-        if days.known is None or self._work().given is None or self._asked == today:
+        """Join again, once a day, if that brings another day: then all of the group do.
+
+        The first worker asks, so that the group joins again once; the others half an hour later,
+        should that not have brought it.
+        """
+        today = state.night if self._is_first else (state.now - 2 * NIGHT).date()
+        if self._work().given is None or self._asked == today:
             return
-        if days.said is None or (days.given is not None and days.given < today):
+        if self._brings_another(today):
             self._asked = today
             log.info("asking the group for a new assignment, for requests of before %s", today)
             await self._consumer().rejoin()
+
+    def _brings_another(self, today: date) -> bool:
+        days = self._days
+        if days.known is None:
+            return days.given is not None
+        return days.said is None or (days.given is not None and days.given < today)
+
+    async def _settle_what_came_late(self, state: State) -> None:
+        """Add what was inserted since as not late to days that are settled, if anything was.
+
+        A replay, whose day is its intent's, of a group that nobody waited for.
+        """
+        before, self._inserted = self._inserted, self._flusher.earliest_day()
+        since = min(filter(None, [before, self._inserted]), default=None)
+        if since is not None and since < state.settled:
+            for day in await self._in_thread(lambda: self._settled.settle_again(since)):
+                log.info("users' day %s is settled again: some of it was inserted behind it", day)
 
     async def _record(self, state: State, lease: Lease) -> None:
         """Write down the day of the generation once no block of an earlier one can come.
 
         None of before the night: a clock that is ahead is none of this store's.
         """
-        night = (state.now - NIGHT).date()
-        day = night if lease.late_before is None else min(lease.late_before, night)
-        if self._group not in state.groups or day <= state.groups[self._group]:
+        workers = self._workers
+        day = state.night if lease.late_before is None else min(lease.late_before, state.night)
+        if workers is None or workers not in state.groups or day <= state.groups[workers]:
             return
-        incarnations = await self._in_thread(lambda: self._topics.incarnations([self._topic]))
-        partitions = (await self._in_thread(self._topics.partitions))[self._topic]
+        incarnations = await self._in_thread(lambda: self._kafka.incarnations([self._topic]))
+        partitions = (await self._in_thread(self._kafka.partitions))[self._topic]
         sources, ledger = [Source(self._topic, p) for p in range(partitions)], self._ledger
         async with asyncio.timeout(KAFKA_TIMEOUT_SECONDS):
             committed = await self._consumer().committed(sources)
@@ -201,7 +247,13 @@ class Settling:
             log.debug("%s has a chunk open of before %s", Source(self._topic, waits_for), day)
             return
         await self._work().say_day(Source(self._topic, 0), day, lease)
-        await self._in_thread(lambda: self._settled.over(self._group, day))
+        await self._in_thread(lambda: self._settled.over(workers, day))
+
+    def _say(self, error: Exception) -> None:
+        """Say it once, as long as it is the same."""
+        if str(error) != self._said:
+            log.error("users' days are not settled by this worker for now: %s", error)
+        self._said = str(error)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)

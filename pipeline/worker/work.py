@@ -67,12 +67,12 @@ LIVE_SECONDS = (KEPT_MINUTES + 1) * 60
 """How much of the past the live windows need."""
 
 
-Under = Callable[["ConsumerThread", Lease, Sequence[Source]], Awaitable[Lease]]
+Under = Callable[["ConsumerThread", Lease], Awaitable[Lease]]
 """Says which lease partitions are taken up under (`pipeline.worker.settling`); raises aiokafka's
 errors."""
 
 
-async def as_given(_: ConsumerThread, lease: Lease, __: Sequence[Source]) -> Lease:
+async def as_given(_: ConsumerThread, lease: Lease) -> Lease:
     """Take it as it was given."""
     return lease
 
@@ -359,7 +359,7 @@ class Work:
             try:
                 take = self._takeover.take
                 told = self._replayed, self._progressed
-                lease = await self._under(self._consumer(), lease, sources)
+                lease = await self._under(self._consumer(), lease)
                 return lease, *await take(self._consumer(), lease, sources, *told)
             except (BrokerError, KafkaError, IllegalStateError, TimeoutError) as error:
                 if repr(error) != said:

@@ -27,8 +27,11 @@ DAY = timedelta(days=1)
 class Clock:
     """Users' days of a scene, whose clock begins some days ago and is moved on by hand."""
 
-    def __init__(self, scene: Scene, folder: Path, behind: int) -> None:
+    def __init__(self, scene: Scene, folder: Path, behind: int, is_given: bool = True) -> None:
+        self.scenes = [scene]
         self.scene = scene
+        self.is_given = is_given
+        """Whether a day is given out, so that what is on time is left for later."""
         self.file = folder / "days"
         self.sent: Counter[tuple[date, str]] = Counter()
         self._ids = itertools.count()
@@ -46,11 +49,22 @@ class Clock:
         self.file.write_text(str(behind), encoding="utf-8")
 
     def worker(self, **environment: str) -> Process:
-        return self.scene.worker(**days.environment(self.file, **environment))
+        return self.worker_of(self.scene, **environment)
 
-    def send(self, *at: date, times: int = 20) -> None:
+    def worker_of(self, scene: Scene, **environment: str) -> Process:
+        return scene.worker(**days.environment(self.file, **environment))
+
+    def other(self, folder: Path) -> Scene:
+        """Return topics and a group of their own, whose workers count into the same store."""
+        other = Scene(self.scene.kafka, self.scene.store, folder)
+        other.database = self.scene.database
+        other.create_all_topics(self.scene.partitions)
+        self.scenes.append(other)
+        return other
+
+    def send(self, *at: date, times: int = 20, to: Scene | None = None) -> None:
         """Send requests of these days, of several tenants and users."""
-        sender = self.scene.sender()
+        sender = (to or self.scene).sender()
         for n, day in itertools.product(range(times), at):
             id_, tenant, user = next(self._ids), f"t{n % 5}", f"u{n % 3}"
             data = {
@@ -68,7 +82,8 @@ class Clock:
 
     def counted(self) -> None:
         """Wait until all that was sent is counted, and hold what is settled against it."""
-        self.scene.settle()
+        for scene in self.scenes:
+            scene.settle()
         self.holds()
 
     def holds(self) -> None:
@@ -84,6 +99,9 @@ class Clock:
             due[day.replace(day=1), user] += requests
         assert only(months, month) == only(due, month)
         assert not users - self.sent, "more in users' days than in quarter hours"
+        left = Counter({key: n for key, n in users.items() if key[0] >= self.today})
+        due = Counter({key: n for key, n in self.sent.items() if key[0] >= self.today})
+        assert left == (Counter() if self.is_given else due), "of days that are not over"
 
     def settled(self, day: date) -> None:
         """Wait until all days before this one are settled."""
@@ -142,10 +160,64 @@ def test_where_no_day_is_given_out_days_are_settled_by_the_clock(
 ) -> None:
     """All was written at the inserts: there is nothing to add, and nothing is counted twice."""
     scene.set_up(partitions=2)
-    clock = Clock(scene, tmp_path, behind=3)
+    clock = Clock(scene, tmp_path, behind=3, is_given=False)
     first = clock.today
     clock.send(first, first + DAY, first - 70 * DAY)
-    clock.worker(DAYS_BY_CLOCK="yes")
+    clock.worker(DAYS_BY_CLOCK="yes")  # like one of a release of before
     clock.counted()
-    clock.move_to(0)
-    clock.settled(first + 2 * DAY)
+    clock.move_to(1)
+    clock.settled(clock.today)
+    clock.worker()  # which would have one given out
+    scene.await_assigned(2)
+    clock.send(clock.today)
+    clock.counted()
+
+
+def test_a_day_waits_for_the_other_group(scene: Scene, tmp_path: Path) -> None:
+    """Which died with a chunk open that is on time: whoever replays it does so under its day."""
+    scene.set_up(partitions=1)
+    clock = Clock(scene, tmp_path, behind=3)
+    first = clock.today
+    (tmp_path / "other").mkdir()
+    other = clock.other(tmp_path / "other")
+    clock.send(first, first - DAY)
+    clock.send(first, first + DAY, to=other)
+    clock.worker()
+    other.await_end(
+        clock.worker_of(other, **hooks.environment("after:insert:facts")), -signal.SIGKILL
+    )
+    scene.settle()
+    clock.move_to(1)
+    with scene.connect() as store:
+        settled = Settled(store)
+        beyond = [first, clock.today]
+        until(
+            lambda: sorted(settled.read().groups.values()) == beyond,
+            within=30,
+            what="the first group to be beyond its day",
+            explain=scene.tails,
+        )
+        assert [one.group for one in settled.read().holding()] == [other.group]
+        assert settled.read().settled == first
+    clock.worker_of(other)
+    try:
+        clock.settled(clock.today)
+    finally:
+        other.end()
+
+
+def test_what_is_replayed_behind_its_day_is_added(scene: Scene, tmp_path: Path) -> None:
+    """Where an operator took the group's row out, though it had a chunk open."""
+    scene.set_up(partitions=1)
+    clock = Clock(scene, tmp_path, behind=2)
+    first = clock.today
+    clock.send(first, first + DAY)
+    scene.await_end(clock.worker(**hooks.environment("after:intend")), -signal.SIGKILL)
+    with scene.connect() as store:
+        store.command("TRUNCATE TABLE users_groups")
+        assert Settled(store).settle_next() == first
+    clock.move_to(1)
+    worker = clock.worker()
+    scene.settle()
+    worker.await_output(f"users' day {first} is settled again")
+    clock.settled(clock.today)

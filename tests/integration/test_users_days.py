@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import random
+import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from pipeline.clickhouse.client import Store, insert_settings
-from pipeline.clickhouse.schema import users_days
+from pipeline.clickhouse.schema import retention, users_days
 from pipeline.errors import StoreRefused
 from pipeline.operate.audit import sums
 from pipeline.protocol import settled
-from pipeline.protocol.settled import DAY, Settled, day_of
+from pipeline.protocol.settled import DAY, Settled, Workers, day_of
+from pipeline.settings import load
 from pipeline.views.call import call
+from tests.support.harness import hooks
 from tests.support.harness.clickhouse_parts import migrated_database
-from tests.support.harness.store import EmbeddedStore
+from tests.support.harness.process import Process, clean_environment
+from tests.support.harness.store import EmbeddedStore, url_at
 
 BEGIN = date(2025, 12, 29)
 """What is settled at first: a month ends soon, and a year."""
 TABLES = ("requests_1m", "requests_15m", "totals_15m", "users_1d", "users_1mo", "users_groups")
+AROUND = ("before", "after")
 COLUMNS = (
     ("minute", "DateTime('UTC')"),
     ("tenant", "LowCardinality(String)"),
@@ -52,6 +59,12 @@ class Block(NamedTuple):
         store.insert("requests_in", names, columns, token=self.token)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have groups waited for, though days of these tests are long over."""
+    monkeypatch.setattr(settled, "PATIENCE", 9999 * DAY)
+
+
 @pytest.fixture(scope="module")
 def migrated(store: EmbeddedStore) -> Iterator[Store]:
     with migrated_database(store.port, USAGE_KEEP_MINUTE_ROWS="0") as connected:
@@ -70,6 +83,11 @@ def begin(store: Store) -> None:
         store.command(f"TRUNCATE TABLE {table}")
     store.command(f"INSERT INTO users_settlements (day) VALUES ('{BEGIN}')")
     users_days.publish(store, nobody_asks=True)
+
+
+def of(kafka: str) -> Workers:
+    """Workers of a group that is called the same on every Kafka."""
+    return Workers("usage", "usage.requests", kafka)
 
 
 def midnight(day: date) -> datetime:
@@ -164,7 +182,7 @@ class World:
     def go_on(self) -> None:
         """A group is given out a later day, or its first one."""
         group, days = self.random.choice(["one", "two"]), Settled(self.store)
-        days.register(group)
+        days.register(of(group))
         state = days.read()
         least = max(state.settled, *state.groups.values(), self.today.get(group, BEGIN))
         self.today[group] = least + self.random.choice([0, 1, 1, 3]) * DAY
@@ -173,7 +191,7 @@ class World:
         """A group says what nothing under way is before."""
         for group, day in self.today.items():
             under_way = [one.late_before for one in self.open[group] if one.late_before]
-            Settled(self.store).over(group, min([day, *under_way]))
+            Settled(self.store).over(of(group), min([day, *under_way]))
 
     def settle(self) -> None:
         """Three at once, of whom none knows of the others; once there are groups."""
@@ -184,7 +202,10 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_settled_days_are_what_was_inserted(begun: Store, seed: int) -> None:
+def test_settled_days_are_what_was_inserted(
+    begun: Store, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settled, "BLOCK_KEYS", [1_000_000, 4, 1_000_000][seed])
     world = World(begun, chance := random.Random(seed))
     steps = [world.announce, world.insert, world.again, world.go_on, world.over, world.settle]
     for _ in range(40):
@@ -235,8 +256,8 @@ def test_late_rows_of_a_day_that_is_not_settled_are_not_added_again(begun: Store
 
 def settle(store: Store, until: date) -> None:
     days = Settled(store)
-    days.register("g")
-    days.over("g", until)
+    days.register(of("g"))
+    days.over(of("g"), until)
     while days.settle_next():
         pass
     assert days.read().settled == until
@@ -245,16 +266,16 @@ def settle(store: Store, until: date) -> None:
 def test_a_day_waits_for_all_groups(begun: Store) -> None:
     days = Settled(begun)
     for group in ("one", "two", "two"):
-        days.register(group)
-    days.over("one", BEGIN + 2 * DAY)
-    days.over("one", BEGIN)
-    days.over("three", BEGIN + 2 * DAY)
+        days.register(of(group))
+    days.over(of("one"), BEGIN + 2 * DAY)
+    days.over(of("one"), BEGIN)
+    days.over(of("three"), BEGIN + 2 * DAY)
     state = days.read()
-    assert state.groups == {"one": BEGIN + 2 * DAY, "two": BEGIN}
-    assert (state.due(), state.holding()) == (None, ["two"])
+    assert state.groups == {of("one"): BEGIN + 2 * DAY, of("two"): BEGIN}
+    assert (state.due(), state.holding()) == (None, [of("two")])
     days._settle(BEGIN)  # by who has not seen the other group
     assert (days.settle_next(), days.read().settled) == (None, BEGIN)
-    days.over("two", BEGIN + DAY)
+    days.over(of("two"), BEGIN + DAY)
     assert [days.settle_next(), days.settle_next()] == [BEGIN, None]
 
 
@@ -262,23 +283,23 @@ def test_without_groups_days_go_on_by_the_clock(begun: Store) -> None:
     """Everything goes in at once then, and who registers is given no day that is over."""
     days = Settled(begun)
     assert days.settle_next() == BEGIN
-    days.register("g")
+    days.register(of("g"))
     state = days.read()
-    assert (state.groups, state.due()) == ({"g": BEGIN + DAY}, None)
+    assert (state.groups, state.due()) == ({of("g"): BEGIN + DAY}, None)
     assert state.least() == state.now.date()
 
 
 def test_before_the_migrations_end_no_group_is_registered(begun: Store) -> None:
     begun.command("TRUNCATE TABLE users_settlements")
     days = Settled(begun)
-    days.register("g")
+    days.register(of("g"))
     state = days.read()
     assert (state.groups, state.due(), days.settle_next()) == ({}, None, None)
     users_days.begin(begun)
     users_days.begin(begun)
-    days.register("g")
+    days.register(of("g"))
     state = days.read()
-    assert state.groups == {"g": state.settled}
+    assert state.groups == {of("g"): state.settled}
     assert state.now.date() - state.settled in {0 * DAY, DAY}
 
 
@@ -294,8 +315,8 @@ def test_what_comes_to_a_settled_day_after_all_is_added(begun: Store) -> None:
 
 def test_a_day_that_is_there_twice_is_not_settled(begun: Store) -> None:
     days, missing = Settled(begun), day_of(BEGIN)
-    days.register("g")
-    days.over("g", BEGIN + DAY)
+    days.register(of("g"))
+    days.over(of("g"), BEGIN + DAY)
     Block("t", [request(BEGIN)], BEGIN).send(begun)
     begun.command(missing.insert)
     begun.command("INSERT INTO users_1d SELECT * FROM users_1d")
@@ -305,8 +326,8 @@ def test_a_day_that_is_there_twice_is_not_settled(begun: Store) -> None:
 def test_a_day_is_not_settled_before_it_is_over_by_the_store_s_clock(begun: Store) -> None:
     days, today = Settled(begun), datetime.now(UTC).date()
     begun.command(f"INSERT INTO users_settlements (day) VALUES ('{today}')")
-    days.register("g")
-    days.over("g", today + 3 * DAY)
+    days.register(of("g"))
+    days.over(of("g"), today + 3 * DAY)
     days._settle(today)
     assert (days.settle_next(), days.read().settled) == (None, today)
 
@@ -314,8 +335,8 @@ def test_a_day_is_not_settled_before_it_is_over_by_the_store_s_clock(begun: Stor
 def test_what_comes_between_a_day_s_rows_and_its_end_is_added(begun: Store) -> None:
     """Were the day's token its name alone, they would be dropped for good."""
     days = Settled(begun)
-    days.register("g")
-    days.over("g", BEGIN + DAY)
+    days.register(of("g"))
+    days.over(of("g"), BEGIN + DAY)
     Block("first", [request(BEGIN)], BEGIN).send(begun)
     missing = day_of(BEGIN)
     begun.command(missing.insert, settings=insert_settings(f"{missing.token}:0"))
@@ -335,8 +356,8 @@ def test_a_second_run_under_the_token_adds_nothing(begun: Store) -> None:
 
 def test_rows_that_a_token_has_lost_are_said_to_be_missing(begun: Store) -> None:
     days, missing = Settled(begun), day_of(BEGIN)
-    days.register("g")
-    days.over("g", BEGIN + DAY)
+    days.register(of("g"))
+    days.over(of("g"), BEGIN + DAY)
     Block("t", [request(BEGIN)], BEGIN).send(begun)
     begun.command(missing.insert, settings=insert_settings(f"{missing.token}:0"))
     begun.command("DELETE FROM users_1d WHERE 1", settings={"mutations_sync": 2})
@@ -345,6 +366,87 @@ def test_rows_that_a_token_has_lost_are_said_to_be_missing(begun: Store) -> None
         days.settle_next()
     assert days.read().settled == BEGIN
     check_views(begun)
+
+
+STEPS = [f"{when}:settle:{what}" for what in ("day", "month", "settled") for when in AROUND]
+
+
+def test_a_day_and_its_month_are_settled_whoever_is_killed_on_the_way(
+    begun: Store, store: EmbeddedStore, tmp_path: Path
+) -> None:
+    """Each goes on from where the one before has died, and dies one statement further on."""
+    last = date(2025, 12, 31)
+    begun.command(f"INSERT INTO users_settlements (day) VALUES ('{last}')")
+    for user in "uv":
+        Block(user, [request(last, user=user), request(last - DAY)], last).send(begun)
+    Settled(begun).register(of("g"))
+    Settled(begun).over(of("g"), last + DAY)
+    for point in STEPS:
+        environment = {"USAGE_CLICKHOUSE": url_at(store.port, begun.database)}
+        killed = hooks.environment(point)
+        settler = Process(
+            point.replace(":", "-"),
+            [sys.executable, "-m", "tests.support.harness.settler"],
+            {**clean_environment(), **environment, **killed},
+            tmp_path,
+        )
+        assert settler.wait() == -signal.SIGKILL, settler.tail()
+        check(begun)
+    assert Settled(begun).read().settled == last + DAY
+    assert begun.query("SELECT sum(requests) FROM users_1mo") == [(4,)]
+    assert Settled(begun).settle_next() is None
+
+
+def test_a_day_of_many_keys_is_settled_in_blocks(
+    begun: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settled, "BLOCK_KEYS", 10)
+    last = date(2025, 12, 31)
+    begun.command(f"INSERT INTO users_settlements (day) VALUES ('{last}')")
+    begun.command("SYSTEM STOP MERGES users_1d")
+    try:
+        rows = [request(last, user=str(n)) for n in range(60)]
+        Block("t", rows, last).send(begun)
+        blocks = Settled(begun)._day(last)
+        assert len(blocks) == 8
+        begun.command(blocks[3].insert, settings=insert_settings(f"{blocks[3].token}:0"))
+        settle(begun, until=last + DAY)
+        [(parts,)] = begun.query("SELECT uniqExact(_part) FROM users_1d")
+        assert 1 < parts <= 8
+    finally:
+        begun.command("SYSTEM START MERGES users_1d")
+    check(begun)
+    assert begun.query("SELECT sum(requests) FROM users_1mo") == [(60,)]
+
+
+def test_no_group_is_waited_for_for_good(begun: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it inserts after all is added then."""
+    days = Settled(begun)
+    days.register(of("gone"))
+    assert days.settle_next() is None
+    monkeypatch.undo()
+    assert [str(one) for one in days.read().holding()] == ["usage (usage.requests of Kafka gone)"]
+    assert days.settle_next() == BEGIN
+    Block("t", [request(BEGIN)], BEGIN).send(begun)
+    assert days.settle_again(BEGIN) == [BEGIN]
+    check(begun)
+
+
+def test_nothing_is_left_for_later_where_quarter_hours_are_kept_too_short(begun: Store) -> None:
+    assert Settled(begun).read().keeps_long_enough
+    begun.command("ALTER TABLE requests_15m MODIFY TTL quarter + toIntervalDay(61)")
+    try:
+        assert not Settled(begun).read().keeps_long_enough
+    finally:
+        begun.command("ALTER TABLE requests_15m REMOVE TTL")
+
+
+@pytest.mark.parametrize(
+    ("kept", "days", "months"), [("0", 0, 0), ("10", 63, 63), ("62", 63, 93), ("800", 801, 831)]
+)
+def test_a_month_s_days_are_kept_until_it_is_made(kept: str, days: int, months: int) -> None:
+    wanted = retention.wanted(load({"USAGE_KEEP_QUARTER_HOUR_ROWS": kept}))
+    assert (wanted["users_1d"], wanted["users_1mo"]) == (("day", days), ("month", months))
 
 
 def test_a_large_day_is_one_block(begun: Store) -> None:

@@ -87,6 +87,7 @@ def exercise(registry: CollectorRegistry) -> None:
     instruments.lost(Range(SOURCE, "i", 10, 17))
     instruments.abandoned(2)
     instruments.store_failed()
+    instruments.users_days(2)
     instruments.remembered(70)
     instruments.rebuilt(1.5)
     with instruments.step("commit"):
@@ -200,6 +201,7 @@ def test_values_are_what_happened(scraped: Scraped) -> None:
     assert value("usage_lag_records", **topic, partition="3") == 12
     assert value("usage_ledger_difference_events", **topic, partition="3") == 2
     assert value("usage_group_new_protocol") == 1
+    assert value("usage_users_days_behind") == 2
     assert value("usage_tasks_total", tenant="acme") == 50
     assert value("usage_window_tasks", tenant="acme", window="5m", state="last") == 5
 

@@ -35,7 +35,12 @@ class Clock:
         if "users_settlements" in sql:
             return [(date(2026, 1, 1), datetime(2026, 1, 2, 0, 30, tzinfo=UTC))]
         if "users_groups" in sql:
-            return [("usage", date(2026, 1, 2)), ("silent", date(2026, 1, 1))]
+            return [
+                ("usage", "usage.requests", "k", date(2026, 1, 2)),
+                ("silent", "usage.requests", "k", date(2026, 1, 1)),
+            ]
+        if "engine_full" in sql:
+            return []
         return [(5, self.seconds, self.seconds, self.seconds, 1)]
 
 
@@ -68,7 +73,7 @@ def test_who_holds_users_days_back_is_said_once_a_day_is_over(read: status.Statu
     console = Console(width=120, record=True)
     with console.capture() as shown:
         status.show(read, console)
-    said = "users' days settled before 2026-01-01, held back by silent"
+    said = "users' days settled before 2026-01-01, held back by silent (usage.requests of Kafka k)"
     assert shown.get().splitlines()[2] == said
     just_before = read.users._replace(now=read.users.now - timedelta(seconds=1))
     assert replace(read, users=just_before).held_back_by == []

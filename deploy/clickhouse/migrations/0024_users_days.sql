@@ -109,9 +109,11 @@ COMMENT 'Up to which day views read users'' days and months: the latest of users
 CREATE TABLE IF NOT EXISTS users_groups{cluster}
 (
     group String COMMENT 'Kafka''s consumer group of the workers',
+    topic String COMMENT 'their topic of requests, its full name',
+    kafka String COMMENT 'the id of their Kafka''s cluster; embedded: the broker of one machine, whose log is of one run',
     day SimpleAggregateFunction(max, Date) COMMENT 'of UTC: the group will insert nothing any more that is not late and of a day before it'
 )
 ENGINE = {engine:AggregatingMergeTree}
-ORDER BY group
+ORDER BY (group, topic, kafka)
 SETTINGS {window}, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'The groups of workers that count into this store: a day is settled when all of them are beyond it';

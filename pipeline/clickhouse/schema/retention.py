@@ -31,6 +31,11 @@ EVENTS_TABLE, EVENTS_TIME = PRODUCT_EVENTS.kept, "toDateTime(time)"
 DAYS_TABLE, DAYS_WEEK = "metric_days", "week"
 """Where days of metrics are, made of events; as long as their week's last day."""
 
+LEAST_KEPT_DAYS = 62
+"""Users' days are kept so long at least: one may be waited for for a month, and then its month is
+made of days (`pipeline.protocol.settled`). Where quarter hours are kept for less, all are made at
+once."""
+
 _TTL = re.compile(r"\bTTL ((?:\w|[()])+) \+ toIntervalDay\((\d+)\)")
 
 
@@ -40,7 +45,7 @@ def wanted(settings: Settings) -> dict[str, tuple[str, int]]:
     quarters = dict.fromkeys(QUARTER_HOUR_TABLES, ("quarter", settings.keep_quarter_hour_rows))
     days = settings.keep_quarter_hour_rows
     longer = {
-        table: (column, days + lasting if days else 0)
+        table: (column, max(days + lasting, LEAST_KEPT_DAYS + 1) if days else 0)
         for table, (column, lasting) in DAY_TABLES.items()
     }
     events = {EVENTS_TABLE: (EVENTS_TIME, settings.keep_product_events_days)}

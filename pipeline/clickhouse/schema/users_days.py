@@ -21,8 +21,6 @@ SETTLED = "(SELECT max(day) FROM users_settlements)"
 
 WITHIN_SECONDS = 20
 """So long it may take to write a day down: less than it is ahead of a query that uses it."""
-LEAST_KEPT_DAYS = 62
-"""Quarter hours must be kept so long for a month to be made of them."""
 
 _PUBLISHED = f"joinGet('{SETTLED_TABLE}', 'days', toUInt8(0))"
 _NOW = f"intDiv(toUnixTimestamp(now()), {SLOT_SECONDS})"
@@ -58,7 +56,7 @@ def begin(store: Store) -> None:
         consistent=True,
     )
     kept = retention.current(quarters)
-    if not rows and (kept is None or kept[1] >= LEAST_KEPT_DAYS):
+    if not rows and (kept is None or kept[1] >= retention.LEAST_KEPT_DAYS):
         store.command(_BEGIN, settings=insert_settings(None))
         publish(store)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipeline.facts.exact.reasons import REASONS
 from pipeline.process.metrics import Metric
@@ -43,6 +43,8 @@ class Instruments:
         self._abandoned = self._counter(metrics.COMMITS_FENCED)
         self._rebuild_records = self._counter(metrics.REBUILD_RECORDS)
         self._rebuild_seconds = self._histogram(metrics.REBUILD_SECONDS)
+        behind = metrics.USERS_DAYS_BEHIND
+        self._users_days = Gauge(behind.name, behind.meaning, registry=registry)
 
     def chunk_counted(self, range_: Range, facts: Facts) -> None:
         """Take note of a chunk that is committed, and can be queried."""
@@ -91,6 +93,10 @@ class Instruments:
             counters = (self._refused, self._conflicts, self._inconsistent, self._late, self._lost)
             for counter in counters:
                 counter.labels(topic)
+
+    def users_days(self, behind: int) -> None:
+        """Take note of how many days of users are over and not settled."""
+        self._users_days.set(behind)
 
     def store_failed(self) -> None:
         """Take note of a call of the store that will be tried again."""

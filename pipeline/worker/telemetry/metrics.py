@@ -174,6 +174,12 @@ LEDGER_DIFFERENCE = Metric(
     "ledger rows; looked at every 30 s.",
     PARTITION,
 )
+USERS_DAYS_BEHIND = Metric(
+    "usage_users_days_behind",
+    "gauge",
+    "Days of UTC that have been over for half an hour and whose users are not settled yet, so that "
+    "views add them up from quarter hours; looked at every 60 s. 0 on a cluster.",
+)
 NEW_PROTOCOL = Metric(
     "usage_group_new_protocol",
     "gauge",
@@ -217,6 +223,7 @@ ALL: tuple[Metric, ...] = (
     PROGRESS,
     LEDGER_GAPS,
     LEDGER_DIFFERENCE,
+    USERS_DAYS_BEHIND,
     NEW_PROTOCOL,
     BUILD,
 )

@@ -1,7 +1,8 @@
 """A worker whose store's clock is days behind, as a file says; `USAGE_HOOK` brings it in.
 
 ``DAYS_FILE`` names the file: a number of days. It looks at users' days twice a second. Faults of
-`tests.support.harness.hooks` may be set besides. With ``DAYS_BY_CLOCK`` no day is given out.
+`tests.support.harness.hooks` may be set besides. With ``DAYS_BY_CLOCK`` Kafka does
+not tell which it is, so that no day is given out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from pipeline.kafka import topics
 from pipeline.protocol.settled import Settled, State
 from pipeline.worker import settling
 from tests.support.harness import hooks
@@ -32,7 +34,9 @@ def _behind(settled: Settled) -> State:
 if "DAYS_FILE" in os.environ:
     Settled.read = _behind  # type: ignore[assignment, method-assign]
     settling.LOOK_SECONDS = 0.5
-    settling.GIVES_OUT_DAYS = "DAYS_BY_CLOCK" not in os.environ
+    settling.GIVES_OUT_DAYS = True
+    if "DAYS_BY_CLOCK" in os.environ:
+        topics.cluster_id = lambda settings: ""
 
 
 def fault(when: str, step: str) -> None:
