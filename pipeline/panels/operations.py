@@ -400,6 +400,18 @@ _PIPELINE = (
         alerts=("UsageWorkerRestarts",),
     ),
     Gauge(
+        "users-days",
+        "Users' days behind",
+        Board.PIPELINE,
+        Kind.LINE,
+        (Series(f"max by (job) (usage_users_days_behind{_JOB})", "{{job}}"),),
+        "days",
+        "Days that are over and whose users are not settled: views of them add up quarter hours, "
+        "and cost more. 1 for some minutes of each night.",
+        limits=(1, 2),
+        alerts=("UsageUsersDaysBehind",),
+    ),
+    Gauge(
         "lost",
         "Lost before they were counted",
         Board.PIPELINE,
