@@ -187,6 +187,10 @@ class Slice(Protocol):
     def records(self) -> int:
         """How many records it has: less where compaction has taken some."""
 
+    @property
+    def size_bytes(self) -> int:
+        """How large its batches are, as they were sent."""
+
 
 class Raw(NamedTuple):
     """The offsets ``[start, end)`` of one partition, unopened."""

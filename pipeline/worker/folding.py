@@ -15,6 +15,9 @@ So all that was true when folds ran in the loop is true still:
 - What a read raises comes out where the fold was asked for. Its chunk is torn
   (`pipeline.protocol.partition`) from before it began, so that no seal that comes first counts it.
 
+What is little is read in the loop, in a turn of its own: live, over many partitions, the way to the
+thread and back costs more than all of the reading.
+
 The turn is given in the order in which it was asked for: a backlog does not keep the seal waiting.
 """
 
@@ -38,13 +41,17 @@ class Folding:
         self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="fold")
         self._turn = asyncio.Lock()
 
-    async def run(self, reads: Reads[T]) -> T:
+    async def run(self, reads: Reads[T], *, at_once: bool = False) -> T:
         """Make a partition's reads in the thread, in their order; returns what they come to.
+
+        `at_once`: in the loop, for those that take less than to have them done elsewhere.
 
         Once begun they are made to their end, and a cancellation is raised behind that. Raises
         what a read raises.
         """
         async with self._turn:
+            if at_once:
+                return _made_here(reads)
             return await to_its_end(self._made(reads))
 
     async def between(self, look: Callable[[], T]) -> T:
@@ -61,6 +68,16 @@ class Folding:
                 made: T = end.value
                 return made
             await loop.run_in_executor(self._thread, _called, read)
+
+
+def _made_here(reads: Reads[T]) -> T:
+    while True:
+        try:
+            read = next(reads)
+        except StopIteration as end:
+            made: T = end.value
+            return made
+        _called(read)
 
 
 def _called(read: Read) -> None:

@@ -30,7 +30,7 @@ from pipeline.errors import BrokerError, Halted
 from pipeline.process.logs import place
 from pipeline.process.waits import cancelled, now, within
 from pipeline.protocol.chunks import Lease, Range, Source
-from pipeline.protocol.fetched import cut
+from pipeline.protocol.fetched import cut, is_little
 from pipeline.protocol.partition import Chunk, Discontinuity, Partition
 from pipeline.worker.flusher import AssignmentOver, GroupLost
 from pipeline.worker.live import KEPT_MINUTES
@@ -213,7 +213,7 @@ class Work:
                 yield from partition.adding(piece)
                 self._holding.grew(before, partition.held, forgotten)
 
-        await self.folding.run(adding())
+        await self.folding.run(adding(), at_once=is_little(piece))
 
     def _has(self, partition: Partition) -> bool:
         """Say whether it is what this worker has of that partition: it may be taken up again."""

@@ -99,3 +99,20 @@ def test_what_a_read_raises_comes_out_where_it_was_asked_for(error: type[Excepti
 
 def _wait(release: threading.Event) -> None:
     assert release.wait(60)
+
+
+def test_what_is_read_at_once_waits_for_its_turn_and_needs_no_thread() -> None:
+    async def go() -> None:
+        folding, release, seen = Folding(), threading.Event(), list[str]()
+        reading = asyncio.create_task(folding.run(one(lambda: _wait(release))))
+        await asyncio.sleep(0)
+        little = asyncio.create_task(
+            folding.run(one(lambda: seen.append(threading.current_thread().name)), at_once=True)
+        )
+        await asyncio.sleep(0.01)
+        assert seen == []
+        release.set()
+        assert (await reading, await little) == ("read", "read")
+        assert seen == [threading.current_thread().name]
+
+    asyncio.run(go())

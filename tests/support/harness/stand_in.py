@@ -45,6 +45,10 @@ class Slice:
     def records(self) -> int:
         return len(self.parsed)
 
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(record.value or b"") for record in self.parsed)
+
 
 class Fetch:
     """aiokafka's own parser, and slices of what it makes."""
