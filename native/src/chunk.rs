@@ -254,9 +254,17 @@ impl Chunk {
         *self.rowless.entry(key).or_default() += 1;
     }
 
+    /// Add the rows that are new to what is summed of them: done behind each slice, by who reads, so
+    /// that nobody who asks for the sums waits for it.
+    pub fn sum_up(&mut self) {
+        let codes = &self.texts[0].codes;
+        self.counted.update(&self.arrivals, codes);
+        self.live.update(self.kind, &self.minutes, codes, &self.bytes, &self.ints);
+    }
+
     /// What became of all events but the rejected ones, and of tombstones.
     pub fn outcomes(&mut self) -> impl Iterator<Item = Outcome<'_>> {
-        self.counted.update(&self.arrivals, &self.texts[0].codes);
+        self.sum_up();
         let names = &self.texts[0].dictionary;
         let counted = self.counted.counts().map(|(minute, code, count)| Outcome {
             minute,
@@ -277,15 +285,7 @@ impl Chunk {
 
     /// The sums of all rows by minute and tenant.
     pub fn live(&mut self) -> impl Iterator<Item = (u32, &[u8], crate::sums::Sums)> {
-        if self.kind != Kind::ProductEvent {
-            self.live.update(
-                self.kind,
-                &self.minutes,
-                &self.texts[0].codes,
-                &self.bytes,
-                &self.ints,
-            );
-        }
+        self.sum_up();
         let names = &self.texts[0].dictionary;
         self.live.sums().map(|(minute, code, sums)| (minute, names.get(code), sums))
     }

@@ -157,7 +157,12 @@ impl Reader {
             }
             match self.open_next(&mut progress) {
                 Opened::Batch => {}
-                Opened::Nothing => return Step::Done,
+                Opened::Nothing => {
+                    if let Some(chunk) = chunk {
+                        chunk.sum_up();
+                    }
+                    return Step::Done;
+                }
                 Opened::Unreadable(octets) => {
                     self.progress = Some(progress);
                     return Step::Unreadable(octets);

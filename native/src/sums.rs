@@ -1,4 +1,4 @@
-//! Rows added up by minute and tenant, brought up to date when somebody asks: not per event.
+//! Rows added up by minute and tenant, brought up to date slice by slice, or when somebody asks.
 
 use crate::column::Ints;
 use crate::event::{Kind, FAILED, INPUT_TOKENS, OUTPUT_TOKENS, TASK};
@@ -33,29 +33,63 @@ impl Hasher for Mix {
     }
 }
 
+/// Where a tenant's last row was added.
+#[derive(Clone, Copy)]
+struct Latest {
+    minute: u32,
+    place: u32,
+}
+
+const NOWHERE: Latest = Latest { minute: 0, place: u32::MAX };
+
 /// One value for each minute and tenant that has rows.
 struct ByMinute<Value> {
-    values: HashMap<u64, Value, Mix>,
+    values: Vec<(u32, u32, Value)>,
+    places: HashMap<u64, u32, Mix>,
+    /// By the tenant's code: most rows are of the minute that the tenant's last one was of.
+    latest: Vec<Latest>,
     /// How many rows are in it.
     upto: usize,
 }
 
 impl<Value: Default> ByMinute<Value> {
     fn new(seed: u64) -> Self {
-        ByMinute { values: HashMap::with_hasher(Mix(seed)), upto: 0 }
+        let places = HashMap::with_hasher(Mix(seed));
+        ByMinute { values: Vec::new(), places, latest: Vec::new(), upto: 0 }
     }
 
     /// `add` is called with each new row's number and the value that it is to be added to.
     fn update(&mut self, minutes: &[u32], codes: &[u32], add: impl Fn(usize, &mut Value)) {
         for row in self.upto..minutes.len() {
-            let key = u64::from(minutes[row]) << 32 | u64::from(codes[row]);
-            add(row, self.values.entry(key).or_default());
+            let (minute, code) = (minutes[row], codes[row]);
+            let place = match self.latest.get(code as usize) {
+                Some(latest) if latest.minute == minute && latest.place != NOWHERE.place => {
+                    latest.place
+                }
+                _ => self.place(minute, code),
+            };
+            add(row, &mut self.values[place as usize].2);
         }
         self.upto = minutes.len();
     }
 
+    #[inline(never)]
+    fn place(&mut self, minute: u32, code: u32) -> u32 {
+        let new = self.values.len() as u32;
+        let key = u64::from(minute) << 32 | u64::from(code);
+        let place = *self.places.entry(key).or_insert(new);
+        if place == new {
+            self.values.push((minute, code, Value::default()));
+        }
+        if self.latest.len() <= code as usize {
+            self.latest.resize(code as usize + 1, NOWHERE);
+        }
+        self.latest[code as usize] = Latest { minute, place };
+        place
+    }
+
     fn values(&self) -> impl Iterator<Item = (u32, u32, &Value)> {
-        self.values.iter().map(|(key, value)| ((key >> 32) as u32, *key as u32, value))
+        self.values.iter().map(|(minute, code, value)| (*minute, *code, value))
     }
 }
 
