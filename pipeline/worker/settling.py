@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOOK_SECONDS = 60.0
-GIVES_OUT_DAYS = False
+GIVES_OUT_DAYS = True
 """Whether a worker enters its group in the store, and a day is given out. Off, all rows are written
 to the users' tables at their insert, and days are settled by the store's clock alone."""
 KAFKA_TIMEOUT_SECONDS = 30.0
