@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -33,9 +34,10 @@ def kinds(report: dict[str, Any]) -> set[str]:
     return {finding["kind"] for finding in findings(report)}
 
 
-def counted(scene: Scene, records: int = 1500) -> None:
+def counted(scene: Scene, records: int = 1500, *, is_set_up: bool = False) -> None:
     """Count some events, then stop the worker."""
-    scene.set_up(partitions=2)
+    if not is_set_up:
+        scene.set_up(partitions=2)
     worker = scene.worker()
     for seed in (1, 2):  # so that each partition has two chunks at least
         scene.send(records // 2, seed)
@@ -116,7 +118,9 @@ def _land_between_the_reads(
 
 def test_each_damage_is_named(scene: Scene) -> None:
     """Done by hand, one after another on one store, each undone before the next."""
-    counted(scene)
+    scene.set_up(partitions=2)
+    _send_of_a_month_that_is_over(scene)
+    counted(scene, is_set_up=True)
     topic = scene.topic(REQUESTS)
     with scene.connect() as store:
         _tables_damage(scene, store)
@@ -126,6 +130,22 @@ def test_each_damage_is_named(scene: Scene) -> None:
     code, report = audit(scene)
     assert (code, findings(report)) == (0, [])
     _inserted_twice(scene)
+
+
+def _send_of_a_month_that_is_over(scene: Scene) -> None:
+    """Send a request that goes into the users' tables at once: others wait for their day."""
+    event = {
+        "specversion": "1.0", "id": "of-before", "source": "//test",
+        "type": "usage.request.v1", "subject": "tenant-000",
+        "time": (datetime.now(UTC) - timedelta(days=70)).isoformat(),
+        "data": {
+            "operation": "chat", "model": "m", "status_code": 200, "duration_ms": 1,
+            "user_id": "u", "input_tokens": 1,
+        },
+    }  # fmt: skip
+    sender = scene.sender()
+    sender.send(REQUESTS, "tenant-000", json.dumps(event).encode())
+    sender.flush()
 
 
 def _tables_damage(scene: Scene, store: Store) -> None:
