@@ -23,18 +23,19 @@ if [ "${2-}" = check ]; then
     cargo test --quiet --locked
     exit
 fi
-if [ "${2-}" = dist ]; then
-    # Other bytes on every machine, were it told where this one keeps the sources.
-    ./lock.sh && cargo fetch --quiet --locked
-    remapped=
-    for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
-        remapped="$remapped --remap-path-prefix=$crates=crates"
-    done
-    export RUSTFLAGS="$remapped" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/dist}"
-fi
 [ "${2-}" ] || echo "building the compiled reader, which is done once and takes a minute or two" \
     "(make run NATIVE= goes on without: events are then read in Python)" >&2
-if ! { ./lock.sh && "$bin/maturin" build --quiet --release --locked --out "$folder"; }; then
+made() { # crates once for an environment and for a wheel
+    ./lock.sh && cargo fetch --quiet --locked || return
+    flags=$([ "${2-}" ] || echo "${RUSTFLAGS-}")
+    # Other bytes on every machine, were it told where this one keeps the sources.
+    for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+        flags="$flags --remap-path-prefix=$crates=crates"
+    done
+    RUSTFLAGS="$flags" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/dist}" \
+        "$bin/maturin" build --quiet --release --locked --out "$folder"
+}
+if ! made "$@"; then
     echo "the compiled reader does not build here: events are read in Python" >&2
     [ -z "${CI-}" ] || exit 1
     [ "${2-}" ] || exit 75

@@ -30,6 +30,18 @@ impl From<snap::Error> for Unreadable {
     }
 }
 
+/// What so many packed bytes can come to, by what one of them says at most; zstd has no bound.
+pub fn most_unpacked(codec: i16, packed: usize) -> usize {
+    let times = match codec {
+        0 => 1,
+        1 => 1032,
+        2 => 32,
+        3 => 255,
+        _ => MOST_BYTES,
+    };
+    packed.saturating_mul(times).min(MOST_BYTES)
+}
+
 /// Unpacks; what a codec needs is kept from batch to batch.
 pub struct Unpacker {
     most: usize,

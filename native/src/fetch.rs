@@ -1,6 +1,7 @@
 //! What a broker sent of one partition, cut into slices of whole batches.
 
 use crate::batch::{is_abort, Head, Wrong};
+use crate::codecs::most_unpacked;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -65,9 +66,10 @@ impl Slice {
         self.batches.iter().map(|(_, head)| i64::from(head.count.max(0))).sum()
     }
 
-    /// Of the batches, as they were sent.
-    pub fn size_bytes(&self) -> usize {
-        self.batches.iter().map(|(_, head)| head.size).sum()
+    /// What the batches can come to once they are unpacked.
+    pub fn most_bytes(&self) -> usize {
+        let sizes = self.batches.iter().map(|(_, head)| most_unpacked(head.codec(), head.size));
+        sizes.fold(0, usize::saturating_add)
     }
 }
 

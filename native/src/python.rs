@@ -91,10 +91,10 @@ impl Slice {
         self.0.records()
     }
 
-    /// As they were sent.
+    /// Once they are unpacked, at most.
     #[getter]
-    fn size_bytes(&self) -> usize {
-        self.0.size_bytes()
+    fn most_bytes(&self) -> usize {
+        self.0.most_bytes()
     }
 
     /// As `records`: so that a list of slices counts as records do.

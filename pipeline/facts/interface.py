@@ -188,8 +188,8 @@ class Slice(Protocol):
         """How many records it has: less where compaction has taken some."""
 
     @property
-    def size_bytes(self) -> int:
-        """How large its batches are, as they were sent."""
+    def most_bytes(self) -> int:
+        """What its batches can come to once they are unpacked."""
 
 
 class Raw(NamedTuple):

@@ -10,7 +10,9 @@ from pipeline.facts import Log, Raw, Record
 from pipeline.protocol.chunks import Source
 
 LITTLE_RECORDS, LITTLE_BYTES = 64, 8192
-"""Some 0.1 ms of reading; the bytes are those of the batches as they were sent, where it is raw."""
+"""Some 0.1 ms of reading."""
+LITTLE_UNPACKED = 255 * LITTLE_BYTES
+"""What batches may come to that are not unpacked yet: as much as so little of lz4 can hide."""
 
 
 class Fetched(NamedTuple):
@@ -73,7 +75,7 @@ def is_little(fetched: Fetched) -> bool:
     if records_of(log) > LITTLE_RECORDS:
         return False
     if isinstance(log, Raw):
-        return sum(one.size_bytes for one in log.slices) <= LITTLE_BYTES
+        return sum(one.most_bytes for one in log.slices) <= LITTLE_UNPACKED
     return sum(len(record.value or b"") for record in log) <= LITTLE_BYTES
 
 

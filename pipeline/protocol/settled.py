@@ -74,6 +74,20 @@ SELECT at FROM
 )
 GROUP BY at HAVING sum(n) > 0 ORDER BY at
 """  # noqa: S608 - constants only
+_LATE_MONTHS = f"""
+SELECT at FROM
+(
+    SELECT toStartOfMonth(day) AS at, toInt64(requests) AS n FROM users_1d
+    WHERE late < 2 AND day >= toStartOfMonth({{since:Date}}) AND day < toStartOfMonth({SETTLED})
+    UNION ALL
+    SELECT month AS at, -toInt64(requests) AS n FROM users_1mo
+    WHERE late < 2 AND month >= toStartOfMonth({{since:Date}})
+        AND month < toStartOfMonth({SETTLED})
+)
+GROUP BY at HAVING sum(n) > 0 ORDER BY at
+"""  # noqa: S608 - constants only
+"""Not only those of days that lack something: a block may be late for its day, and not for its
+month, and whoever adds a day may be killed before its month."""
 _KEPT = (
     "SELECT engine_full FROM system.tables "
     "WHERE database = currentDatabase() AND name = 'requests_15m'"
@@ -208,16 +222,22 @@ class Settled:
     def settle_again(self, since: date) -> list[date]:
         """Add what came to settled days behind their end, from a day on; returns those days.
 
+        And to the months that were over by then.
+
         Nothing should. But an operator may have taken the row of a group that has a chunk open, or
         it was waited for long enough; and a range that was given up as lost may come after all.
         Raises StoreError.
         """
-        late = self._store.query(_LATE, {"since": since}, consistent=True)
-        for (day,) in late:
+        days = self._late(_LATE, since)
+        for day in days:
             self._add(self._day(day), f"{SETTLED} > toDate('{day}')")
-            month = (day.replace(day=28) + 4 * DAY).replace(day=1)
-            self._add(self._month(day), f"{SETTLED} >= toDate('{month}')")
-        return [day for (day,) in late]
+        for month in self._late(_LATE_MONTHS, since):
+            over = (month + 31 * DAY).replace(day=1)
+            self._add(self._month(month), f"{SETTLED} >= toDate('{over}')")
+        return days
+
+    def _late(self, query: str, since: date) -> list[date]:
+        return [at for (at,) in self._store.query(query, {"since": since}, consistent=True)]
 
     def _settle(self, day: date) -> None:
         missing = self._day(day)

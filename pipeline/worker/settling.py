@@ -24,7 +24,7 @@ from pipeline.facts.heads import REQUESTS
 from pipeline.facts.types import TYPES
 from pipeline.protocol.chunks import Lease, Source
 from pipeline.protocol.late import open_before, said
-from pipeline.protocol.settled import NIGHT, Workers
+from pipeline.protocol.settled import AGAIN, NIGHT, Workers
 from pipeline.worker.flusher import AssignmentOver
 
 if TYPE_CHECKING:
@@ -95,7 +95,10 @@ class Settling:
         self._workers: Workers | None = None
         self._asked: date | None = None
         self._inserted: date | None = None
-        """The earliest day of what was inserted before the last look."""
+        """The earliest day of what was inserted since it was last settled again."""
+        self._again: date | None = None
+        """That of what was so once, and is settled again once more."""
+        self._has_looked_back = False
         self._said = ""
         # Of its own: a day takes a while, and nothing that counts must wait for it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="settling")
@@ -120,6 +123,8 @@ class Settling:
                     log.debug("users' days were not looked at: %r", error)
                     if isinstance(error, StoreUnavailable) and error.is_of_request:
                         self._say(error)  # too large, or too long, as it may be the next time
+                except Exception:
+                    log.exception("users' days were not looked at")
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -207,13 +212,17 @@ class Settling:
     async def _settle_what_came_late(self, state: State) -> None:
         """Add what was inserted since as not late to days that are settled, if anything was.
 
-        A replay, whose day is its intent's, of a group that nobody waited for.
+        A replay, whose day is its intent's, of a group that nobody waited for; at the first look,
+        what another worker may have left.
         """
-        before, self._inserted = self._inserted, self._flusher.earliest_day()
-        since = min(filter(None, [before, self._inserted]), default=None)
+        self._inserted = _earliest(self._inserted, self._flusher.earliest_day())
+        since = _earliest(self._again, self._inserted)
+        if state.has_begun and not self._has_looked_back:
+            since = _earliest(since, state.settled - AGAIN)
         if since is not None and since < state.settled:
             for day in await self._in_thread(lambda: self._settled.settle_again(since)):
                 log.info("users' day %s is settled again: some of it was inserted behind it", day)
+        self._again, self._inserted, self._has_looked_back = self._inserted, None, True
 
     async def _record(self, state: State, lease: Lease) -> None:
         """Write down the day of the generation once no block of an earlier one can come.
@@ -257,3 +266,7 @@ class Settling:
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+def _earliest(*days: date | None) -> date | None:
+    return min(filter(None, days), default=None)

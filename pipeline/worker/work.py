@@ -2,8 +2,8 @@
 
 Everything here runs in Faust's event loop. Kafka is reached through the consumer's thread
 (`pipeline.worker.transport`), the store through the flusher's threads (`pipeline.worker.flusher`),
-and records are read in the thread of `pipeline.worker.folding`: what looks at open chunks, or at
-where partitions stand, does so between two folds.
+and records are read by `pipeline.worker.folding`, in a thread if they are many: what looks at open
+chunks, or at where partitions stand, does so between two folds.
 """
 
 from __future__ import annotations

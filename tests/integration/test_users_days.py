@@ -313,6 +313,20 @@ def test_what_comes_to_a_settled_day_after_all_is_added(begun: Store) -> None:
         check(begun)
 
 
+def test_a_month_is_added_though_its_days_are_whole(begun: Store) -> None:
+    """What was late for its day and not for its month, or who adds is killed behind the day."""
+    settle(begun, until=date(2026, 1, 2))
+    days = Settled(begun)
+    Block("late for its day", [request(BEGIN)], BEGIN + DAY).send(begun)
+    assert days.settle_again(BEGIN) == []
+    check(begun)
+    Block("behind", [request(BEGIN)], BEGIN).send(begun)
+    days._add(days._day(BEGIN), "1")
+    assert days.settle_again(BEGIN) == []
+    check(begun)
+    assert begun.query("SELECT sum(requests) FROM users_1mo") == [(2,)]
+
+
 def test_a_day_that_is_there_twice_is_not_settled(begun: Store) -> None:
     days, missing = Settled(begun), day_of(BEGIN)
     days.register(of("g"))

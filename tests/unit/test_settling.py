@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 
+from pipeline.errors import StoreUnavailable
 from pipeline.protocol.chunks import Lease, Offset, Source, commit_metadata
-from pipeline.protocol.settled import State, Workers
+from pipeline.protocol.settled import AGAIN, State, Workers
 from pipeline.settings import load
 from pipeline.worker import settling
 from pipeline.worker.settling import Kafka, Settling
@@ -30,6 +31,7 @@ class Parts:
         self.groups: dict[Workers, date] = {}
         self.settled, self.now, self.keeps_long_enough = YESTERDAY, MIDNIGHT, True
         self.again: list[date] = []
+        self.is_away = False
         self.joined = 0
         self.metadata = ""
         self.inserted: date | None = None
@@ -56,6 +58,8 @@ class Parts:
 
     def settle_again(self, since: date) -> list[date]:
         self.again.append(since)
+        if self.is_away:
+            raise StoreUnavailable("away")
         return []
 
     def settle_next(self) -> None:
@@ -162,9 +166,21 @@ def test_what_came_under_a_settled_day_is_settled_again_at_two_looks(parts: Part
     """A statement that settles may have been under way at the first."""
     parts.inserted = YESTERDAY
     parts.looks(minutes(0))
-    assert parts.again == []
+    assert parts.again == [YESTERDAY - AGAIN], "another worker may have left something"
     parts.settled = TODAY
     parts.looks(minutes(1))
-    assert parts.again == [YESTERDAY]
+    assert parts.again[1:] == [YESTERDAY]
     parts.looks(minutes(2))
-    assert parts.again == [YESTERDAY]
+    assert parts.again[1:] == [YESTERDAY]
+
+
+def test_what_could_not_be_settled_again_is_not_forgotten(parts: Parts) -> None:
+    parts.looks(minutes(0))
+    parts.inserted, parts.settled, parts.is_away = YESTERDAY, TODAY, True
+    for minute in (1, 2, 3):
+        with pytest.raises(StoreUnavailable):
+            parts.looks(minutes(minute))
+    parts.is_away = False
+    for minute in (4, 5, 6):
+        parts.looks(minutes(minute))
+    assert parts.again[1:] == [YESTERDAY] * 5

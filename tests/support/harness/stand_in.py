@@ -46,7 +46,7 @@ class Slice:
         return len(self.parsed)
 
     @property
-    def size_bytes(self) -> int:
+    def most_bytes(self) -> int:
         return sum(len(record.value or b"") for record in self.parsed)
 
 
