@@ -21,7 +21,6 @@ from pipeline.facts.interface import remembered_from
 from pipeline.facts.types import remembered_offsets
 from pipeline.process.logs import place
 from pipeline.process.waits import now
-from pipeline.protocol.fetched import cut
 from pipeline.protocol.lineage import oldest
 from pipeline.worker.transport import Past, RawFetches
 
@@ -39,8 +38,6 @@ log = logging.getLogger(__name__)
 
 AT_ONCE_OFFSETS = 2_000_000
 """What is read at once, of as many logs as it takes: who has more to read opens some early."""
-PIECE_BYTES = 4 << 20
-"""What is remembered in one turn, of the records' values; of a fetch that is unopened, a slice."""
 
 Open = Callable[[Sequence["Partition"]], Awaitable[None]]
 
@@ -138,11 +135,7 @@ class Rebuild:
             source = batch.source
             self._say_cut(source, a - stretch.at, b - stretch.at, partition.replay_to)
             partition.skip_to(b)
-        records = 0
-        for piece in cut(batch, PIECE_BYTES):
-            if piece.start >= stretch.end:
-                break  # fetched ahead
-            records += await self._folding.run(partition.remembering(piece))
+        records = await self._folding.run(partition.remembering(batch))
         self._instruments.remembered(records)
         return records
 

@@ -22,7 +22,7 @@ from pipeline.facts.readers import Readers
 from pipeline.kafka.lenient import opened
 from pipeline.protocol.chunks import Source
 from pipeline.settings import load
-from pipeline.worker.transport import Past, RawFetches, past, raw
+from pipeline.worker.transport import Past, RawFetches, past
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.produce import REQUESTS, Traffic
 from tests.support.harness.readers import COMPILED, PYTHON
@@ -224,41 +224,3 @@ def test_a_log_that_ends_before_it_did_is_no_reason_to_wait(
         with pytest.raises(Halted, match="ends at offset 5, but ended at 9 before its topic was"):
             asyncio.run(read(start, 9))
         assert asyncio.run(read(start, 9, USAGE_OVERRIDE_LOST_ENDS="true")) == 9
-
-
-def test_a_fetch_is_taken_whole_and_nothing_is_left_of_what_is_finished(
-    kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else aiokafka fetches nothing while that is read: it waits for all it has to be taken."""
-    monkeypatch.setattr(raw, "SLICE_RECORDS", 1)
-    topic = f"both{next(_names)}.{REQUESTS}"
-    kafka.create_topics([topic], 2, {})
-    zero, one = Source(topic, 0), Source(topic, 1)
-    producer = Producer({"bootstrap.servers": kafka.servers})
-
-    def send(batches: int) -> None:
-        for _ in range(batches):
-            for source in (zero, one):
-                producer.produce(topic, b"{}", partition=source.partition)
-            assert not producer.flush(30)
-
-    async def read() -> None:
-        send(3 * raw.SLICES)
-        fetches = RawFetches(COMPILED.library, [topic])
-        settings = load({"USAGE_KAFKA": kafka.servers})
-        async with Past(settings, {zero: 0, one: 0}, fetches) as looked:
-            met: set[Source] = set()
-            while met != {zero, one}:
-                batches = await looked.read()
-                assert {batch.end for batch in batches} == {3 * raw.SLICES}
-                met |= {batch.source for batch in batches}
-            await asyncio.to_thread(send, 1)
-            fetched = looked._consumer._fetcher._records
-            await asyncio.to_thread(until, lambda: zero in fetched, within=30, what="a fetch")
-            looked.finish(zero)
-            assert zero not in fetched
-            while not (batches := await looked.read()):
-                pass
-            assert [(batch.source, batch.end) for batch in batches] == [(one, 3 * raw.SLICES + 1)]
-
-    asyncio.run(read())

@@ -77,7 +77,7 @@ class FakePast:
         batches = []
         for source, at in self._at.items():
             start = max(at, FakePast.first)
-            records: list[Any] = [SimpleNamespace(offset=n, value=b"") for n in (start, start + 1)]
+            records: list[Any] = [SimpleNamespace(offset=n) for n in (start, start + 1)]
             batches.append(Fetched(source, 0, start, start + 2, records))
             self._at[source] = start + 2
         return batches

@@ -30,9 +30,8 @@ log = logging.getLogger(__name__)
 
 SLICE_RECORDS = 2048
 """Records handed on at once: some milliseconds of work, so that the loop stays responsive."""
-BUFFER_BYTES = 8 << 20
-"""What one answer has of all partitions together, as it came over the network: one is read while
-the next one comes."""
+BUFFER_BYTES = 33_554_432
+"""What is fetched ahead of all partitions together, as it came over the network."""
 LEAST_FETCH_BYTES, MOST_FETCH_BYTES = 65_536, 1_048_576
 WAIT_SECONDS = 0.2
 FETCH_MAX_WAIT_MS = 10
@@ -49,8 +48,8 @@ STOP_SECONDS = 3.0
 class Past:
     """A consumer of its own: it joins no group, commits nothing and pauses nobody.
 
-    For one event loop, which it holds up for no longer than cutting up a fetch takes. `ends`: up to
-    where each log is known to have been, if it is.
+    For one event loop, which it does not hold up for longer than a slice takes. `ends`: up to where
+    each log is known to have been, if it is.
     """
 
     def __init__(
@@ -98,11 +97,9 @@ class Past:
     def finish(self, source: Source) -> None:
         """Read no more of this partition."""
         tp = TopicPartition(*source)
+        del self._positions[tp]
         self._ends.pop(tp, None)
         self._consumer.pause(tp)
-        # From elsewhere on, so that what was fetched of it, or is on its way, is dropped: aiokafka
-        # would wait a while for somebody to take it, and fetch nothing of the others meanwhile.
-        self._consumer.seek(tp, self._positions.pop(tp) + 1)
 
     async def _read(self) -> list[Fetched]:
         if self._consumer is None:
@@ -121,9 +118,7 @@ class Past:
         if self._positions.keys().isdisjoint(fetcher._records):
             await within(fetcher._create_fetch_waiter(), WAIT_SECONDS)
         try:
-            # All that is unopened: aiokafka fetches no more while something of a fetch is left, so
-            # that the next one comes while this one is read.
-            drained = await self._raw.drain(fetcher, set(self._positions), SLICE_RECORDS, None)
+            drained = await self._raw.drain(fetcher, set(self._positions), SLICE_RECORDS)
         except OffsetOutOfRangeError as error:
             return await self._behind_loss(list(error.args[0]))
         except CorruptRecordException as error:

@@ -70,11 +70,7 @@ class RawFetches:
                 fetched._partition_records = _UpToDamage(unpacking)
 
     async def drain(
-        self,
-        fetcher: Any,
-        tps: set[TopicPartition],
-        most_records: int | None,
-        most_slices: int | None = SLICES,
+        self, fetcher: Any, tps: set[TopicPartition], most_records: int | None
     ) -> dict[TopicPartition, list[Any]]:
         """Take what a fetcher holds of some partitions: so many records, or slices, at most.
 
@@ -83,7 +79,7 @@ class RawFetches:
         self.leave_raw(fetcher)
         raw = {tp for tp in tps if tp.topic in self._topics}
         drained: dict[TopicPartition, list[Any]] = {}
-        for some, most in ((raw, most_slices), (tps - raw, most_records)):
+        for some, most in ((raw, SLICES), (tps - raw, most_records)):
             if not some:
                 continue  # to a fetcher, none would mean all
             try:
