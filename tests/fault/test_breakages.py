@@ -183,7 +183,7 @@ def test_06_nothing_is_dropped_under_back_pressure(scene: Scene) -> None:
     """A worker that may hold little, before a backlog: it stops fetching, and skips nothing."""
     scene.set_up(partitions=4)
     scene.settings |= {"USAGE_CHUNK_EVENTS": "300", "USAGE_BUFFER_EVENTS": "600"}
-    scene.send(40_000)
+    scene.send(15_000)
     worker = scene.worker()
     scene.check()
     assert "reading it again" not in worker.output(), worker.tail()
@@ -195,11 +195,11 @@ def test_08_rebalances_in_the_middle_of_chunks(scene: Scene) -> None:
     scene.settings["USAGE_FLUSH_SECONDS"] = "1"
     traffic, sender = Traffic(8), scene.sender()
     first = scene.worker()
-    for n in range(4):
-        sender.send_traffic(traffic, 4000)
+    for n in range(2):
+        sender.send_traffic(traffic, 3000)
         scene.await_received((n + 1) * 1000)
         joining = scene.worker()
-        sender.send_traffic(traffic, 4000)
+        sender.send_traffic(traffic, 3000)
         scene.await_assigned(2)
         leaving = (first, joining)[n % 2]
         scene.stop(leaving)

@@ -62,7 +62,26 @@ def test_no_worker_joins_such_a_group(scene: Scene) -> None:
     scene.check()
 
 
+def test_none_joins_workers_that_were_given_a_day(scene: Scene) -> None:
+    """The broker would lose what members say to the leader, and so it refuses."""
+    scene.set_up(partitions=1)
+    scene.worker().await_output("reading")
+    with member(scene) as consumer:
+
+        def refused() -> bool:
+            said = consumer.poll(0.1)
+            error = said.error() if said is not None else None
+            return error is not None and "does not exist" in error.str()
+
+        until(refused, within=30, what="the broker's refusal", explain=scene.tails)
+    assert not group(scene.loaded()).is_of_new_protocol
+    scene.send(200)
+    scene.check()
+
+
 def test_one_that_joins_is_noticed(scene: Scene) -> None:
+    """Where no day is given out, for quarter hours are not kept for long enough."""
+    scene.settings["USAGE_KEEP_QUARTER_HOUR_ROWS"] = "61"
     scene.set_up(partitions=1)
     port = free_port()
     worker = worker_at(scene, port, USAGE_HOOK=LOOK_OFTEN)
