@@ -44,6 +44,8 @@ def scene(
         scene.settings["USAGE_READER"] = reader
     yield scene
     scene.end()
+    if store.process.is_running:
+        scene.drop()
 
 
 @pytest.fixture

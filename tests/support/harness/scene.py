@@ -193,6 +193,12 @@ class Scene:
                 worker.kill9()
         self.workers.clear()
 
+    def drop(self) -> None:
+        """Drop the database: a store works for each that it has, though nobody asks it anything."""
+        store = Store.connect(load({"USAGE_CLICKHOUSE": self.store_url()}))
+        store.command(f"DROP DATABASE IF EXISTS {self.database}", in_database=False)
+        store.close()
+
     def tails(self) -> str:
         """Return the ends of all outputs, for failure messages."""
         parts = [*self.workers, self.store.process]
