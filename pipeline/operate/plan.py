@@ -16,15 +16,15 @@ from pipeline.process.terminal import Cells, size
 
 MICROSECONDS = 1_000_000
 
-ROWS = (0.02, 0.22, 1.0)
+ROWS = (0.02, 0.35, 1.0)
 """Rows per event at which both costs were measured (*CPU per event*)."""
-WORKER = (2.19, 2.19, 1.98)
+WORKER = (1.96, 1.90, 2.29)
 """CPU of a worker with the compiled reader, microseconds per event, at those."""
-STORE = (2.25, 8.03, 14.83)
-"""CPU of the store, microseconds per event in chunks of some 37,000 events, at those."""
+STORE = (1.58, 2.96, 5.17)
+"""CPU of the store, microseconds per event in chunks of some 26,000 events, at those."""
 LIVE = (5_000, 17.2)
 """Events/s that one worker counts live, and the store's microseconds for each (*The store*)."""
-WORKER_MIB = 518
+WORKER_MIB = 219
 """A worker's memory with a backlog, a million ids remembered in all."""
 ID_BYTES = 27
 """What an id may take while its table grows (``docs/decisions/duplicates.md``)."""

@@ -404,7 +404,7 @@ _PIPELINE = (
         "Users' days behind",
         Board.PIPELINE,
         Kind.LINE,
-        (Series(f"max by (job) (usage_users_days_behind{_JOB})", "{{job}}"),),
+        (Series(f"max by (job) (usage_users_unsettled{_JOB})", "{{job}}"),),
         "days",
         "Days that are over and whose users are not settled: views of them add up quarter hours, "
         "and cost more. 1 for some minutes of each night.",

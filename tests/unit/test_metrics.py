@@ -201,7 +201,7 @@ def test_values_are_what_happened(scraped: Scraped) -> None:
     assert value("usage_lag_records", **topic, partition="3") == 12
     assert value("usage_ledger_difference_events", **topic, partition="3") == 2
     assert value("usage_group_new_protocol") == 1
-    assert value("usage_users_days_behind") == 2
+    assert value("usage_users_unsettled") == 2
     assert value("usage_tasks_total", tenant="acme") == 50
     assert value("usage_window_tasks", tenant="acme", window="5m", state="last") == 5
 

@@ -175,7 +175,7 @@ LEDGER_DIFFERENCE = Metric(
     PARTITION,
 )
 USERS_DAYS_BEHIND = Metric(
-    "usage_users_days_behind",
+    "usage_users_unsettled",
     "gauge",
     "Days of UTC that have been over for half an hour and whose users are not settled yet, so that "
     "views add them up from quarter hours; looked at every 60 s. 0 on a cluster.",
