@@ -18,7 +18,7 @@ SOAK_SEEDS = int(os.environ.get("USAGE_TEST_SEEDS", "20"))
 @pytest.mark.timeout(600)
 def test_two_workers_and_many_kills(scene: Scene) -> None:
     scene.set_up(partitions=8)
-    count_through_kills(scene, seed=1, events=48_000, kills=6)
+    count_through_kills(scene, seed=1, events=24_000, kills=4)
 
 
 @pytest.mark.faults

@@ -7,6 +7,8 @@ import pytest
 from tests.model.days.scenarios import SAFEGUARDS, SMALL, without
 from tests.model.explore import explore
 
+pytestmark = pytest.mark.timeout(600)
+
 SLOW = {"the intent's day", "said in an offset", "open intents"}
 """Safeguards whose worlds take more than some seconds."""
 

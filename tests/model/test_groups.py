@@ -10,6 +10,8 @@ from tests.model.explore import explore
 from tests.model.groups.safeguards import REDUNDANT, SAFEGUARDS, without
 from tests.model.groups.scenarios import LARGE, SMALL
 
+pytestmark = pytest.mark.timeout(600)
+
 SLOW = {"members in metadata", "replay recorded", "loss first", "a loss stays"}
 """Safeguards whose worlds take more than some seconds."""
 

@@ -8,6 +8,8 @@ from tests.model.explore import explore
 from tests.model.safeguards import KNOWN_LIMIT, REDUNDANT, SAFEGUARDS, without
 from tests.model.scenarios import LARGE, SMALL
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.mark.parametrize("name", SMALL)
 def test_every_interleaving_is_exact(name: str) -> None:
@@ -18,7 +20,6 @@ def test_every_interleaving_is_exact(name: str) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", LARGE)
 def test_every_interleaving_of_a_larger_world_is_exact(name: str) -> None:
     exploration = explore(LARGE[name])
@@ -35,7 +36,6 @@ def test_without_a_safeguard_something_goes_wrong(name: str) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SAFEGUARDS)
 def test_with_all_safeguards_the_same_world_is_exact(name: str) -> None:
     exploration = explore(SAFEGUARDS[name].shown_in)
@@ -43,7 +43,6 @@ def test_with_all_safeguards_the_same_world_is_exact(name: str) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", REDUNDANT)
 def test_a_redundant_part_is_still_redundant(name: str) -> None:
     exploration = explore(REDUNDANT[name])

@@ -25,24 +25,25 @@ _ready: dict[tuple[int, int, int], str] = {}
 """Databases by their store's port and for how long they keep rows; no test touches them."""
 
 
-def prepare(port: int, database: str, settings: Settings) -> None:
+def prepare(port: int, database: str, settings: Settings) -> bool:
     """Copy what an empty database needs, if the same was wanted in its store before.
 
-    ``settings`` are those with which it is going to be migrated.
+    ``settings`` are those with which it is going to be migrated. Returns whether it was copied.
     """
     wanted = (port, settings.keep_minute_rows, settings.keep_product_events_days)
     _asked[wanted] += 1
     if _asked[wanted] == 1:
-        return  # it may be the only one, in a store of its own
+        return False  # it may be the only one, in a store of its own
     store = Store.connect(load({"USAGE_CLICKHOUSE": url_at(port, database)}))
     try:
         store.command(f"CREATE DATABASE IF NOT EXISTS {database}", in_database=False)
         if _tables(store, database):
-            return
+            return False
         ready = _ready.get(wanted, "")
         if not _tables(store, ready):  # of another store, which had that port
             ready = _ready[wanted] = _migrated(port, settings)
         _copy(store, ready)
+        return True
     finally:
         store.close()
 

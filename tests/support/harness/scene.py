@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.access import tenant_views
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.settings import Settings, load
 from tests.support.harness import compare, ready_tables
 from tests.support.harness.kafka_broker import KafkaBroker
@@ -87,9 +89,13 @@ class Scene:
         self.kafka.create_topics([self.topic(DEAD_LETTER)], 1, dead)
 
     def migrate(self) -> None:
-        """Create the tables and views."""
-        ready_tables.prepare(self.store.port, self.database, self.loaded())
-        self.run("migrate")
+        """Create the tables and views; here, and not by a process, where little is left to do."""
+        settings = self.loaded()
+        if not ready_tables.prepare(self.store.port, self.database, settings):
+            self.run("migrate")
+            return
+        with self.connect() as store:
+            migrate(store, settings, then=tenant_views.statements)
 
     def create_topics(self, **config: str) -> None:
         """Create the source topics."""
