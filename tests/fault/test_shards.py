@@ -155,18 +155,20 @@ def test_exact_when_one_shard_is_away_and_the_worker_dies_then(sharded: ShardedS
     away = sharded.stores[1]
     with sharded.shards() as shards:
         [first, _] = shards.stores
-        open_intents = "SELECT max(from_offset) FROM intents"
-        before = first.query(open_intents)
+        intents = "SELECT uniqExact(topic, partition, from_offset) FROM intents"
+        before = first.query(intents)
         away.kill9()
-        sharded.send(EVENTS, seed=21)
-        until(
-            lambda: first.query(open_intents) > before,
-            within=60,
-            what="intents in the shard that is there",
-            explain=sharded.tails,
-        )
-    worker.kill9()
-    away.start()
+        try:
+            sharded.send(EVENTS, seed=21)
+            until(
+                lambda: first.query(intents) > before,
+                within=60,
+                what="intents in the shard that is there",
+                explain=sharded.tails,
+            )
+            worker.kill9()
+        finally:
+            away.start()
     sharded.worker()
     sharded.send(EVENTS, seed=22)
     sharded.check()
