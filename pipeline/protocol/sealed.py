@@ -78,11 +78,18 @@ def sealed_together(
 
     One block goes to one shard, where it is found again by its token.
     """
+    return [Group.of(part, late_before) for part in parts(chunks, shard_of)]
+
+
+def parts(
+    chunks: Sequence[Chunk], shard_of: Callable[[Source], int] = lambda _: 0
+) -> Iterator[list[Chunk]]:
+    """The chunks of each of these groups, in order."""
     by_shard: dict[int, list[Chunk]] = {}
     for chunk in sorted(chunks, key=lambda c: c.range.source):
         by_shard.setdefault(shard_of(chunk.range.source), []).append(chunk)
-    parts = (part for _, some in sorted(by_shard.items()) for part in _parts(some))
-    return [Group.of(part, late_before) for part in parts]
+    for _, some in sorted(by_shard.items()):
+        yield from _parts(some)
 
 
 def _parts(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:

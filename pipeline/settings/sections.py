@@ -139,7 +139,8 @@ class ChunkSettings:
     inserts_per_second: float = _setting(
         "10",
         kinds.number(0.1, 1000),
-        "Chunks per second of the whole group; with many active partitions, they stay open longer.",
+        "Inserts per second of all workers of a group, each of a topic's chunks that were sealed "
+        "together; with many workers, chunks stay open longer.",
     )
     chunk_events: int = _setting(
         "100000", kinds.integer(1, 1_000_000), "Events after which a chunk is sealed early."

@@ -6,6 +6,8 @@ a second interval. Nothing about an event depends on when its chunk is sealed.
 
 from __future__ import annotations
 
+import math
+
 
 class Rounds:
     """The next round of one worker, in seconds of any one clock."""
@@ -26,7 +28,10 @@ class Rounds:
             self._has_waited = True
         return now >= self._at
 
-    def ended(self, now: float, open_seconds: float) -> None:
-        """Begin the next one, whose chunks stay open for so long at least."""
-        self._at = now + open_seconds
+    def ended(self, now: float, inserts: int = 0, most_per_second: float = math.inf) -> None:
+        """Begin the next one, later where this one's inserts are more than there may be till then.
+
+        Of chunks that are sealed together, a topic's are one insert, however many they are.
+        """
+        self._at = now + max(self._interval, inserts / most_per_second if inserts else 0.0)
         self._has_waited = False

@@ -32,6 +32,7 @@ from pipeline.process.waits import cancelled, now, within
 from pipeline.protocol.chunks import Lease, Range, Source
 from pipeline.protocol.fetched import cut, is_little
 from pipeline.protocol.partition import Chunk, Discontinuity, Partition
+from pipeline.protocol.sealed import parts
 from pipeline.worker.flusher import AssignmentOver, GroupLost
 from pipeline.worker.live import KEPT_MINUTES
 from pipeline.worker.pressure import Do, Holding, Pressure
@@ -245,7 +246,7 @@ class Work:
             if chunks:
                 self._room.set()  # in those that begin now
             if everything:
-                rounds.ended(clock(), self._interval_seconds(len(chunks)))
+                rounds.ended(clock(), self._inserts(chunks), self._inserts_per_second)
                 self._has_waited = self._has_waited and not chunks
             await self._flush_once(chunks)
             self._note_idleness()
@@ -287,14 +288,14 @@ class Work:
             await self._leave_group(error)
             raise
 
-    def _interval_seconds(self, chunks: int) -> float:
-        """How long chunks stay open after a round of so many.
+    def _inserts(self, chunks: Sequence[Chunk]) -> int:
+        return sum(1 for _ in parts(chunks, self._ledger.shard))
 
-        The group's inserts per second are bounded; a worker has as much of them as it has of the
-        group's partitions, and partitions without events want none.
-        """
-        bound = self._settings.inserts_per_second * len(self.partitions) / self.group_partitions
-        return max(self._settings.flush_seconds, chunks / bound if chunks else 0.0)
+    @property
+    def _inserts_per_second(self) -> float:
+        """Those of all workers are bounded: each has as much of them as it has of partitions."""
+        share = max(1, len(self.partitions)) / self.group_partitions
+        return self._settings.inserts_per_second * share
 
     # Taking up -------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ def rounds_at(looks: list[tuple[float, bool]]) -> list[float]:
     for now, is_little in looks:
         if rounds.is_due(now, is_little=is_little):
             found.append(now)
-            rounds.ended(now, 1.0)
+            rounds.ended(now)
     return found
 
 
@@ -39,6 +40,14 @@ def test_what_was_put_off_is_not_put_off_again() -> None:
 
 def test_one_that_is_looked_at_late_is_due_at_once() -> None:
     assert rounds_at([(2.5, True)]) == [2.5]
+
+
+def test_more_inserts_than_there_may_be_put_the_next_one_off() -> None:
+    rounds = Rounds(1.0, 0.0)
+    rounds.ended(5.0, inserts=4, most_per_second=10.0)
+    assert rounds.seconds_left(5.0) == 1.0
+    rounds.ended(5.0, inserts=4, most_per_second=1.25)
+    assert rounds.seconds_left(5.0) == pytest.approx(3.2)
 
 
 def test_it_says_how_long_to_wait() -> None:

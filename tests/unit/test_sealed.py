@@ -9,7 +9,7 @@ from pipeline.facts.python_facts import PythonFacts
 from pipeline.protocol.chunks import Member, Range, Source
 from pipeline.protocol.groups import MOST_MEMBERS
 from pipeline.protocol.partition import Chunk
-from pipeline.protocol.sealed import MOST, Announced, announced, sealed_together
+from pipeline.protocol.sealed import MOST, Announced, announced, parts, sealed_together
 
 
 def chunk(
@@ -51,6 +51,8 @@ def test_requests_are_made_and_announced_under_the_day_that_is_given_out() -> No
 
 
 def test_a_group_is_of_one_shard() -> None:
-    groups = sealed_together([chunk(p) for p in range(5)], lambda source: source.partition % 2)
+    chunks = [chunk(p) for p in range(5)]
+    groups = sealed_together(chunks, lambda source: source.partition % 2)
+    assert len(list(parts(chunks, lambda source: source.partition % 2))) == len(groups)
     assert [[r.source.partition for r in group.ranges] for group in groups] == [[0, 2, 4], [1, 3]]
     assert len({group.token for group in groups}) == 2
