@@ -18,6 +18,8 @@ class Coarser(NamedTuple):
     measures: tuple[tuple[str, str], ...]
     """Besides the events: each sum in it, and what that is in the 15-minute rows, which may use
     the macros of ``deploy/clickhouse/views/_parts/``."""
+    is_of_latency: bool = False
+    """Whether it counts how long they took, of what did not come after its time was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ REQUESTS = Rollup(
         ),
         Coarser("users_1d", "day", _same("input_tokens", "output_tokens", _COST)),
         Coarser("users_1mo", "month", _same("input_tokens", "output_tokens", _COST)),
+        Coarser("latency_1mo", "month", (), is_of_latency=True),
     ),
     {_COST: "cost_nanos"},
 )

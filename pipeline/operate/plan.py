@@ -22,7 +22,7 @@ WORKER = (1.96, 1.90, 2.29)
 """CPU of a worker with the compiled reader, microseconds per event, at those."""
 STORE = (1.58, 2.96, 5.17)
 """CPU of the store, microseconds per event in chunks of some 26,000 events, at those."""
-LIVE = (5_000, 17.2)
+LIVE = (5_000, 15.1)
 """Events/s that one worker counts live, and the store's microseconds for each (*The store*)."""
 WORKER_MIB = 219
 """A worker's memory with a backlog, a million ids remembered in all."""

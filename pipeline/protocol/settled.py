@@ -3,7 +3,8 @@
 Inserts leave out of ``users_1d`` and ``users_1mo`` what is not late (``requests_in.late_before``).
 When a day is over for all groups of workers, what is missing of it is summed up from the quarter
 hours, a block for each million of keys, each under a token, and the day is *settled*: views read it
-from ``users_1d``. Any worker may do so at any time, several at once; killed anywhere, the next one
+from ``users_1d``. With a month's last day, how long its requests took is added up too, in
+``latency_1mo``. Any worker may do so at any time, several at once; killed anywhere, the next one
 goes on from there. Why that is exact, and when a group says that a day is over:
 ``docs/decisions/users-days.md``.
 """
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.client import insert_settings
-from pipeline.clickhouse.schema import retention, users_days
+from pipeline.clickhouse.schema import retention, users_days, views
 from pipeline.clickhouse.schema.users_days import SETTLED
 from pipeline.errors import StoreRefused
 from pipeline.protocol.hooks import Hook, no_hook
@@ -88,6 +90,18 @@ GROUP BY at HAVING sum(n) > 0 ORDER BY at
 """  # noqa: S608 - constants only
 """Not only those of days that lack something: a block may be late for its day, and not for its
 month, and whoever adds a day may be killed before its month."""
+_LATE_LATENCIES = f"""
+SELECT at FROM
+(
+    SELECT toStartOfMonth(quarter) AS at, toInt64(_timed(latency)) AS n FROM requests_15m
+    WHERE late < 2 AND quarter >= toDateTime(toStartOfMonth({{since:Date}}), 'UTC')
+        AND quarter < toDateTime(toStartOfMonth({SETTLED}), 'UTC')
+    UNION ALL
+    SELECT month AS at, -toInt64(requests) AS n FROM latency_1mo
+    WHERE month >= toStartOfMonth({{since:Date}}) AND month < toStartOfMonth({SETTLED})
+)
+GROUP BY at HAVING sum(n) > 0 ORDER BY at
+"""  # noqa: S608 - constants only
 _KEPT = (
     "SELECT engine_full FROM system.tables "
     "WHERE database = currentDatabase() AND name = 'requests_15m'"
@@ -104,6 +118,8 @@ _NOT_BEGUN = date(1970, 1, 1)
 _HAS_BEGUN = f"{SETTLED} > toDate('{_NOT_BEGUN}')"
 _KEY = "tenant, user_id, team_id, agent_id, token_id, currency"
 _SUMS = ("requests", "input_tokens", "output_tokens")
+_LATENCY_KEY = "tenant, place"
+_written_out = cache(views.written_out)
 
 
 class State(NamedTuple):
@@ -232,8 +248,9 @@ class Settled:
         for day in days:
             self._add(self._day(day), f"{SETTLED} > toDate('{day}')")
         for month in self._late(_LATE_MONTHS, since):
-            over = (month + 31 * DAY).replace(day=1)
-            self._add(self._month(month), f"{SETTLED} >= toDate('{over}')")
+            self._add(self._month(month), _is_settled(month))
+        for month in self._late(_written_out(_LATE_LATENCIES), since):
+            self._add(self._latencies(month), _is_settled(month))
         return days
 
     def _late(self, query: str, since: date) -> list[date]:
@@ -245,7 +262,9 @@ class Settled:
         if (day + DAY).day == 1:
             month = self._month(day)  # its keys are counted behind the day's rows
             self._step("month", lambda: self._add(month, is_due(day)))
-            missing = [*missing, *month]
+            latencies = self._latencies(day)
+            self._step("latencies", lambda: self._add(latencies, is_due(day)))
+            missing = [*missing, *month, *latencies]
         right = " AND ".join(f"(SELECT count() FROM ({one.wrong})) = 0" for one in missing)  # noqa: S608
         published = (
             f"INSERT INTO users_settlements (day) SELECT toDate('{day + DAY}') "
@@ -259,17 +278,20 @@ class Settled:
     def _month(self, day: date) -> list[Missing]:
         return [month_of(day, block) for block in self._blocks(_days_of(day))]
 
-    def _blocks(self, source: str) -> list[Block]:
+    def _latencies(self, day: date) -> list[Missing]:
+        return [latencies_of(day, block) for block in self._blocks(_timed_of(day), _LATENCY_KEY)]
+
+    def _blocks(self, source: str, key: str = _KEY) -> list[Block]:
         """Say which blocks rows are summed up in: the same for whoever asks, for they are final."""
         [(keys,)] = self._store.query(
-            f"SELECT uniqHLL12({_KEY}) FROM {source}",  # noqa: S608 - our own names
+            f"SELECT uniqHLL12({key}) FROM {source}",  # noqa: S608 - our own names
             consistent=True,
             settings=_BOUNDS,
         )
         number = 1
         while number < MOST_BLOCKS and keys > number * BLOCK_KEYS:
             number *= 2
-        return [Block(n, number) for n in range(number)]
+        return [Block(n, number, key) for n in range(number)]
 
     def _add(self, blocks: Sequence[Missing], condition: str) -> None:
         for missing in blocks:
@@ -293,6 +315,7 @@ class Block(NamedTuple):
 
     number: int = 0
     of: int = 1
+    key: str = _KEY
 
     @property
     def name(self) -> str:
@@ -302,7 +325,7 @@ class Block(NamedTuple):
     @property
     def condition(self) -> str:
         """Which rows are of it."""
-        return f" AND cityHash64({_KEY}) % {self.of} = {self.number}" if self.of > 1 else ""
+        return f" AND cityHash64({self.key}) % {self.of} = {self.number}" if self.of > 1 else ""
 
 
 ALL = Block()
@@ -347,14 +370,53 @@ def month_of(day: date, block: Block = ALL) -> Missing:
     return found._replace(wrong=found.lacking)  # of what is there more often, days may have expired
 
 
+def latencies_of(day: date, block: Block = ALL) -> Missing:
+    """What `latency_1mo` lacks of a day's month, but for late rows, which views read themselves."""
+    month = day.replace(day=1)
+    have = f"latency_1mo WHERE month = toDate('{month}'){block.condition}"
+    rows = (
+        f"SELECT tenant, toDate('{month}') AS month, place, toUInt64(sum(n)) AS n_ FROM ("  # noqa: S608
+        f"SELECT tenant, place, toInt64(requests) AS n FROM {_timed_of(day)} "
+        f"WHERE 1{block.condition} "
+        f"UNION ALL SELECT tenant, place, -toInt64(requests) AS n FROM {have}"
+        f") GROUP BY {_LATENCY_KEY} HAVING sum(n) > 0"
+    )
+    return Missing(
+        token=f"latency_1mo:{month}{block.name}",
+        there=f"SELECT sum(requests) FROM {have}",  # noqa: S608
+        lacking=rows,
+        wrong=rows,
+        insert=f"INSERT INTO latency_1mo (tenant, month, place, requests) SELECT * FROM ({rows})",  # noqa: S608
+    )
+
+
+def _is_settled(month: date) -> str:
+    """The condition that a month is settled, as it is when a statement runs."""
+    return f"{SETTLED} >= toDate('{_end(month)}')"
+
+
+def _end(day: date) -> date:
+    return (day.replace(day=28) + 4 * DAY).replace(day=1)
+
+
 def _quarters_of(day: date) -> str:
     since, until = (f"toDateTime('{at} 00:00:00', 'UTC')" for at in (day, day + DAY))
     return f"requests_15m WHERE late = 0 AND quarter >= {since} AND quarter < {until}"
 
 
 def _days_of(day: date) -> str:
-    month, until = day.replace(day=1), (day.replace(day=28) + 4 * DAY).replace(day=1)
+    month, until = day.replace(day=1), _end(day)
     return f"users_1d WHERE late < 2 AND day >= toDate('{month}') AND day < toDate('{until}')"
+
+
+def _timed_of(day: date) -> str:
+    """The elements of a month's latencies, each with its place (``_latency`` of the views)."""
+    since, until = (f"toDateTime('{at} 00:00:00', 'UTC')" for at in (day.replace(day=1), _end(day)))
+    return _written_out(
+        "(SELECT tenant, toUInt16(_latency_kind() * 1024 + _bucket_of(entry)) AS place, "  # noqa: S608
+        "_requests_of(entry) AS requests FROM requests_15m ARRAY JOIN latency AS entry "
+        f"WHERE late < 2 AND quarter >= {since} AND quarter < {until})"
+    )
 
 
 def _missing(table: str, at: str, when: date, source: str, there: str, block: Block) -> Missing:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema import views
 
 TENANTS, USERS, ENTITIES = 2_000, 200_000, 1_000_000
 QUARTERS_AT_WORK = 5
@@ -108,6 +109,13 @@ _DERIVED = {
             tenant, user_id, toStartOfMonth(quarter) AS month, team_id, agent_id, token_id,
             currency, first_minute, last_minute, requests, input_tokens, output_tokens, cost
         FROM requests_15m WHERE {within}""",
+    "latency_1mo": views.written_out("""
+        SELECT
+            tenant, toStartOfMonth(quarter) AS month,
+            toUInt16(_latency_kind() * 1024 + _bucket_of(entry)) AS place,
+            sum(_requests_of(entry)) AS requests
+        FROM requests_15m ARRAY JOIN latency AS entry WHERE {within}
+        GROUP BY tenant, month, place"""),
     "tasks_15m": """
         SELECT
             tenant, quarter,

@@ -30,6 +30,7 @@ _TOLD = (
     "totals_15m",
     "users_1d",
     "users_1mo",
+    "latency_1mo",
     "tasks_15m",
     "requests_1m",
     "entities",

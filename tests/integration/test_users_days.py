@@ -6,7 +6,7 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pipeline.clickhouse.client import Store, insert_settings
-from pipeline.clickhouse.schema import retention, users_days
+from pipeline.clickhouse.schema import files, retention, users_days, views
 from pipeline.errors import StoreRefused
 from pipeline.operate.audit import sums
 from pipeline.protocol import settled
@@ -30,7 +30,15 @@ from tests.support.harness.store import EmbeddedStore, url_at
 
 BEGIN = date(2025, 12, 29)
 """What is settled at first: a month ends soon, and a year."""
-TABLES = ("requests_1m", "requests_15m", "totals_15m", "users_1d", "users_1mo", "users_groups")
+TABLES = (
+    "requests_1m",
+    "requests_15m",
+    "totals_15m",
+    "users_1d",
+    "users_1mo",
+    "latency_1mo",
+    "users_groups",
+)
 AROUND = ("before", "after")
 COLUMNS = (
     ("minute", "DateTime('UTC')"),
@@ -38,6 +46,8 @@ COLUMNS = (
     ("user_id", "LowCardinality(String)"),
     ("token_id", "LowCardinality(String)"),
     ("model", "LowCardinality(String)"),
+    ("operation", "LowCardinality(String)"),
+    ("duration_us", "UInt64"),
     ("input_tokens", "UInt64"),
     ("cost_nanos", "Int64"),
     ("late_before", "Date"),
@@ -99,7 +109,7 @@ def at(day: date, minute: int = 0) -> int:
 
 
 def request(day: date, minute: int = 0, user: str = "u", tokens: int = 1) -> tuple[Any, ...]:
-    return (at(day, minute), "acme", user, "", "m", tokens, 5)
+    return (at(day, minute), "acme", user, "", "m", "chat", 1000 * minute, tokens, 5)
 
 
 def days(store: Store, table: str, what: str) -> Counter[tuple[Any, ...]]:
@@ -129,7 +139,7 @@ def check(store: Store) -> None:
     assert made <= months
     check_views(store)
     for cells in sums.read(store, sums.kept(store)).cells.values():
-        assert not {cell for cell in cells if cell.left.startswith("users_")}
+        assert not {cell for cell in cells if cell.left.startswith(("users_", "latency_1mo"))}
 
 
 def check_views(store: Store) -> None:
@@ -140,6 +150,28 @@ def check_views(store: Store) -> None:
     over = {"since": first - 9 * DAY, "until": last + timedelta(minutes=1), "tenant": ""}
     view = call("telemetry_summary", over)
     assert store.query(f"SELECT interactions, active_users FROM {view}") == [truth]
+    for token in ("", "a"):
+        assert latencies(store, over | {"token": token}) == timed(store, token)
+
+
+_PLACE = "toUInt16(_latency_kind() * 1024 + _bucket_of(entry)) AS place"
+
+
+def latencies(store: Store, over: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """How long requests took, as `request_summary` reads it: by place."""
+    query = views.written_out(
+        "SELECT place, sum(requests) FROM _latency() GROUP BY place ORDER BY place"
+    )
+    return store.query(files.fill_in(query, "", database=store.database), over)
+
+
+def timed(store: Store, token: str) -> Sequence[Sequence[Any]]:
+    """The same by the quarter hours alone."""
+    query = (
+        f"SELECT {_PLACE}, sum(_requests_of(entry)) FROM requests_15m ARRAY JOIN latency AS entry "
+        "WHERE {token:String} IN ('', token_id) GROUP BY place ORDER BY place"
+    )
+    return store.query(views.written_out(query), {"token": token})
 
 
 @dataclass
@@ -165,7 +197,8 @@ class World:
         day = BEGIN + self.random.choice([-30, -1, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 9]) * DAY
         minute = self.random.choice([0, 1, 719, 1439])
         who = [self.random.choice(["a", "b", ""]) for _ in range(4)]
-        return (at(day, minute), *who, self.random.choice([0, 1, 2**40]), 7)
+        took = (self.random.choice(["chat", "embeddings", "x"]), self.random.choice([0, 7, 5000]))
+        return (at(day, minute), *who, *took, self.random.choice([0, 1, 2**40]), 7)
 
     def insert(self) -> None:
         """The oldest block of a group; or one again that was inserted at any time."""
@@ -382,7 +415,9 @@ def test_rows_that_a_token_has_lost_are_said_to_be_missing(begun: Store) -> None
     check_views(begun)
 
 
-STEPS = [f"{when}:settle:{what}" for what in ("day", "month", "settled") for when in AROUND]
+STEPS = [
+    f"{when}:settle:{what}" for what in ("day", "month", "latencies", "settled") for when in AROUND
+]
 
 
 def test_a_day_and_its_month_are_settled_whoever_is_killed_on_the_way(
@@ -461,6 +496,23 @@ def test_nothing_is_left_for_later_where_quarter_hours_are_kept_too_short(begun:
 def test_a_month_s_days_are_kept_until_it_is_made(kept: str, days: int, months: int) -> None:
     wanted = retention.wanted(load({"USAGE_KEEP_QUARTER_HOUR_ROWS": kept}))
     assert (wanted["users_1d"], wanted["users_1mo"]) == (("day", days), ("month", months))
+
+
+def test_latencies_of_a_month_that_is_over_are_few_rows(begun: Store) -> None:
+    """What came late for it is not among them, but in what views read; damage is found."""
+    last = date(2025, 12, 31)
+    rows = [request(BEGIN, minute, user=str(minute)) for minute in (5, 5, 5, 7, 700)]
+    Block("in time", rows, BEGIN).send(begun)
+    Block("late", [request(BEGIN, 9)], last + 2 * DAY).send(begun)
+    settle(begun, until=last + DAY)
+    check(begun)
+    counts = begun.query("SELECT requests FROM latency_1mo FINAL ORDER BY requests")
+    assert counts == [(1,), (1,), (3,)]
+    begun.command("DELETE FROM latency_1mo WHERE requests = 3", settings={"mutations_sync": 2})
+    cells = sums.read(begun, sums.kept(begun)).cells["usage.requests"]
+    assert [events for cell, (events, _) in cells.items() if cell.left == "latency_1mo"] == [-3]
+    assert Settled(begun).settle_again(BEGIN) == []
+    check(begun)
 
 
 def test_a_large_day_is_one_block(begun: Store) -> None:

@@ -55,10 +55,12 @@ KEPT_FROM = "{kept_from}"
 SETTLED, SETTLED_TABLE, ALWAYS_SETTLED = "{settled}", "users_settled", "2149-06-06"
 """Up to which day users' days are complete, from the table that has it; where all go into them at
 once, as on a cluster, the last day that there is."""
+SETTLED_BY_WORKERS, NEVER_SETTLED = "{settled_by_workers}", "1970-01-01"
+"""The same of what only workers make once it is over, which those of a cluster do not."""
 SLOT_SECONDS, SLOTS = 300, 288
 """Views look it up by the five minutes of a day in which their query began."""
 _PLACEHOLDER = re.compile(
-    r"\{(?:cluster|window|keep_minute_rows|keep_product_events|kept_from|settled|engine:[^{}]*)\}"
+    r"\{(?:cluster|window|keep_minute_rows|keep_product_events|kept_from|settled|settled_by_workers|engine:[^{}]*)\}"
 )
 _TOUCHES_VIEWS = re.compile(
     r"\b(MATERIALIZED\s+VIEW|MODIFY\s+QUERY|DROP|DETACH|ATTACH|RENAME|EXCHANGE|TRUNCATE)\b",
@@ -167,7 +169,8 @@ def fill_in(
         KEEP_MINUTE_ROWS: str(keep_minute_rows),
         KEEP_PRODUCT_EVENTS: str(keep_product_events),
         KEPT_FROM: _kept_from(keep_minute_rows),
-        SETTLED: _settled(cluster, database),
+        SETTLED: f"toDate('{ALWAYS_SETTLED}')" if cluster else _settled(database),
+        SETTLED_BY_WORKERS: f"toDate('{NEVER_SETTLED}')" if cluster else _settled(database),
     }
 
     def value(match: re.Match[str]) -> str:
@@ -207,15 +210,13 @@ def _kept_from(days: int) -> str:
     return f"toDateTime({since}, 'UTC')"
 
 
-def _settled(cluster: str, database: str) -> str:
+def _settled(database: str) -> str:
     """A constant once a query is planned, so that it prunes parts: a subquery would not be one.
 
     It is looked up for each branch of a query, which must all find the same though it may change
     meanwhile: so there is a day for each five minutes in which a query begins, and those alone are
     changed in which no query that is being planned can have begun (:mod:`.users_days`).
     """
-    if cluster:
-        return f"toDate('{ALWAYS_SETTLED}')"
     table = f"{database}.{SETTLED_TABLE}" if database else SETTLED_TABLE
     slot = f"intDiv(toUnixTimestamp(initialQueryStartTime()), {SLOT_SECONDS}) % {SLOTS}"
     return f"joinGet('{table}', 'days', toUInt8(0))[{slot} + 1]"

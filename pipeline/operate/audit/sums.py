@@ -33,6 +33,8 @@ MOST_DIFFERENCES = 100_000
 _written_out = cache(views.written_out)
 _SETTLED = f"(SELECT if(count() = 0, toDate('{ALWAYS_SETTLED}'), max(day)) FROM users_settlements)"  # noqa: S608
 """Users' days before it have all that is in quarter hours; later ones have what came late."""
+_SETTLED_BY_WORKERS = "(SELECT max(day) FROM users_settlements)"
+"""Months before it have how long all took that did not come late; of a cluster, 1970."""
 
 
 class Kept(NamedTuple):
@@ -203,9 +205,11 @@ def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side
         return _quarters(coarser.table, mine, since), _quarters(rollup.quarters, theirs, since)
     since = math.ceil(since / DAY_SECONDS) * DAY_SECONDS
     whole, settled = f"toDate(toDateTime({since:d}, 'UTC'), 'UTC')", _SETTLED
+    if coarser.is_of_latency:
+        return _months_of_latency(coarser, rollup, whole)
     begins, at_once = "toDate(quarter, 'UTC')", "late > 0"
     if coarser.at == "month":
-        whole, settled = f"toStartOfMonth(addMonths({whole}, 1) - 1)", f"toStartOfMonth({settled})"
+        whole, settled = _first_month(whole), f"toStartOfMonth({settled})"
         begins, at_once = "toStartOfMonth(quarter)", "late = 2"
     sides = (coarser.table, coarser.at, mine), (rollup.quarters, begins, theirs)
     left, right = (
@@ -218,6 +222,28 @@ def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side
         for table, at, measures in sides
     )
     return left, right
+
+
+def _months_of_latency(coarser: Coarser, rollup: Rollup, since: str) -> tuple[_Side, _Side]:
+    """How many events there is a latency of, of months that are settled and what came in them."""
+    begins, settled = "toStartOfMonth(quarter)", f"toStartOfMonth({_SETTLED_BY_WORKERS})"
+    within = "{at} >= " + _first_month(since) + " AND {at} < " + settled
+    timed = _written_out(f"_timed({rollup.latency})")
+    table, quarters = coarser.table, f"{rollup.quarters}.{rollup.latency}"
+    return (
+        _Side(table, "toDateTime(month, 'UTC')", [rollup.events], within.format(at="month")),
+        _Side(
+            quarters,
+            f"toDateTime({begins}, 'UTC')",
+            [timed],
+            f"late < 2 AND {within.format(at=begins)}",
+            rows=rollup.quarters,
+        ),
+    )
+
+
+def _first_month(day: str) -> str:
+    return f"toStartOfMonth(addMonths({day}, 1) - 1)"
 
 
 def _signed(left: _Side, right: _Side) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema import views
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.recount import (
     ENTITY_COLUMNS,
@@ -92,8 +93,8 @@ def _table(
 
 def _users(store: Store, expected: Expected) -> Iterator[str]:
     """Days and months of users: of settled ones all there is, of later ones what came late."""
-    [(settled,)] = store.query(
-        f"SELECT if(count() = 0, {LAST_DAY}, max(day)) FROM users_settlements"
+    [(settled, by_workers)] = store.query(
+        f"SELECT if(count() = 0, {LAST_DAY}, max(day)), max(day) FROM users_settlements"
     )
     for table, at, begins, is_late in (
         ("users_1d", "day", "toDate(quarter, 'UTC')", "late > 0"),
@@ -118,6 +119,22 @@ def _users(store: Store, expected: Expected) -> Iterator[str]:
         late = _user_rows(store, "requests_15m", begins, f"{begins} >= '{until}' AND {is_late}")
         found = _user_rows(store, table, at, f"{at} >= '{until}' AND {is_late}")
         yield from _compare(f"{table}, late", late, found)
+    yield from _latencies(store, by_workers.replace(day=1))
+
+
+def _latencies(store: Store, until: date) -> Iterator[str]:
+    """Months of how long requests took: what the quarter hours have that did not come late."""
+    months = f"month < '{until}' GROUP BY ALL"
+    timed = views.written_out(
+        "SELECT tenant, toStartOfMonth(quarter) AS month, "
+        "toUInt16(_latency_kind() * 1024 + _bucket_of(entry)) AS place, sum(_requests_of(entry)) "
+        f"FROM requests_15m ARRAY JOIN latency AS entry WHERE late < 2 AND {months}"
+    )
+    made = f"SELECT tenant, month, place, sum(requests) FROM latency_1mo WHERE {months}"
+    due, found = (
+        {tuple(row[:3]): (int(row[3]),) for row in store.query(query)} for query in (timed, made)
+    )
+    yield from _compare("latency_1mo", due, found)
 
 
 def _user_rows(store: Store, table: str, at: str, where: str) -> dict[Key, tuple[int, ...]]:

@@ -29,3 +29,6 @@ MACRO _of_token() AS ({token:String} = '' OR token_id = {token:String});
 
 -- Users' days of before are complete, and users' months of before its month; from there on, quarter hours are.
 MACRO _settled() AS {settled};
+
+-- The same of what workers alone make when a month is over: on a cluster there is none of it.
+MACRO _settled_by_workers() AS {settled_by_workers};

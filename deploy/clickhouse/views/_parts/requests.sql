@@ -106,14 +106,25 @@ FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant();
 
 -- How long requests in [since, until) took. A place is the kind of the operation and the bucket of the duration, in one
--- small number: by that they are added up fast.
+-- small number: by that they are added up fast. Of all tokens, whole months come from what was added up when they were
+-- over, and what came later from the quarter hours.
 PART _latency AS
-WITH _range()
+WITH
+    _range(),
+    toDate(first + 86399) AS first_day,
+    greatest(toStartOfMonth(addDays(addMonths(first_day, 1), -1)), toDate(first)) AS first_month,
+    if({token:String} = '', toStartOfMonth(least(toDate(last), _settled_by_workers())), first_month) AS last_month
+SELECT place, requests
+FROM latency_1mo
+WHERE month >= first_month AND month < last_month AND _of_tenant()
+UNION ALL
 SELECT kind_place + _bucket_of(entry) AS place, _requests_of(entry) AS requests
 FROM
 (
     SELECT toUInt16(_latency_kind() * 1024) AS kind_place, latency FROM requests_15m
-    WHERE _in_quarters() AND _of_tenant() AND _of_token()
+    WHERE _in_quarters()
+        AND (quarter < toDateTime(first_month, 'UTC') OR quarter >= toDateTime(last_month, 'UTC') OR late = 2)
+        AND _of_tenant() AND _of_token()
 )
 ARRAY JOIN latency AS entry
 UNION ALL
