@@ -102,12 +102,12 @@ _DERIVED = {
     "users_1d": """
         SELECT
             tenant, user_id, toDate(quarter, 'UTC') AS day, team_id, agent_id, token_id, currency,
-            first_minute, last_minute, requests, input_tokens, output_tokens, cost
+            first_minute, last_minute, requests, input_tokens, output_tokens, cost, late
         FROM requests_15m WHERE {within}""",
     "users_1mo": """
         SELECT
             tenant, user_id, toStartOfMonth(quarter) AS month, team_id, agent_id, token_id,
-            currency, first_minute, last_minute, requests, input_tokens, output_tokens, cost
+            currency, first_minute, last_minute, requests, input_tokens, output_tokens, cost, late
         FROM requests_15m WHERE {within}""",
     "latency_1mo": views.written_out("""
         SELECT
