@@ -8,6 +8,9 @@ from typing import NamedTuple
 from tests.model.days.state import Scenario
 
 OTHER = Scenario(((),), other=1, workers=1, generations=1, torn=True)
+IMPATIENT = Scenario(
+    ((1,),), other=1, workers=1, generations=0, torn=True, counted=True, is_patient=False
+)
 ONE = Scenario(((), (1,)))
 TORN = Scenario(((1,),), crashes=1, generations=0, torn=True, counted=True)
 
@@ -16,6 +19,7 @@ SMALL = {
     "late by a day, and on time": Scenario(((0, 1),), first=0, generations=1, workers=1),
     "a day settled by two": TORN,
     "another group": OTHER,
+    "another group that is not waited for": IMPATIENT,
 }
 
 
@@ -27,7 +31,7 @@ class Safeguard(NamedTuple):
     found: str
 
 
-TWICE, MISSING = "counted 2 times", "is not in the"
+TWICE, MISSING, FOR_EVER = "counted 2 times", "is not in the", "nothing leads on"
 
 SAFEGUARDS = {
     "the generation's day": Safeguard(
@@ -50,6 +54,16 @@ SAFEGUARDS = {
         "a day's block is what is on time, less what was settled", ONE, TWICE
     ),
     "other groups": Safeguard("a day waits for all groups that feed the store", OTHER, MISSING),
+    "again": Safeguard(
+        "what a group that nobody waited for brings is added when a day is looked at again",
+        IMPATIENT,
+        FOR_EVER,
+    ),
+    "what was there": Safeguard(
+        "a token tells how much there was, so that what came behind a block is not taken for it",
+        IMPATIENT,
+        FOR_EVER,
+    ),
     "entered first": Safeguard(
         "a group that is new enters itself before it looks which day it may be given",
         OTHER,

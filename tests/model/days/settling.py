@@ -90,7 +90,7 @@ def settles(scenario: Scenario, world: World, i: int) -> Steps:
     elif world.store.settled < LAST and _may(scenario, world.store, world.store.settled):
         store, settle = world.store, Settle(world.store.settled)
         while settle.step != "publish":
-            read = settle._replace(block=_block(scenario, store, settle))
+            read = _read(scenario, store, settle)
             store, settle = _applied(scenario, store, read), _next(settle)
         store = store._replace(settled=settle.day + 1)
         yield f"{DAYS[settle.day]} is settled", False, world._replace(store=store)
@@ -113,7 +113,7 @@ def _statements(scenario: Scenario, world: World, i: int) -> Steps:
         if settle.step == "days" and not _may(scenario, store, settle.day):
             yield f"worker {i} may not", False, put(world, i, worker._replace(settle=None))
             return
-        read = settle._replace(block=_block(scenario, store, settle))
+        read = _read(scenario, store, settle)
         after = put(world, i, worker._replace(settle=read))
         yield f"worker {i}: the statement of {settle.step} reads", False, after
     else:
@@ -130,14 +130,41 @@ def orphans(scenario: Scenario, world: World) -> Steps:
         yield f"a statement of {settle.step} ends", False, after
 
 
+def again(scenario: Scenario, world: World) -> Steps:
+    """Yield what adds to a settled day, or its month, what came behind its end: two at once."""
+    store = world.store
+    if scenario.is_patient or not scenario.has("again"):
+        return
+    settled = [Settle(day) for day in range(store.settled)]
+    months = [Settle(one.day, "months") for one in settled if _next(one).step == "months"]
+    for settle in [*settled, *months]:
+        read = _read(scenario, store, settle)
+        if read.block and world.orphans.count(read) < 2:
+            after = world._replace(orphans=(*world.orphans, read))
+            yield f"the {settle.step} of {DAYS[settle.day]} are looked at again", False, after
+
+
 def _may(scenario: Scenario, store: Store, day: int) -> bool:
-    rows = store.rows if scenario.has("other groups") else store.rows[:1]
+    waits = scenario.has("other groups") and scenario.is_patient
+    rows = store.rows if waits else store.rows[:1]
     return min(row for row in rows if row is not None) > day
 
 
 def _next(settle: Settle) -> Settle:
     is_last = settle.step == "days" and DAYS[settle.day].month != DAYS[settle.day + 1].month
     return Settle(settle.day, "months" if is_last else "publish")
+
+
+def _read(scenario: Scenario, store: Store, settle: Settle) -> Settle:
+    """Let its statement read what it will insert, and under which token."""
+    target = store.days if settle.step == "days" else store.months
+    of_it = [
+        marks
+        for marks, day in zip(target, scenario.cells, strict=True)
+        if day == settle.day or settle.step == "months"
+    ]
+    there = "".join(of_it).count("s") if scenario.has("what was there") else 0
+    return settle._replace(block=_block(scenario, store, settle), there=there)
 
 
 def _block(scenario: Scenario, store: Store, settle: Settle) -> tuple[int, ...]:
@@ -158,7 +185,7 @@ def _block(scenario: Scenario, store: Store, settle: Settle) -> tuple[int, ...]:
 
 
 def _applied(scenario: Scenario, store: Store, settle: Settle) -> Store:
-    token = (settle.step, settle.day)
+    token = (settle.step, settle.day, settle.there)
     if not settle.block or (token in store.tokens and scenario.has("a token")):
         return store
     values: tuple[str, ...] = getattr(store, settle.step)

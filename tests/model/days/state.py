@@ -59,6 +59,8 @@ class Settle(NamedTuple):
     step: str = "days"
     block: tuple[int, ...] | None = None
     """The cells that the statement has read; None: it has not begun."""
+    there: int = 0
+    """How much there was of it before, which its token tells."""
 
 
 class Worker(NamedTuple):
@@ -104,7 +106,7 @@ class Store(NamedTuple):
     settled: int = 0
     rows: tuple[int, int | None] = (0, None)
     """Of each group the day below which nothing of it will be on time."""
-    tokens: frozenset[tuple[str, int]] = frozenset()
+    tokens: frozenset[tuple[str, int, int]] = frozenset()
 
 
 class World(NamedTuple):
@@ -138,10 +140,12 @@ class Scenario:
     torn: bool = False
     """Whether what settles a day is several statements, each of which takes its time."""
     counted: bool = False
-    """Whether all records were counted on time, before anything happens."""
+    """Whether all records of the group were counted on time, before anything happens."""
     workers: int = 2
     first: int = 1
     """The day up to which all is settled at the beginning."""
+    is_patient: bool = True
+    """Whether the other group is waited for, however long it is silent."""
     without: frozenset[str] = frozenset()
 
     def has(self, safeguard: str) -> bool:
@@ -161,7 +165,8 @@ class Scenario:
     def world(self) -> World:
         """Return the world before anything happens."""
         number, empty = len(self.records), ("",) * len(self.cells)
-        quarters = ("0",) * len(self.cells) if self.counted else empty
+        own = len(self.cells) - (self.other is not None)
+        quarters = ("0",) * own + empty[own:] if self.counted else empty
         covered = tuple(len(one) if self.counted else 0 for one in self.records)
         return World(
             offsets=(Offset(0, commit_metadata(INCARNATION)),) * number,

@@ -17,6 +17,7 @@ def steps(scenario: Scenario, world: World) -> Steps:
         yield from settling.looks(scenario, world, i)
         yield from settling.settles(scenario, world, i)
     yield from settling.orphans(scenario, world)
+    yield from settling.again(scenario, world)
     yield from settling.others(scenario, world)
     yield from worker.rebalances(scenario, world)
     yield from worker.crashes(world)
@@ -25,17 +26,24 @@ def steps(scenario: Scenario, world: World) -> Steps:
 def check(scenario: Scenario, world: World) -> None:
     """Raise `Violation` when a state is wrong."""
     counted = world.other.step in ("recorded", "end") and scenario.other is not None
-    wrong = _wrong(scenario, world.store, counted)
+    wrong = _counted_twice(world.store)
+    if scenario.is_patient:
+        wrong = wrong or _missing(scenario, world.store, counted)
     if wrong:
         raise Violation(wrong)
 
 
 @lru_cache(maxsize=1 << 18)
-def _wrong(scenario: Scenario, store: Store, other_counted: bool) -> str:
+def _counted_twice(store: Store) -> str:
     for table in (store.quarters, store.days, store.months):
         for cell, marks in enumerate(table):
             if len(marks) > 1:
                 return f"record {cell} is counted {len(marks)} times"
+    return ""
+
+
+@lru_cache(maxsize=1 << 18)
+def _missing(scenario: Scenario, store: Store, other_counted: bool) -> str:
     own = len(scenario.cells) - (scenario.other is not None)
     covered = {scenario.at(p, a) for p, end in enumerate(store.covered) for a in range(end)}
     covered |= {own} if other_counted else set()
@@ -54,7 +62,8 @@ def is_done(scenario: Scenario, world: World) -> bool:
     """Say whether everything is counted and settled."""
     store = world.store
     counted = all(map(int.__eq__, store.covered, map(len, scenario.records)))
-    return counted and store.settled == LAST and world.other.step == "end"
+    is_over = counted and store.settled == LAST and world.other.step == "end"
+    return is_over and not _missing(scenario, store, scenario.other is not None)
 
 
 def normal(scenario: Scenario, world: World) -> World:
