@@ -21,40 +21,19 @@ SELECT
 FROM
 (
     SELECT
-        sum(n) AS requests,
+        sum(requests) AS requests,
         sum(failed) AS failed_requests,
-        sum(without_counts) AS unmetered_requests,
+        sum(unmetered) AS unmetered_requests,
         sum(completions) AS completions,
         sum(toUInt128(completions_us)) AS completions_us,
         sum(embeddings) AS embeddings,
         sum(toUInt128(embeddings_us)) AS embeddings_us,
-        sum(input) AS input_tokens,
-        sum(output) AS output_tokens,
-        sum(cache_read) AS cache_read_input_tokens,
-        sum(cache_creation) AS cache_creation_input_tokens,
-        sum(reasoning) AS reasoning_output_tokens
-    FROM
-    (
-        SELECT
-            requests AS n, failed, completions, completions_us, embeddings, embeddings_us,
-            input_tokens AS input, output_tokens AS output, cache_read_input_tokens AS cache_read,
-            cache_creation_input_tokens AS cache_creation, reasoning_output_tokens AS reasoning,
-            unmetered AS without_counts
-        FROM _totals(grain = '')
-        WHERE {token:String} = ''
-        UNION ALL
-        SELECT
-            requests AS n, failed,
-            if(_is_completion(), requests, 0) AS completions,
-            if(_is_completion(), duration_us, 0) AS completions_us,
-            if(_is_embedding(), requests, 0) AS embeddings,
-            if(_is_embedding(), duration_us, 0) AS embeddings_us,
-            input_tokens AS input, output_tokens AS output, cache_read_input_tokens AS cache_read,
-            cache_creation_input_tokens AS cache_creation, reasoning_output_tokens AS reasoning,
-            unmetered AS without_counts
-        FROM _requests(grain = '')
-        WHERE {token:String} != '' AND token_id = {token:String}
-    )
+        sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens,
+        sum(cache_read_input_tokens) AS cache_read_input_tokens,
+        sum(cache_creation_input_tokens) AS cache_creation_input_tokens,
+        sum(reasoning_output_tokens) AS reasoning_output_tokens
+    FROM _totals_by_token(grain = '')
 ) AS counted
 CROSS JOIN
 (

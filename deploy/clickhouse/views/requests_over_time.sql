@@ -15,12 +15,7 @@ FROM
         FROM _times()
         UNION ALL
         SELECT time, requests AS n, failed, input_tokens AS input, output_tokens AS output
-        FROM _totals()
-        WHERE {token:String} = ''
-        UNION ALL
-        SELECT time, requests AS n, failed, input_tokens AS input, output_tokens AS output
-        FROM _requests()
-        WHERE {token:String} != '' AND token_id = {token:String}
+        FROM _totals_by_token()
     )
 )
 GROUP BY bucket

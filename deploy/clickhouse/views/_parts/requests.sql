@@ -40,6 +40,40 @@ SELECT
 FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant();
 
+-- The same sums of one token, or of all, without who it was: few branches, for each is analysed for each question.
+PART _totals_by_token AS
+WITH _range_by_grain()
+SELECT
+    quarter AS time,
+    requests, failed, completions, completions_us, embeddings, embeddings_us, input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered
+FROM totals_15m
+WHERE _in_quarters() AND _of_tenant() AND {token:String} = ''
+UNION ALL
+SELECT
+    quarter AS time,
+    requests, failed,
+    if(_is_completion(), requests, 0) AS completions,
+    if(_is_completion(), duration_us, 0) AS completions_us,
+    if(_is_embedding(), requests, 0) AS embeddings,
+    if(_is_embedding(), duration_us, 0) AS embeddings_us,
+    input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered
+FROM requests_15m
+WHERE _in_quarters() AND _of_tenant() AND {token:String} != '' AND token_id = {token:String}
+UNION ALL
+SELECT
+    minute AS time,
+    requests, failed,
+    if(_is_completion(), requests, 0) AS completions,
+    if(_is_completion(), duration_us, 0) AS completions_us,
+    if(_is_embedding(), requests, 0) AS embeddings,
+    if(_is_embedding(), duration_us, 0) AS embeddings_us,
+    input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered
+FROM requests_1m
+WHERE _at_the_ends() AND _of_tenant() AND _of_token();
+
 -- The same by who did it, day by day. No row crosses a midnight of UTC, so that for zones a row is on the days
 -- of its first and its last minute, and on no other.
 PART _user_days AS
@@ -105,25 +139,27 @@ SELECT
 FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant();
 
+-- Whole months of a range that are settled: from the first that begins in it; of 1970 and of 2106 none is.
+MACRO _first_whole_month() AS addMonths(toStartOfMonth({since:DateTime('UTC')} - 1), 1);
+
+MACRO _settled_month() AS toStartOfMonth(least(toDate({until:DateTime('UTC')}), _settled_by_workers()));
+
 -- How long requests in [since, until) took. A place is the kind of the operation and the bucket of the duration, in one
 -- small number: by that they are added up fast. Of all tokens, whole months come from what was added up when they were
 -- over, and what came later from the quarter hours.
 PART _latency AS
-WITH
-    _range(),
-    toDate(first + 86399) AS first_day,
-    greatest(toStartOfMonth(addDays(addMonths(first_day, 1), -1)), toDate(first)) AS first_month,
-    if({token:String} = '', toStartOfMonth(least(toDate(last), _settled_by_workers())), first_month) AS last_month
+WITH _range()
 SELECT place, requests
 FROM latency_1mo
-WHERE month >= first_month AND month < last_month AND _of_tenant()
+WHERE month >= _first_whole_month() AND month < _settled_month() AND {token:String} = '' AND _of_tenant()
 UNION ALL
 SELECT kind_place + _bucket_of(entry) AS place, _requests_of(entry) AS requests
 FROM
 (
     SELECT toUInt16(_latency_kind() * 1024) AS kind_place, latency FROM requests_15m
     WHERE _in_quarters()
-        AND (quarter < toDateTime(first_month, 'UTC') OR quarter >= toDateTime(last_month, 'UTC') OR late = 2)
+        AND (toDate(quarter) < _first_whole_month() OR toDate(quarter) >= _settled_month()
+            OR late = 2 OR {token:String} != '')
         AND _of_tenant() AND _of_token()
 )
 ARRAY JOIN latency AS entry
