@@ -293,7 +293,7 @@ class Work:
 
     @property
     def _inserts_per_second(self) -> float:
-        """Those of all workers are bounded: each has as much of them as it has of partitions."""
+        """The share of this worker in what all may do: as much as it has of their partitions."""
         share = max(1, len(self.partitions)) / self.group_partitions
         return self._settings.inserts_per_second * share
 

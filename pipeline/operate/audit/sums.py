@@ -225,7 +225,7 @@ def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side
 
 
 def _months_of_latency(coarser: Coarser, rollup: Rollup, since: str) -> tuple[_Side, _Side]:
-    """How many events there is a latency of, of months that are settled and what came in them."""
+    """Compare how many events there is a latency of, in settled months, with what was not late."""
     begins, settled = "toStartOfMonth(quarter)", f"toStartOfMonth({_SETTLED_BY_WORKERS})"
     within = "{at} >= " + _first_month(since) + " AND {at} < " + settled
     timed = _written_out(f"_timed({rollup.latency})")
