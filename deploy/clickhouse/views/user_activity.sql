@@ -32,10 +32,7 @@ FROM
             CAST(tenant, 'String') AS tenant, CAST(user_id, 'String') AS user_id,
             '' AS name, '' AS mail, '' AS team,
             sum(requests) AS requests,
-            uniqExactArray(if(
-                (_day(first_minute) AS day_of_first) = (_day(last_minute) AS day_of_last),
-                [day_of_first],
-                [day_of_first, day_of_last])) AS days,
+            uniqExactArray([_day(first_minute), _day(last_minute)]) AS days,
             1 AS is_seen, min(first_minute) AS first_at, max(last_minute) AS last_at, 0 AS listed
         FROM _user_days()
         WHERE user_id != ''
