@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import files, resources, zones
+from pipeline.clickhouse.schema import files, resources, users_days, zones
 from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.clickhouse.schema.views import written_out
 from pipeline.errors import StoreRefused
@@ -28,6 +28,13 @@ Row = tuple[Any, ...]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 """In microseconds, as durations are kept."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def users_days_are_read(tables: Store) -> None:
+    """Have views read users' days and months, into which all goes at once here."""
+    tables.command("INSERT INTO users_settlements (day) VALUES ('2149-06-06')")
+    users_days.publish(tables, nobody_asks=True)
 
 
 @pytest.fixture
@@ -360,6 +367,16 @@ class TestZones:
             if since < start:
                 assert [row[1:] for row in trend] == [(1, 1), (2, 2), (1, 1)]
                 assert trend[2][0] == end
+
+    def test_a_users_day_of_utc_is_on_both_local_days_that_it_holds(self, views: Store) -> None:
+        ends = (request("2026-05-02 18:29", user_id="u"), request("2026-05-02 18:30", user_id="u"))
+        insert(views, REQUESTS, *ends)
+        assert views.query("SELECT count(), sum(requests) FROM users_1d FINAL") == [(1, 2)]
+        for tz, days in (("Asia/Kolkata", 2), ("UTC", 1)):
+            over = between("2026-05-01", "2026-05-04", tz=tz)
+            assert [row[5:7] for row in select(views, "user_activity", **over)] == [(2, days)]
+            trend = select(views, "usage_trend", **over, grain="day")
+            assert sum(row[2] for row in trend) == days
 
     def test_a_repeated_hour_is_two_buckets(self, views: Store) -> None:
         insert(views, REQUESTS, request("2026-11-01 05:30"), request("2026-11-01 06:30"))
