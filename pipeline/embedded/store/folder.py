@@ -23,6 +23,13 @@ MARKER = "store.json"
 ENGINE, BACKUPS = "engine", "backups"
 UNFINISHED = ".unfinished-"
 """Begins the names of backups that are on their way in or out, and nobody's once that is over."""
+QUIET = {
+    "background_processing_pool_thread_sleep_seconds_if_nothing_to_do": "5",
+    "memory_worker_period_ms": "1000",
+}
+"""How long a table's merges rest when there is nothing to merge, and the watch over memory: by
+default a tenth and a twentieth of a second, so that each table is looked at some times more for
+each insert, which alone can bring it anything to merge, and asks for a look itself."""
 
 
 class Folder:
@@ -48,7 +55,7 @@ class Folder:
 
     @property
     def config(self) -> Path:
-        """The engine's configuration: that, and where, it may write and read backups."""
+        """The engine's configuration: where it may write and read backups, and when it rests."""
         return self.path / "engine.xml"
 
     def close(self) -> None:
@@ -107,5 +114,6 @@ class Folder:
             shutil.rmtree(leftovers, ignore_errors=True)
         self.tmp.mkdir()
         allowed = f"<backups><allowed_path>{escape(str(backups))}</allowed_path></backups>"
-        self.config.write_text(f"<clickhouse>{allowed}</clickhouse>\n", encoding="utf-8")
+        rests = "".join(f"<{name}>{value}</{name}>" for name, value in QUIET.items())
+        self.config.write_text(f"<clickhouse>{allowed}{rests}</clickhouse>\n", encoding="utf-8")
         claims.release(self.engine)
