@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.shards import Shards
+from pipeline.embedded.readings import tenants
 from pipeline.facts.heads import RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
 from pipeline.protocol.chunks import Intent, Source
@@ -136,6 +138,44 @@ def test_live_windows_end_at_as_of_whose_seconds_do_not_count(migrated: Store) -
         f"SELECT * FROM live_windows(as_of = {seconds('2026-05-01 10:07')}, tenant = 'acme')"
     )
     assert as_seconds == ACME
+
+
+def test_the_screen_shows_of_tenants_what_the_views_say(migrated: Store) -> None:
+    fill(migrated)
+    money = [
+        ("acme", "USD", 1, 1),
+        ("acme", "EUR", 2, 0),
+        ("beta", "USD", 3, 0),
+        ("beta", "", 0, 1),
+    ]
+    rows = [
+        {
+            "tenant": tenant,
+            "minute": seconds(minute),
+            "currency": currency,
+            "cost": Decimal(cost) / 3,
+            "failed": failed,
+        }
+        for tenant, currency, cost, failed in money
+        for minute in ("2026-05-01 10:01", "2026-05-01 10:02", "2026-05-01 10:06")
+    ]
+    insert(migrated, REQUESTS, "money", rows)
+    shown = tenants(migrated, datetime(2026, 5, 1, 10, 6, 30, tzinfo=UTC))
+    assert {(t.tenant, t.requests, t.failed, t.tokens, t.tasks) for t in shown} == {
+        (name, requests, failed, input_tokens + output_tokens, tasks)
+        for name, window, requests, failed, input_tokens, output_tokens, tasks in windows(
+            migrated, "2026-05-01 10:07:00"
+        )
+        if window == "5m" and requests + tasks
+    }
+    billed = migrated.query(
+        "SELECT tenant, currency, cost FROM billing_by_tenant("
+        "since = '2026-05-01 10:02:00', until = '2026-05-01 10:07:00', tenant = '')"
+    )
+    assert {(t.tenant, name, cost) for t in shown for name, cost in t.cost.items()} == {
+        (tenant, currency, cost) for tenant, currency, cost in billed if currency
+    }
+    assert [t.tenant for t in shown] == ["acme", "beta"]
 
 
 def test_a_month_begins_empty(migrated: Store) -> None:

@@ -40,13 +40,17 @@ class AnsweringStore:
     def __init__(self, ledger: tuple[Any, ...]) -> None:
         self.answers: dict[str, list[tuple[Any, ...]]] = {
             readings.LEDGER: [(*ledger, [])],
-            "live_windows": [("acme", 3, 1, 50, 2), ("globex", 0, 0, 0, 1)],
-            "billing_by_tenant": [("acme", "USD", Decimal("0.5")), ("acme", "", Decimal(0))],
+            readings.TENANTS: [
+                ("acme", 3, 1, 50, 2, [("USD", Decimal("0.5"))]),
+                ("globex", 0, 0, 0, 1, []),
+            ],
         }
         self.asked: list[str] = []
+        self.parameters: dict[str, Any] | None = None
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         self.asked.append(sql)
+        self.parameters = parameters
         return next(rows for named, rows in self.answers.items() if named in sql)
 
 
@@ -78,40 +82,41 @@ def test_a_reading_is_what_the_store_answers() -> None:
     )
 
 
-def test_what_tenants_used_is_what_the_views_say_of_the_same_minutes() -> None:
+def test_what_tenants_used_is_of_five_minutes_with_the_one_that_runs() -> None:
     store = AnsweringStore((10, 7, 1, 1, 4, 0, 2, 6))
     readings.tenants(store, datetime(2026, 5, 1, 12, 0, 59, tzinfo=UTC))
-    windows, billing = store.asked
-    assert "`live_windows`(as_of = '2026-05-01 12:01:00', tenant = '')" in windows
-    assert "WHERE window = '5m'" in windows
-    assert "since = '2026-05-01 11:56:00', until = '2026-05-01 12:01:00'" in billing
+    assert store.parameters is not None
+    assert [datetime.fromtimestamp(store.parameters[name], UTC) for name in ("since", "until")] == [
+        datetime(2026, 5, 1, 11, 56, tzinfo=UTC),
+        datetime(2026, 5, 1, 12, 1, tzinfo=UTC),
+    ]
 
 
 @pytest.mark.parametrize(("takes", "asked"), [(0.01, 4), (0.3, 4), (2.0, 2)])
-def test_the_views_are_asked_seldom_and_never_over_a_tenth_of_the_time(
+def test_tenants_are_asked_for_seldom_and_never_over_a_tenth_of_the_time(
     takes: float, asked: int
 ) -> None:
     store, now = AnsweringStore((10, 10, 0, 0, 0, 0, 1, 6)), [100.0]
 
-    class SlowViews:
+    class SlowTenants:
         def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Any]:
-            if "live_windows" in sql:
+            if sql == readings.TENANTS:
                 now[0] += takes
             return store.query(sql)
 
-    reader = Readings(SlowViews(), clock=lambda: now[0])
+    reader = Readings(SlowTenants(), clock=lambda: now[0])
     for _ in range(31):
         reader.take()
         now[0] += 1.0
-    assert sum("live_windows" in sql for sql in store.asked) == asked
+    assert store.asked.count(readings.TENANTS) == asked
 
 
 def test_tenants_are_asked_for_again_at_once_while_there_are_none() -> None:
     store = AnsweringStore((10, 7, 1, 1, 4, 0, 2, 6))
-    used, store.answers["live_windows"] = store.answers["live_windows"], []
+    used, store.answers[readings.TENANTS] = store.answers[readings.TENANTS], []
     reader = Readings(store, clock=lambda: 100.0)
     assert reader.take().tenants == ()
-    store.answers["live_windows"] = used
+    store.answers[readings.TENANTS] = used
     assert len(reader.take().tenants) == 2
 
 
