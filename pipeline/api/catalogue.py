@@ -26,6 +26,7 @@ class Views:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._state: tuple[int, int] | None = None
         self._seen: dict[str, View] = {}
         self._described: dict[str, View] = {}
         self.generation = 0
@@ -43,12 +44,15 @@ class Views:
 
     def read(self) -> None:
         """Read them if they are other than they were. Waits for the store: call it in a thread."""
-        seen = catalogue.names(self._store)
-        if seen == self._seen:
+        state = catalogue.state(self._store)  # before them: what changes meanwhile is read again
+        if state is not None and state == self._state:
             return
-        described = {view.name: view for view in catalogue.read(self._store)}
-        self._seen, self._described = seen, described
-        self.generation += 1
+        seen = catalogue.names(self._store)
+        if seen != self._seen:
+            described = {view.name: view for view in catalogue.read(self._store)}
+            self._seen, self._described = seen, described
+            self.generation += 1
+        self._state = state
 
     async def refresh(self) -> None:
         """Go on reading them until cancelled; what cannot be read now stays as it was."""

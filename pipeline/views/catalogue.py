@@ -26,6 +26,17 @@ _KEPT = "_metric_days_kept"
 _SAMPLES: Mapping[str, Any] = {"tz": _ZONE, "grain": "day"}
 
 
+YOUNG_SECONDS = 10
+"""A file's time is of whole seconds, and servers' clocks differ: one that changed so lately may
+change again at the same time."""
+_STATE = """
+SELECT
+    count(), groupBitXor(cityHash64(name, uuid, metadata_modification_time)),
+    max(metadata_modification_time) < now() - {young:UInt32}
+FROM system.tables WHERE database = {database:String} AND engine = 'View'
+"""
+
+
 class Column(NamedTuple):
     """A column of a view; ``DateTime(tz)`` is in the zone that was asked for."""
 
@@ -109,6 +120,15 @@ class View:
             "parameters": [parameter._asdict() for parameter in self.parameters],
             "columns": [column._asdict() for column in self.columns],
         }
+
+
+def state(store: Store) -> tuple[int, int] | None:
+    """What tells one state of all views from any other; None where they changed just now.
+
+    It takes a fiftieth of what reading them takes: most of that is writing out their SQL.
+    """
+    rows = store.query(_STATE, {"database": store.database, "young": YOUNG_SECONDS})
+    return next(((count, digest) for count, digest, is_old in rows if is_old), None)
 
 
 def names(store: Store) -> dict[str, View]:
