@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 AHEAD_BYTES = EMBEDDED_KEEPS_BYTES // 2
 LOOK_SECONDS = 0.2
-RESTS_SECONDS = 1.0
-"""Looks are so far apart while half of the room or more is left: each is three questions."""
+RESTS_SECONDS = 10.0
+"""Looks are so far apart while half of the room or more is left: each is three questions, and what
+was seen says less than there is meanwhile, never more."""
 _SAY_AFTER_SECONDS = 5.0
 
 

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 3.0
 FIRST_ANSWER_SECONDS = 10.0
 _RECORD_BYTES = 100  # of a key, a time and what is around them, at most
+_WAIT_SECONDS = 0.05  # at least, once there is nothing to send: far less than a record lingers
 _TUNING = {
     "client.id": "usage-simulate",
     "compression.type": "lz4",
     "enable.idempotence": True,
     "partitioner": "murmur2_random",  # where a producer in Java would put them
-    "linger.ms": 100,  # each request costs the broker and us the same, however few it brings
+    "linger.ms": 250,  # each request costs the broker and us the same, however few it brings
     "batch.size": 262_144,
     "queue.buffering.max.messages": 200_000,
     "log_level": 2,  # a broker that is away would be reported twenty times a second; we say it once
@@ -91,13 +92,13 @@ class Sender:
         self._pace = Pace(settings, self._names.values())
 
     def send(self, blocks: Iterable[list[Message]], clock: Clock, stop: Interrupts) -> None:
-        """Send each message when its time has come; returns at the end, or soon after `stop`."""
+        """Send each message soon after its time; returns at the end, or soon after `stop`."""
         poll = self._producer.poll
         for block in blocks:
             for message in block:
-                if clock.seconds_until(message.at_ms) > 0:
+                if (left := clock.seconds_until(message.at_ms)) > 0:
                     poll(0)
-                    if stop.wait(max(0.0, clock.seconds_until(message.at_ms))):
+                    if stop.wait(max(_WAIT_SECONDS, left)):
                         return
                 self._produce(message, stop)
             poll(0)
