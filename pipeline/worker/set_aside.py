@@ -56,7 +56,7 @@ class Stage:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lock = threading.Lock()
+        self._lock, self._looking = threading.Lock(), threading.Lock()
         self._rehearsal: Rehearsal | None = None
         self._before: Rehearsal | None = None
         """May still be in use when another one is made."""
@@ -66,14 +66,27 @@ class Stage:
 
     def is_needed(self) -> bool:
         """Say whether a table may refuse single rows."""
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            now_constrained = constrained(self._store)
-            with self._lock:
-                if now_constrained != self._constrained:
-                    self._made_at = -math.inf  # the copies are of what was
-                self._constrained = now_constrained
-            self._looked_at = time.monotonic()
+        # Groups are inserted side by side: while one looks, the others go by what was seen.
+        is_first = self._looked_at == -math.inf
+        if self._is_time_to_look and self._looking.acquire(blocking=is_first):
+            try:
+                if self._is_time_to_look:  # still: another may have looked meanwhile
+                    self._look()
+            finally:
+                self._looking.release()
         return bool(self._constrained)
+
+    @property
+    def _is_time_to_look(self) -> bool:
+        return time.monotonic() - self._looked_at >= LOOK_SECONDS
+
+    def _look(self) -> None:
+        now_constrained = constrained(self._store)
+        with self._lock:
+            if now_constrained != self._constrained:
+                self._made_at = -math.inf  # the copies are of what was
+            self._constrained = now_constrained
+        self._looked_at = time.monotonic()
 
     def rehearsal(self, tables: Iterable[str]) -> Rehearsal:
         """Return copies of these tables, as they are now or were moments ago."""
