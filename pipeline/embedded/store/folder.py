@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape
@@ -30,6 +31,14 @@ QUIET = {
 """How long a table's merges rest when there is nothing to merge, and the watch over memory: by
 default a tenth and a twentieth of a second, so that each table is looked at some times more for
 each insert, which alone can bring it anything to merge, and asks for a look itself."""
+SMALL_PARTS = {
+    "max_compress_block_size": "65536",
+    "serialization_info_version": "basic",
+    "write_marks_for_substreams_in_compact_parts": "0",
+}
+"""Of tables, where they say nothing else: a part of few rows costs what it sets up for each stream
+of each column. Buffers of 64 KiB instead of 1 MiB, no stream apart for texts' lengths, and one mark
+for a column."""
 
 
 class Folder:
@@ -114,6 +123,12 @@ class Folder:
             shutil.rmtree(leftovers, ignore_errors=True)
         self.tmp.mkdir()
         allowed = f"<backups><allowed_path>{escape(str(backups))}</allowed_path></backups>"
-        rests = "".join(f"<{name}>{value}</{name}>" for name, value in QUIET.items())
-        self.config.write_text(f"<clickhouse>{allowed}{rests}</clickhouse>\n", encoding="utf-8")
+        tables = f"<merge_tree>{_elements(SMALL_PARTS)}</merge_tree>"
+        self.config.write_text(
+            f"<clickhouse>{allowed}{_elements(QUIET)}{tables}</clickhouse>\n", encoding="utf-8"
+        )
         claims.release(self.engine)
+
+
+def _elements(values: Mapping[str, str]) -> str:
+    return "".join(f"<{name}>{value}</{name}>" for name, value in values.items())
