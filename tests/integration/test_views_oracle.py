@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import users_days
 from pipeline.clickhouse.schema.migrate import migrate
+from pipeline.protocol.settled import DAY, Settled
 from tests.support.contract.views import VIEWS
 from tests.support.harness.clickhouse_parts import new_database, settings_for
 from tests.support.harness.scene import Scene
@@ -92,14 +93,27 @@ QUIETLY = settings(
 )
 
 
+def settle(tables: Store, day: date, until: date) -> None:
+    """Make users' days and months one after the other, as a worker does."""
+    tables.command(f"INSERT INTO users_settlements (day) VALUES ('{day}')")
+    while day < until:
+        Settled(tables)._settle(day)
+        day += DAY
+    assert Settled(tables).read().settled == until
+
+
 def check_small_world(tables: Store, seed: int, events: int, days: int, case: int) -> None:
     last = FIRST + timedelta(days=days)
     made = ViewWorld(seed, PARTITIONS, duplicates=0.05 if duplicate_window() else 0, last=last)
     log = rows_in_memory(made.messages(events))
     empty(tables)
-    fill(tables, log)
-    settled = FIRST + timedelta(days=case % (days + 1))  # views read quarter hours from there on
-    tables.command(f"INSERT INTO users_settlements (day) VALUES ('{settled:%Y-%m-%d}')")
+    settled = FIRST.date() + case % (days + 1) * DAY  # views read quarter hours from there on
+    if case // (days + 1) % 2:
+        fill(tables, log)
+        tables.command(f"INSERT INTO users_settlements (day) VALUES ('{settled}')")
+    else:
+        fill(tables, log, late_before=FIRST.date())
+        settle(tables, FIRST.date(), settled)
     users_days.publish(tables, nobody_asks=True)
     world = World(log, duplicate_window())
     assert not (lines := wrong(tables, world, each=1, seed=case)), "\n".join(lines)
