@@ -118,7 +118,7 @@ _NOT_BEGUN = date(1970, 1, 1)
 _HAS_BEGUN = f"{SETTLED} > toDate('{_NOT_BEGUN}')"
 _KEY = "tenant, user_id, team_id, agent_id, token_id, currency"
 _SUMS = ("requests", "input_tokens", "output_tokens")
-_LATENCY_KEY = "tenant, place"
+_LATENCY_KEY, _TENANT = "tenant, place", "tenant"
 _written_out = cache(views.written_out)
 
 
@@ -279,10 +279,14 @@ class Settled:
         return [month_of(day, block) for block in self._blocks(_days_of(day))]
 
     def _latencies(self, day: date) -> list[Missing]:
-        return [latencies_of(day, block) for block in self._blocks(_timed_of(day), _LATENCY_KEY)]
+        blocks = self._blocks(_timed_of(day), _LATENCY_KEY, _TENANT)
+        return [latencies_of(day, block) for block in blocks]
 
-    def _blocks(self, source: str, key: str = _KEY) -> list[Block]:
-        """Say which blocks rows are summed up in: the same for whoever asks, for they are final."""
+    def _blocks(self, source: str, key: str = _KEY, by: str = _KEY) -> list[Block]:
+        """Say which blocks rows are summed up in: the same for whoever asks, for they are final.
+
+        As many as there are keys, each of a part of what they are told apart ``by``.
+        """
         [(keys,)] = self._store.query(
             f"SELECT uniqHLL12({key}) FROM {source}",  # noqa: S608 - our own names
             consistent=True,
@@ -291,7 +295,7 @@ class Settled:
         number = 1
         while number < MOST_BLOCKS and keys > number * BLOCK_KEYS:
             number *= 2
-        return [Block(n, number, key) for n in range(number)]
+        return [Block(n, number, by) for n in range(number)]
 
     def _add(self, blocks: Sequence[Missing], condition: str) -> None:
         for missing in blocks:
@@ -376,8 +380,7 @@ def latencies_of(day: date, block: Block = ALL) -> Missing:
     have = f"latency_1mo WHERE month = toDate('{month}'){block.condition}"
     rows = (
         f"SELECT tenant, toDate('{month}') AS month, place, toUInt64(sum(n)) AS n_ FROM ("  # noqa: S608
-        f"SELECT tenant, place, toInt64(requests) AS n FROM {_timed_of(day)} "
-        f"WHERE 1{block.condition} "
+        f"SELECT tenant, place, toInt64(requests) AS n FROM {_timed_of(day, block)} "
         f"UNION ALL SELECT tenant, place, -toInt64(requests) AS n FROM {have}"
         f") GROUP BY {_LATENCY_KEY} HAVING sum(n) > 0"
     )
@@ -409,13 +412,14 @@ def _days_of(day: date) -> str:
     return f"users_1d WHERE late < 2 AND day >= toDate('{month}') AND day < toDate('{until}')"
 
 
-def _timed_of(day: date) -> str:
+def _timed_of(day: date, block: Block = ALL) -> str:
     """The elements of a month's latencies, each with its place (``_latency`` of the views)."""
     since, until = (f"toDateTime('{at} 00:00:00', 'UTC')" for at in (day.replace(day=1), _end(day)))
     return _written_out(
         "(SELECT tenant, toUInt16(_latency_kind() * 1024 + _bucket_of(entry)) AS place, "  # noqa: S608
         "_requests_of(entry) AS requests FROM requests_15m ARRAY JOIN latency AS entry "
-        f"WHERE late < 2 AND quarter >= {since} AND quarter < {until})"
+        f"WHERE late < 2 AND quarter >= {since} AND quarter < {until}"
+        f"{block.condition})"
     )
 
 

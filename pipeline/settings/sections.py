@@ -111,7 +111,7 @@ class StoreSettings:
     keep_quarter_hour_rows: int = _setting(
         "0",
         kinds.integer(0, 36_500),
-        "Days that 15-minute rows are kept, and users' days and months with them, but these for 63 "
+        "Days that 15-minute rows are kept, and users' days and months with them, but these for 67 "
         "at least; 0: for good.",
     )
     keep_product_events_days: int = _setting(
@@ -139,8 +139,8 @@ class ChunkSettings:
     inserts_per_second: float = _setting(
         "10",
         kinds.number(0.1, 1000),
-        "Inserts per second of all workers of a group, each of a topic's chunks that were sealed "
-        "together; with many workers, chunks stay open longer.",
+        "Inserts per second of all workers of a group, each of a topic's chunks at one shard that "
+        "were sealed together; with many workers, chunks stay open longer.",
     )
     chunk_events: int = _setting(
         "100000", kinds.integer(1, 1_000_000), "Events after which a chunk is sealed early."

@@ -33,5 +33,5 @@ class Rounds:
 
         Of chunks that are sealed together, a topic's are one insert, however many they are.
         """
-        self._at = now + max(self._interval, inserts / most_per_second if inserts else 0.0)
+        self._at = now + max(self._interval, inserts / most_per_second)
         self._has_waited = False

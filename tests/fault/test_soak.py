@@ -25,7 +25,12 @@ from tests.support.harness.flood import Flood
 from tests.support.harness.process import Process
 from tests.support.harness.produce import ENTITIES, EVENTS, RECIPE_ACTIONS, REQUESTS
 from tests.support.harness.proxy import Mode, Proxy
-from tests.support.harness.scene import DEAD_LETTER, SESSION_SECONDS, Scene
+from tests.support.harness.scene import (
+    DEAD_LETTER,
+    METRIC_DEFINITIONS,
+    SESSION_SECONDS,
+    Scene,
+)
 from tests.support.harness.watched import Watched
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(0)]
@@ -150,7 +155,7 @@ def set_up(scene: Scene) -> None:
     So however the group shares them, each of two workers has at least three that are busy.
     """
     scene.partitions = 8
-    others = (RECIPE_ACTIONS, EVENTS, ENTITIES, DEAD_LETTER)
+    others = (RECIPE_ACTIONS, EVENTS, ENTITIES, METRIC_DEFINITIONS, DEAD_LETTER)
     for name, partitions in ((REQUESTS, 8), *((other, 1) for other in others)):
         scene.kafka.create_topics([scene.topic(name)], partitions)
     scene.run("migrate")

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from pipeline.clickhouse.client import Store, insert_settings
-from pipeline.clickhouse.schema import files, retention, users_days, views
+from pipeline.clickhouse.schema import files, resources, retention, users_days, views
+from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.errors import StoreRefused
 from pipeline.operate.audit import sums
 from pipeline.protocol import settled
@@ -24,7 +26,11 @@ from pipeline.protocol.settled import DAY, Settled, Workers, day_of
 from pipeline.settings import load
 from pipeline.views.call import call
 from tests.support.harness import hooks
-from tests.support.harness.clickhouse_parts import migrated_database
+from tests.support.harness.clickhouse_parts import (
+    migrated_database,
+    new_database,
+    settings_for,
+)
 from tests.support.harness.process import Process, clean_environment
 from tests.support.harness.store import EmbeddedStore, url_at
 
@@ -483,7 +489,7 @@ def test_no_group_is_waited_for_for_good(begun: Store, monkeypatch: pytest.Monke
 
 def test_nothing_is_left_for_later_where_quarter_hours_are_kept_too_short(begun: Store) -> None:
     assert Settled(begun).read().keeps_long_enough
-    begun.command("ALTER TABLE requests_15m MODIFY TTL quarter + toIntervalDay(61)")
+    begun.command("ALTER TABLE requests_15m MODIFY TTL quarter + toIntervalDay(65)")
     try:
         assert not Settled(begun).read().keeps_long_enough
     finally:
@@ -491,7 +497,7 @@ def test_nothing_is_left_for_later_where_quarter_hours_are_kept_too_short(begun:
 
 
 @pytest.mark.parametrize(
-    ("kept", "days", "months"), [("0", 0, 0), ("10", 63, 63), ("62", 63, 93), ("800", 801, 831)]
+    ("kept", "days", "months"), [("0", 0, 0), ("10", 67, 67), ("66", 67, 97), ("800", 801, 831)]
 )
 def test_a_month_s_days_are_kept_until_it_is_made(kept: str, days: int, months: int) -> None:
     wanted = retention.wanted(load({"USAGE_KEEP_QUARTER_HOUR_ROWS": kept}))
@@ -513,6 +519,30 @@ def test_latencies_of_a_month_that_is_over_are_few_rows(begun: Store) -> None:
     assert [events for cell, (events, _) in cells.items() if cell.left == "latency_1mo"] == [-3]
     assert Settled(begun).settle_again(BEGIN) == []
     check(begun)
+
+
+def test_latencies_of_before_the_migration_are_added_up_once(store: EmbeddedStore) -> None:
+    """Whichever month they are of, however often it was begun; what comes late counts besides."""
+    known = files.read(resources.migrations())
+    number = next(n for n, one in enumerate(known) if one.name == "latency_months")
+    with closing(new_database(store.port)) as old:
+        own = settings_for(store.port, old.database)
+        migrate(old, own, migrations=known[:number], views=())
+        today = datetime.now(UTC).date()
+        days = [BEGIN, BEGIN + 40 * DAY, today - 31 * DAY, today]
+        Block("on time", [request(day, 7, user=str(day)) for day in days], BEGIN).send(old)
+        Block("late", [request(BEGIN, 9)], None).send(old)
+        for _ in range(2):
+            for statement in known[number].statements():
+                old.command(statement)
+        migrate(old, own)
+        users_days.publish(old, nobody_asks=True)
+        assert old.query("SELECT sum(requests) FROM latency_1mo") == [(4,)]
+        over = {"since": midnight(date(2025, 1, 1)), "until": midnight(today + DAY)}
+        for token in ("", "a"):
+            found = latencies(old, over | {"tenant": "", "token": token})
+            assert found == timed(old, token)
+        old.command(f"DROP DATABASE {old.database}")
 
 
 def test_a_large_day_is_one_block(begun: Store) -> None:

@@ -14,9 +14,8 @@ ORDER BY (tenant, month, place)
 SETTINGS {window}, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Histogram of durations by month, of requests that did not come after it';
 
--- The months of before. No chunk is open, so that nothing is added meanwhile.
-TRUNCATE TABLE latency_1mo{cluster};
-
+-- What there is of before, also of the month that runs: settling adds what is missing. One block under a token, so that
+-- it counts once, whoever was killed and goes on in the server. (On a cluster nobody reads it.)
 INSERT INTO latency_1mo (tenant, month, place, requests)
 SELECT
     tenant, month, kind * 1024 + bitAnd(entry, 1023) AS place, sum(toUInt64(bitShiftRight(entry, 10) + 1)) AS requests
@@ -26,8 +25,10 @@ FROM
         tenant, toStartOfMonth(quarter) AS month, latency,
         multiIf(operation IN ('chat', 'text_completion', 'generate_content'), 1, operation = 'embeddings', 2, 0) AS kind
     FROM requests_15m
-    WHERE late < 2 AND quarter < toStartOfMonth(now('UTC'))
+    WHERE late < 2
 )
 ARRAY JOIN latency AS entry
 GROUP BY tenant, month, place
-SETTINGS insert_deduplicate = 0, deduplicate_insert = 'disable', max_partitions_per_insert_block = 0;
+SETTINGS insert_deduplication_token = 'of before', insert_deduplicate = 1, deduplicate_insert = 'enable',
+    deduplicate_insert_select = 'enable_even_for_bad_queries', max_insert_threads = 1, min_insert_block_size_bytes = 0,
+    min_insert_block_size_rows = 1099511627776, max_insert_block_size = 1099511627776, max_partitions_per_insert_block = 0;

@@ -31,10 +31,10 @@ EVENTS_TABLE, EVENTS_TIME = PRODUCT_EVENTS.kept, "toDateTime(time)"
 DAYS_TABLE, DAYS_WEEK = "metric_days", "week"
 """Where days of metrics are, made of events; as long as their week's last day."""
 
-LEAST_KEPT_DAYS = 62
+LEAST_KEPT_DAYS = 66
 """Users' days are kept so long at least: one may be waited for for a month, and then its month is
-made of days (`pipeline.protocol.settled`). Where quarter hours are kept for less, all are made at
-once."""
+made of days and quarter hours, and looked at again for some days (`pipeline.protocol.settled`).
+Where quarter hours are kept for less, all are made at once."""
 
 _TTL = re.compile(r"\bTTL ((?:\w|[()])+) \+ toIntervalDay\((\d+)\)")
 

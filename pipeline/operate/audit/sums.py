@@ -17,6 +17,7 @@ from pipeline.clickhouse.schema.retention import (
     QUARTER_HOUR_TABLES,
     current,
 )
+from pipeline.clickhouse.schema.users_days import SETTLED
 from pipeline.facts.rollups import Coarser, Rollup
 from pipeline.facts.types import all_rollups
 from pipeline.operate import kept_events
@@ -33,8 +34,6 @@ MOST_DIFFERENCES = 100_000
 _written_out = cache(views.written_out)
 _SETTLED = f"(SELECT if(count() = 0, toDate('{ALWAYS_SETTLED}'), max(day)) FROM users_settlements)"  # noqa: S608
 """Users' days before it have all that is in quarter hours; later ones have what came late."""
-_SETTLED_BY_WORKERS = "(SELECT max(day) FROM users_settlements)"
-"""Months before it have how long all took that did not come late; of a cluster, 1970."""
 
 
 class Kept(NamedTuple):
@@ -226,16 +225,25 @@ def _coarser(coarser: Coarser, rollup: Rollup, since: int) -> tuple[_Side, _Side
 
 def _months_of_latency(coarser: Coarser, rollup: Rollup, since: str) -> tuple[_Side, _Side]:
     """Compare how many events there is a latency of, in settled months, with what was not late."""
-    begins, settled = "toStartOfMonth(quarter)", f"toStartOfMonth({_SETTLED_BY_WORKERS})"
+    begins, settled = "toStartOfMonth(quarter)", f"toStartOfMonth({SETTLED})"
     within = "{at} >= " + _first_month(since) + " AND {at} < " + settled
     timed = _written_out(f"_timed({rollup.latency})")
+    places = _written_out(
+        "arraySum(entry -> (_latency_kind() * 1024 + _bucket_of(entry)) * _requests_of(entry), "
+        f"{rollup.latency})"
+    )
     table, quarters = coarser.table, f"{rollup.quarters}.{rollup.latency}"
     return (
-        _Side(table, "toDateTime(month, 'UTC')", [rollup.events], within.format(at="month")),
+        _Side(
+            table,
+            "toDateTime(month, 'UTC')",
+            [rollup.events, f"place * {rollup.events}"],
+            within.format(at="month"),
+        ),
         _Side(
             quarters,
             f"toDateTime({begins}, 'UTC')",
-            [timed],
+            [timed, places],
             f"late < 2 AND {within.format(at=begins)}",
             rows=rollup.quarters,
         ),
