@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import NamedTuple
 
-from hypothesis import assume, event, example, given, settings
+from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.protocol.chunks import (
@@ -146,6 +146,7 @@ def test_the_plan_is_what_the_table_says(case: Case, override_rules: bool) -> No
     assert in_short(decided) == expected
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(cases(), st.booleans())
 def test_nothing_counted_is_read_again_and_nothing_uncounted_is_passed_over(
     case: Case, override_rules: bool

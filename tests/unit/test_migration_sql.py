@@ -109,11 +109,12 @@ def test_what_was_stopped_while_a_view_was_detached_may_run_again() -> None:
 
 def test_every_statement_of_ours_can_go_to_a_cluster_and_may_run_twice() -> None:
     for migration in read(resources.migrations()):
-        emptied = set()  # what is filled after it was emptied may be filled twice
+        # What is filled after it was emptied, or in one block under a token, may be filled twice.
+        emptied = set()
         for statement in migration.statements("main"):
             first, _, third = statement.split()[:3]
             if first == "INSERT":  # at each shard
-                assert third in emptied
+                assert third in emptied or "insert_deduplication_token = '" in statement
                 continue
             assert "ON CLUSTER 'main'" in statement
             if first == "TRUNCATE":
