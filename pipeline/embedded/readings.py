@@ -1,7 +1,7 @@
 """What the live view knows: the ledger in one query, and now and then what tenants used.
 
 The ledger is read as it is, and what tenants used as minutes have it: what the views of any range
-say of so few minutes, at a twentieth of what it costs to ask them.
+say of so few minutes, at an eighth of what it costs to ask them.
 """
 
 from __future__ import annotations
