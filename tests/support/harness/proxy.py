@@ -62,16 +62,17 @@ class Proxy:
 
         After HANG, PASS lets through what was held back: requests that arrive late.
         """
-        before, self._mode = self._mode, mode
+        with self._lock:  # what is accepted from here on knows the mode
+            before, self._mode = self._mode, mode
         if mode is Mode.HANG:
             self._passing.clear()
             return
+        if mode is Mode.REFUSE:
+            self._close_listener()  # ahead of the cut, which reaches all that were taken
         if before is not Mode.HANG or mode is not Mode.PASS:
             self._cut()
         self._passing.set()
-        if mode is Mode.REFUSE:
-            self._close_listener()
-        elif self._listener is None:
+        if mode is not Mode.REFUSE and self._listener is None:
             self._listen()
 
     @contextlib.contextmanager
@@ -103,7 +104,9 @@ class Proxy:
             self._listener = None
 
     def _cut(self) -> None:
-        for connection in list(self._connections):
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
             _close(connection)
 
     def _accept(self, listener: socket.socket) -> None:
@@ -118,7 +121,14 @@ class Proxy:
                 _close(client)
                 continue
             server.settimeout(None)
-            self._connections |= {client, server}
+            with self._lock:
+                refused = self._mode is Mode.REFUSE
+                if not refused:
+                    self._connections |= {client, server}
+            if refused:
+                _close(client)
+                _close(server)
+                continue
             for source, sink, answers in ((client, server, False), (server, client, True)):
                 threading.Thread(
                     target=self._pump, args=(source, sink, answers), daemon=True
@@ -143,8 +153,9 @@ class Proxy:
                 return
         except OSError:
             pass
+        with self._lock:
+            self._connections -= {source, sink}
         for connection in (source, sink):
-            self._connections.discard(connection)
             _close(connection)
 
     def _hold(self, request_bytes: int) -> None:
