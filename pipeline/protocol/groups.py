@@ -31,7 +31,7 @@ from pipeline.protocol.chunks import (
     read_commit,
 )
 
-MOST_MEMBERS = 32
+MOST_MEMBERS = 64
 """Of one group: each names all, within the bytes that a commit's metadata may have."""
 
 

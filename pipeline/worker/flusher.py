@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 COMMIT_TIMEOUT_SECONDS = 15.0
+COMMIT_BYTES, OFFSET_BYTES = 500_000, 150
+"""What one commit announces: half of the 1,048,588 bytes that Kafka's `message.max.bytes` allows
+unless it is set. And what a partition's offset takes beside its metadata, as its topic's name."""
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
 PATIENCE_SECONDS = 2 * LONGEST_BACKOFF_SECONDS
@@ -123,20 +126,47 @@ class Flusher:
         Those of others, in a replay, are theirs to commit.
         """
         async with self._turn:
-            ledger, named = self._ledger, announced(groups)
-            own = [one for one in named if mine is None or one.range.source in mine]
-            ends = self._ends([one.range for one in own], lease)
-            await self._step("intend", lambda: self._commit(self._intents(own), lease, committer))
-            await self._step(
-                "record_intent", lambda: self.in_thread(lambda: ledger.record_intents(named))
-            )
-            inserted = await asyncio.gather(*(self._insert(group) for group in groups))
-            self._days |= {one.late_before for one in groups if one.late_before is not None}
-            chunks = [chunk for group in inserted for chunk in group.chunks]
-            await self._step("dead_letter", lambda: self._send_dead_letters(chunks))
-            await self._step("ledger", lambda: self.in_thread(lambda: ledger.record_chunks(chunks)))
-            await self._step("commit", lambda: self._commit(ends, lease, committer))
-            return chunks
+            counted: list[Chunk] = []
+            for portion in self._portions(groups):
+                counted += await self._flush_portion(portion, lease, committer, mine)
+            return counted
+
+    def _portions(self, groups: Sequence[Group]) -> Iterator[list[Group]]:
+        """Groups that one commit announces, for the broker writes it as one batch of records."""
+        portion: list[Group] = []
+        held = 0
+        for group in groups:
+            each = next(iter(self._intents(announced([group])[:1]).values()))
+            size = len(group.chunks) * (len(each.metadata) + OFFSET_BYTES)
+            if portion and held + size > COMMIT_BYTES:
+                yield portion
+                portion, held = [], 0
+            portion.append(group)
+            held += size
+        if portion:
+            yield portion
+
+    async def _flush_portion(
+        self,
+        groups: Sequence[Group],
+        lease: Lease,
+        committer: Committer,
+        mine: Collection[Source] | None,
+    ) -> list[Chunk]:
+        ledger, named = self._ledger, announced(groups)
+        own = [one for one in named if mine is None or one.range.source in mine]
+        ends = self._ends([one.range for one in own], lease)
+        await self._step("intend", lambda: self._commit(self._intents(own), lease, committer))
+        await self._step(
+            "record_intent", lambda: self.in_thread(lambda: ledger.record_intents(named))
+        )
+        inserted = await asyncio.gather(*(self._insert(group) for group in groups))
+        self._days |= {one.late_before for one in groups if one.late_before is not None}
+        chunks = [chunk for group in inserted for chunk in group.chunks]
+        await self._step("dead_letter", lambda: self._send_dead_letters(chunks))
+        await self._step("ledger", lambda: self.in_thread(lambda: ledger.record_chunks(chunks)))
+        await self._step("commit", lambda: self._commit(ends, lease, committer))
+        return chunks
 
     async def give_up(self, lost: Sequence[Announced], lease: Lease, committer: Committer) -> None:
         """Write down ranges that can never be counted: intended like chunks, then in the ledger.

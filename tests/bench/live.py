@@ -20,7 +20,8 @@ from tests.support.harness.process import Process
 from tests.support.harness.waiting import until
 
 PARTITIONS = 8
-RATES = (5_000, 50_000)
+CASES = ((5_000, PARTITIONS), (50_000, PARTITIONS), (5_000, 64))
+"""Events per second, and over how many partitions."""
 LOOK_SECONDS = 0.2
 """How often the ledger is asked; freshness reads up to so much too long, and the store has to
 answer."""
@@ -129,34 +130,34 @@ def freshness(bed: Bed) -> list[str]:
     """Send at each rate to one worker and see how old events are when they can be queried."""
     lines = [
         (
-            f"Events of the 0.3 workload sent for {bed.scale.live_seconds} s to 8 partitions, "
-            "one worker, settings as they come. From a record's timestamp to its chunk in the "
+            f"Events of the 0.3 workload sent for {bed.scale.live_seconds} s to one worker, "
+            "settings as they come. From a record's timestamp to its chunk in the "
             f"ledger, in seconds (asked every {LOOK_SECONDS * 1000:.0f} ms); the producer, broker "
             "and store share the machine. CPU in µs per event."
         ),
         "",
         (
-            "| events/s asked | sent | p50 | p99 | longest | worker CPU | store CPU "
+            "| events/s asked | partitions | sent | p50 | p99 | longest | worker CPU | store CPU "
             "| worker's peak memory |"
         ),
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for rate in RATES:
-        lines.append(_freshness(bed, rate))
+    for rate, partitions in CASES:
+        lines.append(_freshness(bed, rate, partitions))
         print(lines[-1], flush=True)
     return lines
 
 
-def _freshness(bed: Bed, rate: int) -> str:
-    prefix, seconds = f"live{rate}.", float(bed.scale.live_seconds)
+def _freshness(bed: Bed, rate: int, partitions: int) -> str:
+    prefix, seconds = f"live{rate}x{partitions}.", float(bed.scale.live_seconds)
     topic = prefix + TOPIC
-    bed.topics(prefix, PARTITIONS)
+    bed.topics(prefix, partitions)
     with bed.run(prefix) as run:
         worker = run.worker()
         run.await_reading(worker)
         clock = Clock.start(worker.pid, run.store.process.pid)
         with looking(run) as looks:
-            with sending(bed, prefix, "0.3", rate, seconds) as sender:
+            with sending(bed, prefix, "0.3", rate, seconds, 200, partitions) as sender:
                 assert sender.wait(int(seconds) + 120) == 0, sender.tail()
             ends = {n: end for n, (_, end) in bed.kafka.bounds(topic).items()}
             until(
@@ -170,7 +171,8 @@ def _freshness(bed: Bed, rate: int) -> str:
     found = ages(bed, topic, looks)
     p50, p99, longest = (quantile(found, q) / 1000 for q in (0.5, 0.99, 1.0))
     return (
-        f"| {rate:,} | {events / seconds:,.0f}/s | {p50:.2f} | {p99:.2f} | {longest:.2f} "
+        f"| {rate:,} | {partitions} | {events / seconds:,.0f}/s "
+        f"| {p50:.2f} | {p99:.2f} | {longest:.2f} "
         f"| {of_worker / events * 1e6:.2f} | {of_store / events * 1e6:.2f} | {peak} MiB |"
     )
 

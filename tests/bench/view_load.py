@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from pipeline.clickhouse.client import Store
-from pipeline.clickhouse.schema import views
+from pipeline.clickhouse.schema import users_days, views
 
 TENANTS, USERS, ENTITIES = 2_000, 200_000, 1_000_000
 QUARTERS_AT_WORK = 5
@@ -174,6 +174,12 @@ _ENTITIES = (
 )  # fmt: skip
 
 
+_PARTITIONS = """
+SELECT DISTINCT partition_id FROM system.parts
+WHERE active AND database = currentDatabase() AND table = {table:String}
+"""
+
+
 class Year(NamedTuple):
     """What was loaded."""
 
@@ -214,7 +220,9 @@ def load(store: Store, rows: int, until: datetime) -> Year:
     )
     for table in ("requests_15m", *_DERIVED, *_MINUTES):
         # As the tables' settings do a day after a month's last row.
-        store.command(f"OPTIMIZE TABLE {table} FINAL")
+        for (partition,) in store.query(_PARTITIONS, {"table": table}):
+            store.command(f"OPTIMIZE TABLE {table} PARTITION ID '{partition}' FINAL")
+    users_days.publish(store, nobody_asks=True)  # settled until today since the migration
     return Year(months[0][0], until, rows)
 
 

@@ -133,6 +133,19 @@ def test_chunks_sealed_together_share_commits_intents_and_ledger_rows() -> None:
     assert not any("members" in offset.metadata for offset in ended.values())
 
 
+def test_no_commit_is_larger_than_a_batch_of_records_may_be() -> None:
+    world = World()
+    far = 10**12
+    world.flush(*(chunk(partition, far, far + 10**6) for partition in range(1_000)))
+    intended = [one for one in world.offsets if '"members"' in next(iter(one.values())).metadata]
+    assert len(intended) > 1
+    steps = ["commit", "record_intents", "record_chunks", "commit"]
+    assert [step for step in world.happened if step in steps] == steps * len(intended)
+    for offsets in world.offsets:
+        assert sum(len(offset.metadata) + 100 for offset in offsets.values()) < 1_000_000
+    assert sorted(source.partition for one in intended for source in one) == list(range(1_000))
+
+
 def test_who_replays_a_group_commits_for_its_own_partitions_only() -> None:
     world = World()
     group = Group.of([chunk(0), chunk(1)])

@@ -49,8 +49,10 @@ def begin(store: Store) -> None:
     before would read it from where it is not yet. Not where quarter hours are kept for so short a
     time that a month could not be made of them. Raises StoreError.
     """
-    [(rows, quarters)] = store.query(
-        "SELECT (SELECT count() FROM users_settlements), engine_full FROM system.tables "
+    [(rows, is_empty, quarters)] = store.query(
+        "SELECT (SELECT count() FROM users_settlements), "
+        "(SELECT count() = 0 FROM (SELECT 1 FROM requests_15m LIMIT 1)), "
+        "engine_full FROM system.tables "
         "WHERE database = {database:String} AND name = 'requests_15m'",
         {"database": store.database},
         consistent=True,
@@ -58,7 +60,7 @@ def begin(store: Store) -> None:
     kept = retention.current(quarters)
     if not rows and (kept is None or kept[1] >= retention.LEAST_KEPT_DAYS):
         store.command(_BEGIN, settings=insert_settings(None))
-        publish(store)
+        publish(store, nobody_asks=is_empty)
 
 
 def publish(store: Store, *, nobody_asks: bool = False) -> None:

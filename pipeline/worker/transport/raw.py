@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 SLICE_RECORDS, SLICE_BYTES = 8192, 1 << 20
 """What a slice has at most, unless it is one batch: compressed bytes, of some 4 MiB of values."""
 SLICES = 4
-"""Slices that are handed on at once: some 15 ms of reading."""
+"""Slices that are handed on at once, if they are large: some 15 ms of reading."""
+_UNPACKED_BYTES = 255 * SLICE_BYTES
+"""What so much of lz4 can hide (`Slice.most_bytes`)."""
 
 _NOTHING_TAKEN = (OffsetOutOfRangeError, RecordTooLargeError, TopicAuthorizationFailedError)
 """Errors that aiokafka raises in place of records, before it takes any in the same call.
@@ -79,14 +81,16 @@ class RawFetches:
         self.leave_raw(fetcher)
         raw = {tp for tp in tps if tp.topic in self._topics}
         drained: dict[TopicPartition, list[Any]] = {}
-        for some, most in ((raw, SLICES), (tps - raw, most_records)):
-            if not some:
-                continue  # to a fetcher, none would mean all
-            try:
-                drained |= await fetcher.fetched_records(some, timeout=0, max_records=most)
-            except _NOTHING_TAKEN:
-                if not drained:
-                    raise  # else the next fetch meets it again; what was taken must be handed on
+        try:
+            if raw:  # to a fetcher, none would mean all
+                await _add_slices(drained, fetcher, raw)
+            if parsed := tps - raw:
+                drained |= await fetcher.fetched_records(
+                    parsed, timeout=0, max_records=most_records
+                )
+        except _NOTHING_TAKEN:
+            if not drained:
+                raise  # else the next fetch meets it again; what was taken must be handed on
         return drained
 
     def log(self, drained: Sequence[Any], start: int, end: int) -> Log:
@@ -101,6 +105,24 @@ class RawFetches:
         if library is None or library.has_old_format(data):
             return _UpToDamage(unpacking)
         return _Slices(unpacking, library, data)
+
+
+async def _add_slices(
+    drained: dict[TopicPartition, list[Any]], fetcher: Any, tps: set[TopicPartition]
+) -> None:
+    """Take a few slices, or as many as one could hold: live, each partition has a small one.
+
+    What has been taken is not kept where a rebalance is waited for.
+    """
+    records = most_bytes = 0
+    while records < SLICE_RECORDS and most_bytes < _UNPACKED_BYTES:
+        found = await fetcher.fetched_records(tps, timeout=0, max_records=SLICES)
+        for tp, slices in found.items():
+            drained.setdefault(tp, []).extend(slices)
+            records += sum(one.records for one in slices)
+            most_bytes += sum(one.most_bytes for one in slices)
+        if not found or fetcher._subscriptions.reassignment_in_progress:
+            return
 
 
 class _UpToDamage:
