@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from tests.support.harness.waiting import until
 
 _LAUNCH = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")))
 _running: set[Process] = set()
+_FIRST_PORTS = range(10_000, 30_000, 500)
+"""Of ranges of ports, below those that the kernel gives to connections."""
 
 
 class Process:
@@ -132,11 +136,34 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port that nothing listens on, and that no other process is about to take."""
+    ports = _own_ports()
+    for port in itertools.islice(ports, _FIRST_PORTS.step):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise AssertionError("no port of this process is free")
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """Claim a range of ports for as long as this process lives, and return them, over and over.
+
+    What the kernel chose might be somebody's connection's by the time that it is listened on.
+    """
+    first = next(filter(_holds, _FIRST_PORTS))
+    return itertools.cycle(range(first + 1, first + _FIRST_PORTS.step))
+
+
+def _holds(port: int) -> bool:
+    held = socket.socket()
+    try:
+        held.bind(("", port))
+    except OSError:
+        held.close()
+        return False
+    held.detach()  # until this process ends
+    return True
 
 
 def _end_all() -> None:
