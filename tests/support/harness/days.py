@@ -1,8 +1,8 @@
 """A worker whose store's clock is days behind, as a file says; `USAGE_HOOK` brings it in.
 
-``DAYS_FILE`` names the file: a number of days. It looks at users' days twice a second. Faults of
-`tests.support.harness.hooks` may be set besides. With ``DAYS_BY_CLOCK`` Kafka does
-not tell which it is, so that no day is given out.
+``DAYS_FILE`` names the file: a number of days, and one of seconds, which may be negative. It looks
+at users' days twice a second. Faults of `tests.support.harness.hooks` may be set besides. With
+``DAYS_BY_CLOCK`` Kafka does not tell which it is, so that no day is given out.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def environment(file: Path, **more: str) -> dict[str, str]:
 
 def _behind(settled: Settled) -> State:
     state = _read(settled)
-    days = int(Path(os.environ["DAYS_FILE"]).read_text(encoding="utf-8"))
-    return state._replace(now=state.now - timedelta(days=days))
+    days, seconds = Path(os.environ["DAYS_FILE"]).read_text(encoding="utf-8").split()
+    return state._replace(now=state.now - timedelta(days=int(days), seconds=float(seconds)))
 
 
 if "DAYS_FILE" in os.environ:
