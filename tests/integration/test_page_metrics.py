@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from pipeline.access.roles import ALL, Role
+from pipeline.api import definitions, log
 from pipeline.clickhouse.client import Store
 from pipeline.settings import load
 from pipeline.simulate.stream import Options
@@ -25,8 +26,6 @@ from tests.support.harness.scene import Scene
 from tests.support.harness.simulated import fill
 from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.waiting import until
-
-pytestmark = pytest.mark.timeout(400)
 
 STREAM = Options(rate=0.004, announce=True, steady=True, events=0.5)
 
@@ -46,6 +45,7 @@ def scene(
             now = int(time.time() * 1000)
             fill(tables, STREAM, seed=1, tenants=6, days=70, until=now)
         one.worker()
+        one.await_assigned(1)
         yield one
     finally:
         one.end()
@@ -53,11 +53,16 @@ def scene(
 
 @pytest.fixture(scope="module")
 def api(scene: Scene) -> Iterator[Served]:
-    """Provide an API with the page over them."""
+    """Provide an API with the page over them, which waits as long as that takes."""
     connected = Store.connect(scene.loaded())
     own = {"USAGE_API_PORT": "0", "USAGE_API_REQUESTS_PER_MINUTE": "100000"}
     try:
-        with served(load(scene.environment(**own)), connected, ROUTES) as one:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            served(load(scene.environment(**own)), connected, ROUTES) as one,
+        ):
+            patch.setattr(definitions, "WAIT_SECONDS", 60.0)
+            patch.setattr(log, "FIRST_ANSWER_SECONDS", 60.0)
             yield one
     finally:
         connected.close()
@@ -82,6 +87,11 @@ def whole(value: str | None) -> int:
     number = Decimal(value)
     assert number == int(number)
     return int(number)
+
+
+def near(one: int, other: int) -> bool:
+    """Whether both may be counts of thirty days that end now: between two looks some leave them."""
+    return abs(one - other) < 4
 
 
 def shown_value(card: Locator) -> int:
@@ -126,16 +136,18 @@ def test_a_metric_of_ones_own_is_visible_for_all_customers(browser: Browser, api
         panel.get_by_role("button", name="Good calls").click()
         due = sorted(values(api, admin, "good_calls").values(), reverse=True)
         assert len(due) == 6
-        assert due[0] == tried
-        assert last_column(shown) == due
+        assert near(due[0], tried)
+        found = last_column(shown)
+        assert len(found) == len(due)
+        assert all(map(near, found, due)), (found, due)
         panel.locator("tbody a").first.click()
-        assert shown_value(page.locator("[data-metric=good_calls] .value")) == tried
+        assert near(shown_value(page.locator("[data-metric=good_calls] .value")), tried)
         page.get_by_role("link", name="Good calls").click()
         choose(shown, "By property", "status")
         shown.settle()
         parts = shown.panel("customer-metric-breakdown").locator("ol.bars li")
         expect(parts).to_have_count(1)
-        # The thirty days end now: one of their events may have left them since the dry run.
+        # Some may have left the thirty days since the dry run (`near`).
         left = "|".join(f"{tried - gone:,}" for gone in range(4))
         expect(parts.first).to_have_text(re.compile(f"^200({left})$"))
         assert shown.barriers() == []
@@ -208,7 +220,7 @@ def test_a_manager_sees_values_of_their_own_and_no_definitions(
         shown.show("tab=metrics")
         assert "Metrics" not in shown.tabs()
         shown.show("tab=usage-metrics")
-        assert shown_value(shown.page.locator("[data-metric=good_calls] .value")) == value
+        assert near(shown_value(shown.page.locator("[data-metric=good_calls] .value")), value)
 
 
 def test_the_last_hour_moves_by_itself(browser: Browser, api: Served, scene: Scene) -> None:

@@ -43,6 +43,7 @@ def api_over_a_world(
     own = {
         "USAGE_API_PORT": "0",
         "USAGE_API_REQUESTS_PER_MINUTE": MANY,
+        "USAGE_API_QUERIES_AT_ONCE": "1000",
         "USAGE_KAFKA": NOBODYS,
         **settings,
     }

@@ -22,6 +22,8 @@ FLAGS = (
 )
 WAIT_MS = 60_000
 
+expect.set_options(timeout=WAIT_MS)
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
@@ -102,6 +104,7 @@ def screen(browser: Browser, url: str, who: str, **options: Any) -> Iterator[Scr
     """A page for somebody, for the block; at its end there must be no complaint."""
     headers = {"Authorization": f"Bearer {who}"}
     context = browser.new_context(extra_http_headers=headers, bypass_csp=False, **options)
+    context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     found = Screen(page, url)
 
