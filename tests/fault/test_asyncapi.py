@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator
 from schemas.generate import asyncapi, files
 from tests.support.harness.installed import run
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.faults
 
 PINNED = Path(__file__).parents[1] / "support" / "harness" / "asyncapi"
 

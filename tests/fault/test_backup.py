@@ -27,7 +27,7 @@ LEASES = (
     f"AND startsWith(name, '{lock.PREFIX}')"
 )
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.faults
 
 
 def test_a_restored_backup_and_the_log_behind_it_come_to_the_same(

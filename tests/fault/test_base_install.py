@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.harness.installed import Installed, build_wheel, run
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.faults
 
 BUILDS = """
 import sys

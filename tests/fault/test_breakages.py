@@ -26,7 +26,7 @@ from tests.support.harness.scene import Scene
 
 COMMIT_SECONDS = 10.0
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.faults
 
 
 class Member:

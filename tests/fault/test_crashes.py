@@ -15,14 +15,12 @@ SOAK_SEEDS = int(os.environ.get("USAGE_TEST_SEEDS", "20"))
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_two_workers_and_many_kills(scene: Scene) -> None:
     scene.set_up(partitions=8)
     count_through_kills(scene, seed=1, events=24_000, kills=4)
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_poison_of_every_kind_amid_kills(scene: Scene) -> None:
     """Nobody stops but by kill -9, what can be counted is, and an audit finds nothing.
 

@@ -17,7 +17,7 @@ from tests.support.harness.waiting import until
 EVENTS = 600
 POINTS = ("after:intend", "after:record_intent", "after:insert:facts", "before:ledger")
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.faults
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -18,7 +18,7 @@ STEPS = ("after:announce", "after:add_partitions")
 POINTS = ("after:intend", "after:insert:facts")
 EVENTS = 300
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.faults
 
 
 def test_no_repeat_counts_twice_because_its_key_has_moved(scene: Scene, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.support.harness.proxy import Mode, Proxy
 from tests.support.harness.recount import Log, read_log
 from tests.support.harness.scene import Scene
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.faults
 
 
 @pytest.mark.parametrize("orderly", [True, False])

@@ -27,7 +27,7 @@ POINTS = (
 HALF_DONE = ("after:intend", "after:record_intent", "after:insert:facts", "after:dead_letter")
 EVENTS = 400
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.faults
 
 
 def die_at(scene: Scene, point: str, times: int, **more: str) -> None:
@@ -60,7 +60,6 @@ def test_exact_after_a_kill_in_the_middle_of_work(scene: Scene, point: str) -> N
     scene.check()
 
 
-@pytest.mark.timeout(600)
 def test_exact_after_a_kill_at_every_step_of_a_replay(scene: Scene) -> None:
     """Each worker replays what the one before left, and dies one step further on.
 

@@ -17,7 +17,7 @@ from tests.support.harness.kafka_jars import MissingTool
 from tests.support.harness.recount import read_log
 from tests.support.harness.scene import Scene
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.faults
 
 PRODUCERS = ROOT / "docs" / "producers"
 PAGE = (PRODUCERS / "README.md").read_text()

@@ -15,7 +15,7 @@ from tests.support.harness.releases import NEWER, OF_OTHER_RULES, OF_OTHER_VIEWS
 from tests.support.harness.scene import Scene
 from tests.support.harness.waiting import until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.faults
 
 PARTITIONS = 8
 PORTION = 4000

@@ -44,7 +44,7 @@ DEATHS = (
 )
 """Where a worker dies, the how many-th time; each meets what the one before has left."""
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")

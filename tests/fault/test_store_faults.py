@@ -17,7 +17,7 @@ UNMIGRATED = 78
 UNAVAILABLE = 75
 AWAY_SECONDS = 15
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.faults
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -23,7 +23,7 @@ POINTS = (
 )
 EVENTS = 600
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.faults
 
 
 def await_paused(worker: Process) -> None:

@@ -16,8 +16,6 @@ from tests.support.harness import poison
 from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
 from tests.support.harness.scene import Scene
 
-pytestmark = pytest.mark.timeout(400)
-
 
 def audit(scene: Scene, selection: ChunkSelection | None = None) -> tuple[int, dict[str, Any]]:
     """Audit; return the exit status and what it says to programs."""

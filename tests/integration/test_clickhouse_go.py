@@ -35,7 +35,7 @@ UNKNOWN = {"Tuple()", "Geometry"}
 
 PROPERTY = "plan"
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.faults
 Ask = Callable[[Sequence[dict[str, Any]]], list[dict[str, Any]]]
 
 

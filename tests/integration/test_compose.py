@@ -22,8 +22,6 @@ from tests.support.harness.process import Process, free_port, usage
 from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.waiting import until
 
-pytestmark = pytest.mark.timeout(180)
-
 SERVICES = compose.services()
 OURS = {name: one for name, one in SERVICES.items() if compose.is_ours(one)}
 USERS = "deploy/clickhouse/users.d/grafana.xml"

@@ -21,8 +21,6 @@ from tests.support.harness.produce import BATCH, REQUESTS, STRUCTURED, Headers
 from tests.support.harness.recount import read_log
 from tests.support.harness.scene import DEAD_LETTER, Scene
 
-pytestmark = pytest.mark.timeout(180)
-
 DATA = {"operation": "chat", "model": "m", "status_code": 200, "duration_ms": 5, "user_id": "u"}
 BINARY: Headers = [
     ("content-type", b"application/json"),

@@ -14,8 +14,6 @@ W = 20
 RESTART = 25
 END = 60
 
-pytestmark = pytest.mark.timeout(180)
-
 
 def lay_pairs(laid: Laid) -> dict[str, int]:
     """Place pairs around `RESTART`; return how often each name must count."""

@@ -29,8 +29,6 @@ from tests.support.harness.readers import COMPILED, PYTHON
 from tests.support.harness.recount import read_log
 from tests.support.harness.waiting import until
 
-pytestmark = pytest.mark.timeout(300)
-
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 RULES = Rules(duplicate_window=300)
 _names = count(1)

@@ -42,8 +42,6 @@ from tests.support.harness.grafana import (
 )
 from tests.support.harness.store import EmbeddedStore
 
-pytestmark = pytest.mark.timeout(300)
-
 CLICKHOUSE = "grafana-clickhouse-datasource"
 EVERY = [*dashboards(OF_ALL), *dashboards(OF_A_TENANT)]
 NEW_YORK = "America/New_York"

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from confluent_kafka import Consumer
 
 from pipeline.errors import BrokerError
@@ -18,8 +17,6 @@ from tests.support.harness.scrape import get, worker_at
 from tests.support.harness.waiting import until
 
 LOOK_OFTEN = "tests.support.harness.often:nothing"
-
-pytestmark = pytest.mark.timeout(180)
 
 
 @contextmanager

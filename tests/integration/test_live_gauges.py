@@ -8,15 +8,11 @@ import random
 import time
 from datetime import UTC, datetime
 
-import pytest
-
 from tests.support.harness.process import free_port
 from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Event
 from tests.support.harness.scene import Scene
 from tests.support.harness.scrape import Gauges, await_equal, window_gauges, worker_at
 from tests.support.harness.waiting import until
-
-pytestmark = pytest.mark.timeout(180)
 
 PARTITIONS = 2
 LABELS = 3

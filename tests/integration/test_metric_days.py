@@ -98,7 +98,6 @@ def portions(seed: int) -> Iterator[list[Entry]]:
         yield sorted(piece, key=lambda entry: (entry.topic, entry.offset))
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(WORLDS))
 def test_no_answer_is_another_one(tables: Store, seed: int) -> None:
     pick = random.Random(seed)

@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
-
 from tests.support.harness import compare, poison
 from tests.support.harness.produce import REQUESTS
 from tests.support.harness.scene import DEAD_LETTER, Scene
 from tests.support.harness.waiting import until
-
-pytestmark = pytest.mark.timeout(180)
 
 
 def test_a_header_whose_name_is_not_utf8_stops_nobody(scene: Scene) -> None:

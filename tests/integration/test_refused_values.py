@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
-
 from pipeline.operate.audit import run
 from tests.support.harness import compare, hooks, poison
 from tests.support.harness.process import free_port
@@ -13,8 +11,6 @@ from tests.support.harness.produce import REQUESTS
 from tests.support.harness.scene import DEAD_LETTER, Scene
 from tests.support.harness.scrape import get, worker_at
 from tests.support.harness.waiting import until
-
-pytestmark = pytest.mark.timeout(180)
 
 
 def check(scene: Scene, said: str) -> None:

@@ -20,8 +20,6 @@ from tests.support.harness.process import free_port
 from tests.support.harness.scene import Scene
 from tests.support.harness.store import EmbeddedStore
 
-pytestmark = pytest.mark.timeout(180)
-
 TLS = Path(__file__).parent / "tls"
 PASSWORD = "hunter2-of-kafka"
 UNREACHED = 75

@@ -7,12 +7,8 @@ import re
 from collections import Counter
 from typing import Any
 
-import pytest
-
 from tests.support.harness.recount import read_log, recount
 from tests.support.harness.scene import Scene
-
-pytestmark = pytest.mark.timeout(180)
 
 HISTORY = (
     *("--duration", "1y", "--speed-up", "31536000", "--rate", "6000", "--tenants", "6"),

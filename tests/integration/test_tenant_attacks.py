@@ -37,8 +37,6 @@ from tests.support.harness.view_store import fill
 from tests.support.harness.view_world import ViewWorld, rows_in_memory
 from tests.support.oracle.log import DEFINITIONS, Entry
 
-pytestmark = pytest.mark.timeout(300)  # the first of them waits for the store to be filled
-
 ME = "acme"
 ASKED = {
     "since": "'2024-02-01 00:00:00'",

@@ -18,8 +18,6 @@ from pipeline.errors import StoreRefused
 from tests.support.harness.clickhouse_parts import new_database, settings_for
 from tests.support.harness.store import EmbeddedStore
 
-pytestmark = pytest.mark.timeout(300)  # the first of them waits for the store to be filled
-
 ME = "default"
 _REQUEST = {
     "minute": ("DateTime('UTC')", 1_767_225_600),

@@ -51,7 +51,6 @@ def test_the_oracle_knows_every_view() -> None:
     assert set(ORACLE) == set(VIEWS)
 
 
-@pytest.mark.timeout(300)
 def test_a_small_world_through_the_pipeline(scene: Scene) -> None:
     world = through_the_pipeline(scene, 3_000, seed=1)
     with scene.connect() as store:

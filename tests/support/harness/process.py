@@ -73,7 +73,7 @@ class Process:
         end = "\n".join(self.output().splitlines()[-lines:])
         return f"--- {self.name} ({state}): {self.log}\n{end}\n"
 
-    def await_output(self, text: str, within: float = 30) -> None:
+    def await_output(self, text: str, within: float = 90) -> None:
         """Wait until it has printed the text; fail when it ends before."""
 
         def printed() -> bool:
@@ -84,7 +84,7 @@ class Process:
 
         until(printed, within=within, what=f"{text!r} from {self.name}", explain=self.tail)
 
-    def wait(self, within: float = 30) -> int:
+    def wait(self, within: float = 90) -> int:
         """Wait for its end and return its exit code."""
         until(
             lambda: not self.is_running,
@@ -110,7 +110,7 @@ class Process:
         """SIGCONT: it goes on as if no time had passed."""
         self._signal(signal.SIGCONT)
 
-    def terminate(self, within: float = 30) -> int:
+    def terminate(self, within: float = 90) -> int:
         """SIGTERM, then wait for its own end; return the exit code."""
         self._signal(signal.SIGTERM)
         return self.wait(within)
