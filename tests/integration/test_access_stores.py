@@ -170,12 +170,12 @@ async def three(store: Store) -> AsyncIterator[list[Access]]:
 async def until_all(access: list[Access], text: str, opens: bool) -> float:
     """Wait until the key opens all of them, or none; returns how many seconds it took."""
     began = time.monotonic()
-    while time.monotonic() - began < 10:
+    while time.monotonic() - began < 60:
         found = [await identify(one, text) for one in access]
         if all(isinstance(one, Caller) is opens for one in found):
             return time.monotonic() - began
         await asyncio.sleep(0.05)
-    raise AssertionError(f"not in 10 s: {found}")
+    raise AssertionError(f"not in 60 s: {found}")
 
 
 class TestKnown:
@@ -185,14 +185,14 @@ class TestKnown:
         async def scenario() -> None:
             async with three(access) as processes:
                 made, text = processes[0].keys.create(Role.MANAGER, ("acme",), name="n", by="x")
-                assert await until_all(processes, text, opens=True) < 4
+                assert await until_all(processes, text, opens=True) < 30
                 who = await identify(processes[2], text)
                 assert who == Caller(f"key:{made.id}", (Grant("acme", Role.MANAGER),), made.id, "n")
                 wrong = text[:-1] + ("0" if text[-1] != "0" else "1")
                 for bad in (wrong, f"usage_{made.id}_", "usage_", text + "0", text.upper()[:5]):
                     assert not isinstance(await identify(processes[0], bad), Caller)
                 assert StoredKeys(access).revoke(made.id)
-                assert await until_all(processes, text, opens=False) < 4
+                assert await until_all(processes, text, opens=False) < 30
                 refused = await identify(processes[1], text)
                 assert isinstance(refused, Refusal)
                 assert (refused.status, "was revoked" in refused.sentence) == (401, True)

@@ -6,14 +6,17 @@ import contextlib
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.access.keys import StoredKeys
 from pipeline.access.roles import ALL, Role
+from pipeline.api import limits
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema.migrate import migrate
 from tests.support.harness.api import Client, Served, served
@@ -86,10 +89,10 @@ def test_a_reader_that_leaves_ends_its_query(api: Served, tables: Store, path: s
     connection = asked(api, path, who)
     if "large" in path:
         assert connection.recv(1000)
-    until(lambda: running(tables) == 1, within=20, what="the query")
+    until(lambda: running(tables) == 1, within=60, what="the query")
     connection.close()
-    until(lambda: running(tables) == 0, within=10, what="the query's end")
-    until(lambda: api.metric("usage_api_queries_in_flight") == 0, within=5, what="its slot")
+    until(lambda: running(tables) == 0, within=60, what="the query's end")
+    until(lambda: api.metric("usage_api_queries_in_flight") == 0, within=60, what="its slot")
 
 
 def test_a_slow_reader_does_not_fill_the_memory(api: Served) -> None:
@@ -131,7 +134,7 @@ def test_a_store_that_goes_never_leaves_what_looks_whole(
             lambda: api.metric(
                 "usage_api_requests_total", endpoint="view", format=form, status="broken"
             ),
-            within=10,
+            within=60,
             what="the count of what broke off",
         )
 
@@ -154,18 +157,22 @@ def test_a_store_that_is_away_is_503(tables: Store, store: EmbeddedStore) -> Non
         who = api.let(Role.VIEWER, ALL)
         assert api.get("/readyz").status == 200
         proxy.set(Mode.REFUSE)
-        until(lambda: api.get("/readyz").status == 503, within=10, what="not ready")
+        until(lambda: api.get("/readyz").status == 503, within=60, what="not ready")
         away = api.view("large", {"k": "1"}, who=who)
         assert away.status == 503
         assert int(away.headers["Retry-After"]) > 0
         assert str(proxy.port) not in away.body.decode()
         assert api.get("/healthz").status == 200
         proxy.set(Mode.PASS)
-        until(lambda: api.get("/readyz").status == 200, within=10, what="ready again")
+        until(lambda: api.get("/readyz").status == 200, within=60, what="ready again")
         assert api.view("large", {"k": "1"}, who=who).status == 200
 
 
-def test_too_many_requests_in_a_minute(tables: Store, store: EmbeddedStore) -> None:
+def test_too_many_requests_in_a_minute(
+    tables: Store, store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = time.time() // 60 * 60 + 30  # they are counted by minutes of the clock
+    monkeypatch.setattr("limits.storage.memory.time", SimpleNamespace(time=lambda: at))
     with api_at(store.port, tables, USAGE_API_REQUESTS_PER_MINUTE="30") as api:
         who, other = api.let(Role.VIEWER, "acme"), api.let(Role.VIEWER, "beta")
         with ThreadPoolExecutor(8) as threads:
@@ -185,17 +192,20 @@ def test_four_queries_of_a_caller_at_once(api: Served) -> None:
     with contextlib.ExitStack() as open_ones:
         for _ in range(4):
             open_ones.enter_context(asked(api, "/v1/views/slow?k=1000", who))
-        until(lambda: api.metric("usage_api_queries_in_flight") == 4, within=20, what="four")
+        until(lambda: api.metric("usage_api_queries_in_flight") == 4, within=60, what="four")
         refused = api.view("large", {"k": "1"}, who=who)
         assert (refused.status, refused.json["reason"]) == (429, "busy")
         assert refused.headers["Retry-After"] == "1"
         assert api.view("large", {"k": "1"}, who=other).status == 200
         assert api.get("/v1/me", who=who).status == 200
-    until(lambda: api.metric("usage_api_queries_in_flight") == 0, within=10, what="their end")
+    until(lambda: api.metric("usage_api_queries_in_flight") == 0, within=60, what="their end")
     assert api.view("large", {"k": "1"}, who=who).status == 200
 
 
-def test_more_queries_than_at_once_wait_for_each_other(api: Served) -> None:
+def test_more_queries_than_at_once_wait_for_each_other(
+    api: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WAIT_SECONDS", 60.0)
     who = api.let(Role.VIEWER, ALL)
     with ThreadPoolExecutor(12) as threads:
         answers = list(threads.map(lambda _: api.view("large", {"k": "1"}, who=who), range(12)))
@@ -226,7 +236,7 @@ def test_live_says_when_something_newer_can_be_seen(api: Served, tables: Store) 
         while stream.readline():
             pass
         stream.close()
-    until(lambda: api.metric("usage_api_live_readers") == 0, within=5, what="its end")
+    until(lambda: api.metric("usage_api_live_readers") == 0, within=60, what="its end")
     again = api.let(Role.VIEWER, "acme")
     with (
         asked(api, "/v1/live", again, "HTTP/1.1", "Last-Event-ID: 0") as connection,
@@ -258,7 +268,7 @@ def test_the_end_lets_answers_come_to_theirs(
     started, client, key = process(tables, store, tmp_path)
     connection = http.client.HTTPConnection("127.0.0.1", client.port)
     connection.request(
-        "GET", "/v1/views/large?k=3000&format=csv", headers={"Authorization": f"Bearer {key}"}
+        "GET", "/v1/views/large?k=1000&format=csv", headers={"Authorization": f"Bearer {key}"}
     )
     answer = connection.getresponse()
     rows = answer.read(1 << 16).count(b"\n")
@@ -273,11 +283,11 @@ def test_the_end_lets_answers_come_to_theirs(
             return False
         return True
 
-    until(refused, within=10, what="no new connection")
+    until(refused, within=60, what="no new connection")
     while piece := answer.read(1 << 20):
         rows += piece.count(b"\n")
-    assert rows == 3_000_000 + 1
-    ended.join(30)
+    assert rows == 1_000_000 + 1
+    ended.join(60)
     assert started.exit_code == 0, started.tail()
     live.close()
     connection.close()
@@ -295,9 +305,9 @@ def test_keys_and_their_end_are_in_force_in_every_process(
     def statuses() -> set[int]:
         return {client.get("/v1/me", who=text).status for _, client, _ in started}
 
-    until(lambda: statuses() == {200}, within=10, what="the key in every process")
+    until(lambda: statuses() == {200}, within=60, what="the key in every process")
     assert keys.revoke(made.id)
-    until(lambda: statuses() == {401}, within=10, what="its end in every process")
+    until(lambda: statuses() == {401}, within=60, what="its end in every process")
     for one, _, _ in started:
         assert one.terminate() == 0
 

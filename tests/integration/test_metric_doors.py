@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from pipeline.access.roles import ALL, Role
+from pipeline.api import definitions
 from pipeline.clickhouse.client import Store
 from tests.support.harness.api import Got, Served, served
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.scene import Scene
 from tests.support.harness.store import EmbeddedStore
-
-pytestmark = pytest.mark.timeout(300)
 
 CALLS: dict[str, Any] = {
     "name": "API calls",
@@ -49,6 +48,7 @@ def scene(
     one.run("topics", "create")
     one.run("migrate")
     one.worker()
+    one.await_assigned(1)
     try:
         yield one
     finally:
@@ -57,13 +57,14 @@ def scene(
 
 @pytest.fixture(scope="module")
 def api(scene: Scene) -> Iterator[Served]:
-    """Provide an API over them."""
+    """Provide an API over them, which waits for the worker as long as that takes."""
     connected = Store.connect(scene.loaded())
     from pipeline.settings import load
 
     settings = load(scene.environment(USAGE_API_PORT="0", USAGE_API_REQUESTS_PER_MINUTE="100000"))
     try:
-        with served(settings, connected) as one:
+        with pytest.MonkeyPatch.context() as patch, served(settings, connected) as one:
+            patch.setattr(definitions, "WAIT_SECONDS", 60.0)
             yield one
     finally:
         connected.close()

@@ -195,9 +195,9 @@ class TestAtOnce:
         assert not [name for name in place.tables() if name.startswith(lock.PREFIX)]
 
 
-def _one_tenth(store: Store) -> None:
-    """Let a tenth of a second pass by the store's clock."""
-    store.query("SELECT sleep(0.1)")
+def _one_quarter(store: Store) -> None:
+    """Let a quarter of a second pass by the store's clock."""
+    store.query("SELECT sleep(0.25)")
 
 
 class TestLease:
@@ -229,13 +229,13 @@ class TestLease:
 
     def test_one_that_is_renewed_is_not_taken_over(self, made: Store) -> None:
         now = [0.0]
-        first = lock.MigratorLock(made, 0.5, clock=lambda: now[0])
+        first = lock.MigratorLock(made, 3, clock=lambda: now[0])
         assert first.try_acquire()
-        for _ in range(20):  # two seconds by the store's clock, which alone decides
+        for _ in range(24):  # six seconds by the store's clock, which alone decides
             now[0] += 1
             first.renew()
             assert not lock.MigratorLock(made, 60).try_acquire()
-            _one_tenth(made)
+            _one_quarter(made)
 
     def test_waiting_for_it_ends_with_a_sentence(self, made: Store) -> None:
         assert lock.MigratorLock(made, 60).try_acquire()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -34,8 +35,8 @@ def proxy(store: EmbeddedStore) -> Iterator[Proxy]:
 
 @pytest.fixture
 def behind(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Provide a database reached through the proxy, by a client that waits a second."""
-    monkeypatch.setattr(client, "READ_SECONDS", 1)
+    """Provide a database reached through the proxy, by a client that waits a few seconds."""
+    monkeypatch.setattr(client, "READ_SECONDS", 5)
     return new_database(proxy.port)
 
 
@@ -172,9 +173,11 @@ def _pass_on(plain: socket.socket, context: ssl.SSLContext, target: int) -> None
         context.wrap_socket(plain, server_side=True) as client_side,
         socket.create_connection(("127.0.0.1", target)) as server_side,
     ):
-        while request := client_side.recv(1 << 20):
-            server_side.sendall(request)
-            server_side.settimeout(0.2)
-            with contextlib.suppress(TimeoutError):
-                while answer := server_side.recv(1 << 20):
-                    client_side.sendall(answer)
+        while True:
+            ways = (client_side, server_side)
+            ready = [client_side] if client_side.pending() else select.select(ways, [], [])[0]
+            for one, other in (ways, ways[::-1]):
+                if one in ready:
+                    if not (piece := one.recv(1 << 20)):
+                        return
+                    other.sendall(piece)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import resource
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -86,9 +85,16 @@ def test_what_large_arrays_took_is_given_back() -> None:
     assert int(ran.stdout) < 16 << 20
 
 
-async def _given_back_for(seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(memory.give_back_forever(), seconds)
+async def _given_back_until(is_so: Callable[[], bool]) -> bool:
+    """Give back until something is so, and say whether it came to be."""
+    giving = asyncio.create_task(memory.give_back_forever())
+    for _ in range(1200):
+        if giving.done() or is_so():
+            break
+        await asyncio.sleep(0.05)
+    giving.cancel()
+    await asyncio.gather(giving, return_exceptions=True)
+    return is_so()
 
 
 class _Fetched:
@@ -109,8 +115,7 @@ def test_what_was_fetched_and_not_handed_out_is_freed(monkeypatch: pytest.Monkey
     gc.collect(1)  # it has been in use for longer than the young are
     del fetched
     monkeypatch.setattr(memory, "GIVE_BACK_SECONDS", 0.05)
-    asyncio.run(_given_back_for(0.5))
-    assert gone() is None
+    assert asyncio.run(_given_back_until(lambda: gone() is None))
 
 
 def test_what_small_objects_left_free_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +130,5 @@ def test_what_small_objects_left_free_is_given_back(monkeypatch: pytest.MonkeyPa
     full = resident_bytes()
     del small
     monkeypatch.setattr(memory, "GIVE_BACK_SECONDS", 0.1)
-    asyncio.run(_given_back_for(1))
-    assert full - resident_bytes() > 50 << 20
+    assert asyncio.run(_given_back_until(lambda: full - resident_bytes() > 50 << 20))
     assert len(stay) == 5000
