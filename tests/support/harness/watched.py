@@ -55,9 +55,14 @@ class Watched:
             every=0.2,
         )
 
+    def _metrics(self) -> str:
+        """Return its page of metrics; '' where its event loop did not add what it knows in time."""
+        _, text = self.get("/metrics")
+        return text if "usage_buffer_events " in text else ""
+
     def metric(self, name: str) -> float:
         """Return the sum over a metric's samples; 0 without any."""
-        _, text = self.get("/metrics")
+        text = until(self._metrics, within=60, what="its metrics", explain=self.process.tail)
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)
@@ -88,6 +93,10 @@ class Watched:
         """Whether it has a handler of its own for a signal (Linux; elsewhere it is taken so)."""
         told = _kernel_says(self.process.pid, "SigCgt")
         return not told or bool(int(told, 16) >> (number - 1) & 1)
+
+    def pending(self, number: signal.Signals) -> bool:
+        """Whether a signal was sent, and not taken yet (Linux; elsewhere it is taken so)."""
+        return bool(int(_kernel_says(self.process.pid, "ShdPnd") or "0", 16) >> (number - 1) & 1)
 
 
 def peak_memory_bytes(pid: int, *, anew: bool = False) -> int:
