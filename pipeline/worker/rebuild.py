@@ -5,7 +5,9 @@ offsets before it. So whoever takes up a partition reads those again, before any
 and counts nothing meanwhile. They are read by a consumer beside the group
 (`pipeline.worker.transport.Past`), the smallest windows first and a few large ones at once; each is
 opened as soon as its own window is whole. Where a window reaches below offset 0, the logs that
-stand before the partition's own are read first (`pipeline.protocol.lineage`).
+stand before the partition's own are read first (`pipeline.protocol.lineage`). A log that does not
+answer, as one whose leader is lost, delays only the partitions that want it: the others go on, and
+it is asked beside them.
 
 It reads slices of some milliseconds in the thread for that (`pipeline.worker.folding`), and ends
 behind the slice in which it is cancelled: a partition that comes back goes on from there.
@@ -14,6 +16,7 @@ behind the slice in which it is cancelled: a partition that comes back goes on f
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -39,6 +42,9 @@ log = logging.getLogger(__name__)
 AT_ONCE_OFFSETS = 2_000_000
 """What is read at once, of as many logs as it takes: who has more to read opens some early."""
 
+SILENT_SECONDS = 5.0
+"""How long what is read at once may bring nothing before others are read beside it."""
+
 Open = Callable[[Sequence["Partition"]], Awaitable[None]]
 
 
@@ -59,6 +65,8 @@ class Rebuild:
         self.window = window
         """For how many offsets ids are remembered (W); 0 where duplicates are not looked for."""
         self._instruments = instruments
+        self._silent: set[Source] = set()
+        """Logs that did not answer when they were last asked."""
 
     def first(self, taken: Taken) -> int:
         """Return the offset from which on a partition's reader must know the ids.
@@ -146,13 +154,14 @@ class Rebuild:
 
         One log may be read for several, where there is no gap between what they want of it; others,
         and logs beyond the first that have `AT_ONCE_OFFSETS` together, are left to the next call.
+        It comes early where nothing is left to read here but logs that are silent.
         `behind_slice` is called with the records shown.
         """
-        reading: dict[Source, list[Partition]] = {}
+        wanted: dict[Source, list[Partition]] = {}
         for partition in partitions:
-            source = partition.source._replace(partition=partition.remembers.partition)
-            reading.setdefault(source, []).append(partition)
-        reading = _least({source: _without_a_gap(some) for source, some in reading.items()})
+            wanted.setdefault(_next_log(partition), []).append(partition)
+        adjoining = {source: _without_a_gap(some) for source, some in wanted.items()}
+        reading = _least(adjoining, self._silent)
         starts = {source: _next_offset(some[0]) for source, some in reading.items()}
         ends = {
             source: max(p.remembers.end for p in some if p.source != source)
@@ -161,8 +170,17 @@ class Rebuild:
         }
         async with Past(self._settings, starts, self._raw, ends) as past:
             while reading:
+                others = any(_next_log(p) not in reading for p in partitions if not p.is_ready)
+                if others and reading.keys() <= self._silent:
+                    return
+                batches = await past.read(SILENT_SECONDS if others else math.inf)
+                if not batches:
+                    self._say_silent(reading.keys() - self._silent)
+                    self._silent.update(reading)
+                    continue
+                self._silent.difference_update(batch.source for batch in batches)
                 records = 0
-                for batch in await past.read():
+                for batch in batches:
                     for partition in reading[batch.source]:
                         records += await self.remember(partition, batch)
                 for source, some in list(reading.items()):
@@ -171,6 +189,14 @@ class Rebuild:
                         past.finish(source)
                         del reading[source]
                 await behind_slice(records)
+
+    def _say_silent(self, sources: Iterable[Source]) -> None:
+        for source in sorted(sources):
+            log.warning(
+                "%s does not answer: what was to be read behind it goes on, and it is asked beside",
+                source,
+                extra=place(source),
+            )
 
     def _say_cut(self, source: Source, a: int, b: int, replay_to: int | None) -> None:
         log.warning(
@@ -190,6 +216,11 @@ class Rebuild:
         log.info("read %d records again in %.2f s, %.0f a second", records, seconds, speed)
 
 
+def _next_log(partition: Partition) -> Source:
+    """The log that a partition remembers next something of."""
+    return partition.source._replace(partition=partition.remembers.partition)
+
+
 def _next_offset(partition: Partition) -> int:
     """What a partition remembers next, in the offsets of that log."""
     return partition.seen_to - partition.remembers.at
@@ -207,14 +238,19 @@ def _without_a_gap(partitions: Iterable[Partition]) -> list[Partition]:
     return found
 
 
-def _least(reading: Mapping[Source, list[Partition]]) -> dict[Source, list[Partition]]:
-    """Return the logs of which least is wanted, so many that they have `AT_ONCE_OFFSETS`."""
+def _least(
+    reading: Mapping[Source, list[Partition]], silent: Collection[Source]
+) -> dict[Source, list[Partition]]:
+    """Return the logs of which least is wanted, so many that they have `AT_ONCE_OFFSETS`.
+
+    Silent ones come along: they take no other's place, and are read on when they answer.
+    """
     wanted = {
         source: max(p.remembers.end for p in some) - _next_offset(some[0])
         for source, some in reading.items()
     }
-    found, offsets = {}, 0
-    for source in sorted(reading, key=lambda source: (wanted[source], source)):
+    found, offsets = {source: reading[source] for source in reading.keys() & silent}, 0
+    for source in sorted(reading.keys() - silent, key=lambda source: (wanted[source], source)):
         if offsets >= AT_ONCE_OFFSETS:
             break
         found[source] = reading[source]

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from itertools import count
 from typing import NamedTuple
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.cluster import ClusterMetadata
 from confluent_kafka import Producer
+from prometheus_client import CollectorRegistry
 
 from pipeline.errors import Halted
 from pipeline.facts import Facts, Rules
@@ -20,8 +24,14 @@ from pipeline.facts.interface import Raw, offset_and_place
 from pipeline.facts.python_facts import PARTS
 from pipeline.facts.readers import Readers
 from pipeline.kafka.lenient import opened
-from pipeline.protocol.chunks import Source
+from pipeline.protocol.chunks import Plan, Source
+from pipeline.protocol.lineage import Change, lineage
+from pipeline.protocol.partition import Partition
 from pipeline.settings import load
+from pipeline.worker import rebuild
+from pipeline.worker.folding import Folding
+from pipeline.worker.rebuild import Rebuild
+from pipeline.worker.telemetry.instruments import Instruments
 from pipeline.worker.transport import Past, RawFetches, past
 from tests.support.harness.kafka_broker import KafkaBroker
 from tests.support.harness.produce import REQUESTS, Traffic
@@ -222,3 +232,41 @@ def test_a_log_that_ends_before_it_did_is_no_reason_to_wait(
         with pytest.raises(Halted, match="ends at offset 5, but ended at 9 before its topic was"):
             asyncio.run(read(start, 9))
         assert asyncio.run(read(start, 9, USAGE_OVERRIDE_LOST_ENDS="true")) == 9
+
+
+def test_a_log_whose_leader_is_lost_delays_only_its_own_window(
+    kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is told that nobody leads it, until the window behind it is open."""
+    monkeypatch.setattr(rebuild, "AT_ONCE_OFFSETS", 1)
+    monkeypatch.setattr(rebuild, "SILENT_SECONDS", 1.5)  # it is asked for its end as well
+    topic = f"both{next(_names)}.{REQUESTS}"
+    kafka.create_topics([topic], 3)
+    producer = Producer({"bootstrap.servers": kafka.servers})
+    for number in range(3 * 50):
+        producer.produce(topic, b"", partition=number % 3)
+    assert not producer.flush(30)
+    leader, lost = ClusterMetadata.leader_for_partition, {TopicPartition(topic, 0)}
+
+    def told(cluster: ClusterMetadata, tp: TopicPartition) -> int | None:
+        return -1 if tp in lost else leader(cluster, tp)
+
+    def partition(number: int, start: int, seen_from: int) -> Partition:
+        reader = PYTHON.reader(REQUESTS, RULES, 0, opened)
+        before = lineage([Change(1, 3, (50,))], number)
+        return Partition(Source(topic, number), "one", reader, Plan(start), seen_from, before)
+
+    order: list[int] = []
+
+    async def open_(partitions: Sequence[Partition]) -> None:
+        order.extend(one.source.partition for one in partitions)
+        if 1 in order:
+            lost.clear()
+
+    monkeypatch.setattr(ClusterMetadata, "leader_for_partition", told)
+    settings = load({"USAGE_KAFKA": kafka.servers})
+    one = Rebuild(settings, 300, Instruments(CollectorRegistry()), Folding())
+    # The last goes on from the first, so that the end of its log is asked for too.
+    windows = [partition(0, 50, 20), partition(1, 50, 10), partition(2, 20, -20)]
+    asyncio.run(asyncio.wait_for(one.run(windows, open_, lambda: None), 20))
+    assert order == [1, 0, 2]

@@ -300,7 +300,7 @@ class Past:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def read(self) -> list[Fetched]:
+    async def read(self, _: float) -> list[Fetched]:
         await asyncio.sleep(0)
         batches = []
         for source, at in self._at.items():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -51,17 +52,21 @@ class Reader:
 
 
 class FakePast:
-    """Two records of each partition at a time, then none for ever."""
+    """Two records of each partition at a time, but of those that are silent; then none for ever."""
 
     first = 0
     starts: Mapping[Source, int]
     ends: Mapping[Source, int]
     slices = 100
+    silent: ClassVar[set[Source]] = set()
+    asked: ClassVar[list[set[Source]]] = []
+    """What each of them was made to read."""
 
     def __init__(
         self, _: object, starts: Mapping[Source, int], __: object, ends: Mapping[Source, int]
     ) -> None:
         FakePast.starts, FakePast.ends = dict(starts), dict(ends)
+        FakePast.asked.append(set(starts))
         self._at = dict(starts)
 
     async def __aenter__(self) -> Self:
@@ -70,12 +75,18 @@ class FakePast:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def read(self) -> list[Fetched]:
+    async def read(self, patience: float = math.inf) -> list[Fetched]:
         if not FakePast.slices:
             await asyncio.Event().wait()
         FakePast.slices -= 1
+        while self._at.keys() <= FakePast.silent:
+            if patience < math.inf:
+                return []
+            await asyncio.sleep(0)
         batches = []
         for source, at in self._at.items():
+            if source in FakePast.silent:
+                continue
             start = max(at, FakePast.first)
             records: list[Any] = [SimpleNamespace(offset=n) for n in (start, start + 1)]
             batches.append(Fetched(source, 0, start, start + 2, records))
@@ -91,6 +102,8 @@ def past(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuild, "Past", FakePast)
     monkeypatch.setattr(FakePast, "first", 0)
     monkeypatch.setattr(FakePast, "slices", 100)
+    monkeypatch.setattr(FakePast, "silent", set())
+    monkeypatch.setattr(FakePast, "asked", [])
 
 
 def made(window: int = W) -> Rebuild:
@@ -104,12 +117,20 @@ def partition(
     return Partition(source, "incarnation", reader, Plan(start, replay_to), seen_from), reader
 
 
-def run(one: Rebuild, *partitions: Partition, within: float = 10) -> list[list[Source]]:
-    """Run it; return what was opened together, in order."""
+def run(
+    one: Rebuild,
+    *partitions: Partition,
+    within: float = 10,
+    behind: Source | None = None,
+    then: Callable[[], None] = lambda: None,
+) -> list[list[Source]]:
+    """Run it; return what was opened together, in order. `then`: once `behind` is open."""
     opened: list[list[Source]] = []
 
     async def open_(some: Sequence[Partition]) -> None:
         opened.append([p.source for p in some])
+        if behind in opened[-1]:
+            then()
 
     async def go() -> None:
         await asyncio.wait_for(one.run(partitions, open_, lambda: None), within)
@@ -213,6 +234,33 @@ def test_others_logs_are_known_to_have_been_as_long_as_they_were() -> None:
     with pytest.raises(TimeoutError):
         run(made(), two, one, zero, within=1)
     assert FakePast.ends == {zero.source: 9}
+
+
+def test_a_log_that_does_not_answer_delays_only_its_own_partition(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is the first of four, of which two are read at once; it answers while the last is read."""
+    monkeypatch.setattr(rebuild, "AT_ONCE_OFFSETS", 10)
+    lost, one, two, three = (Source(ONE.topic, n) for n in range(4))
+    windows = [partition(lost, 20, 17), *(partition(s, 20, 10) for s in (one, two, three))]
+    FakePast.silent = {lost}
+    opened = run(made(), *(p for p, _ in windows), behind=two, then=FakePast.silent.clear)
+    assert opened == [[], [one], [two], [lost], [three]]
+    assert FakePast.asked == [{lost, one}, {lost, two}, {lost, three}]
+    assert [len(reader.remembered) for _, reader in windows] == [3, 10, 10, 10]
+    assert caplog.text.count("usage.requests[0] does not answer") == 1
+
+
+def test_others_logs_that_do_not_answer_delay_only_who_wants_them() -> None:
+    """Partition 2 goes on from 0, which it has read before it wants its own; 3 from 1."""
+    topic, change = ONE.topic, Change(2, 4, (9, 9))
+    two, of_two = grown(Source(topic, 2), 2, -8, change)
+    three, of_three = grown(Source(topic, 3), 2, -8, change)
+    lost = Source(topic, 1)
+    FakePast.silent = {lost}
+    opened = run(made(), two, three, behind=two.source, then=FakePast.silent.clear)
+    assert opened == [[], [two.source], [three.source]]
+    assert of_two.remembered == of_three.remembered == list(range(-8, 2))
 
 
 def test_what_nobody_wants_of_a_log_is_not_read() -> None:

@@ -7,7 +7,9 @@ of 300 bytes in lz4, 1.1 µs of CPU each; confluent-kafka, with an object for ea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +41,8 @@ FETCH_MAX_WAIT_MS = 10
 SILENCE_SECONDS = 30.0
 RETRY_SECONDS = 0.5
 ASK_SECONDS = 1.0
-"""After so long without any record it is asked whether logs are as long as they were."""
+"""After so long without any record logs are asked whether they are as long as they were; a log has
+as long for its answer."""
 ENDS_SECONDS = 10.0
 """How long a log that ends too early is asked for its end again."""
 STOP_SECONDS = 3.0
@@ -74,19 +77,21 @@ class Past:
         """Let go of Kafka, whether it answers or not."""
         await self._disconnect()
 
-    async def read(self) -> list[Fetched]:
+    async def read(self, patience: float = math.inf) -> list[Fetched]:
         """Return what comes next, a slice at most; wait for a Kafka that is away.
 
-        Raises `Halted` where Kafka's copy of them is damaged, or ends before it did once.
+        Nothing where it is connected and no log has answered for so many seconds (`patience`).
 
         Each batch begins where the partition's last one ended, but for one: where retention has
         deleted records meanwhile, it begins, and ends, at the log's first offset; and where the log
         has lost its end, there.
+
+        Raises `Halted` where Kafka's copy of them is damaged, or ends before it did once.
         """
         while True:
             try:
                 async with asyncio.timeout(SILENCE_SECONDS):
-                    return await self._read()
+                    return await self._read(patience)
             except (KafkaError, OSError, TimeoutError) as error:
                 if repr(error) != self._said:
                     log.warning("what came before waits for Kafka, trying again: %r", error)
@@ -101,15 +106,17 @@ class Past:
         self._ends.pop(tp, None)
         self._consumer.pause(tp)
 
-    async def _read(self) -> list[Fetched]:
+    async def _read(self, patience: float) -> list[Fetched]:
         if self._consumer is None:
             await self._connect()
-        silent_since = now()
+        silent_since = asked_at = now()
         while not (batches := await self._slice()):
-            if now() - silent_since > ASK_SECONDS:
+            if now() - silent_since > patience:
+                break
+            if now() - asked_at > ASK_SECONDS:
                 if batches := await self._behind_lost_ends(self._positions):
                     break
-                silent_since = now()
+                asked_at = now()
         self._said = ""
         return batches
 
@@ -184,9 +191,20 @@ class Past:
         return [Fetched(Source(*tp), 0, end, end, []) for tp, end in passed.items()]
 
     async def _short(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where logs end by now that were longer."""
-        lasts = await self._consumer.end_offsets(tps) if tps else {}
-        return {tp: last for tp, last in lasts.items() if last < self._ends[tp]}
+        """Where logs end by now that were longer; of those that say so."""
+        lasts = await asyncio.gather(*map(self._last, tps))
+        return {
+            tp: last
+            for tp, last in zip(tps, lasts, strict=True)
+            if last is not None and last < self._ends[tp]
+        }
+
+    async def _last(self, tp: TopicPartition) -> int | None:
+        """Where a log ends; asked for alone, for one whose leader is lost would keep all others."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS):
+                return int((await self._consumer.end_offsets([tp]))[tp])
+        return None
 
     def _lost_end(self, tp: TopicPartition, last: int) -> str:
         return (

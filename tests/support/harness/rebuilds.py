@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 from pathlib import Path
 
@@ -27,12 +28,12 @@ def _holds() -> bool:
     return Path(os.environ["HOLD_FILE"]).exists()
 
 
-async def _held(self: Past) -> list[Fetched]:
+async def _held(self: Past, patience: float = math.inf) -> list[Fetched]:
     if next(_slices) >= int(os.environ["HOLD_AFTER"]) and _holds():
         print(HELD, flush=True)
         while _holds():  # noqa: ASYNC110  # another process takes the file away
             await asyncio.sleep(LOOK_SECONDS)
-    return await _read(self)
+    return await _read(self, patience)
 
 
 if "HOLD_FILE" in os.environ:  # in a worker, not in the tests that import this
