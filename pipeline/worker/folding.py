@@ -50,16 +50,15 @@ class Folding:
         what a read raises.
         """
         async with self._turn:
-            if at_once:
-                return _made_here(reads)
-            return await to_its_end(self._made(reads))
+            made = self._made(reads, here=at_once)
+            return await (made if at_once else to_its_end(made))
 
     async def between(self, look: Callable[[], T]) -> T:
         """Call something in the loop while no read is under way; it must not wait."""
         async with self._turn:
             return look()
 
-    async def _made(self, reads: Reads[T]) -> T:
+    async def _made(self, reads: Reads[T], *, here: bool) -> T:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -67,17 +66,10 @@ class Folding:
             except StopIteration as end:
                 made: T = end.value
                 return made
-            await loop.run_in_executor(self._thread, _called, read)
-
-
-def _made_here(reads: Reads[T]) -> T:
-    while True:
-        try:
-            read = next(reads)
-        except StopIteration as end:
-            made: T = end.value
-            return made
-        _called(read)
+            if here:
+                _called(read)
+            else:
+                await loop.run_in_executor(self._thread, _called, read)
 
 
 def _called(read: Read) -> None:
