@@ -18,7 +18,17 @@ SELECT
 FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant();
 
--- The same by tenant and currency alone.
+-- What is added up of requests without who it was, from rows that tell the operation.
+MACRO _sums_of_requests() AS
+    requests, failed,
+    if(_is_completion(), requests, 0) AS completions,
+    if(_is_completion(), duration_us, 0) AS completions_us,
+    if(_is_embedding(), requests, 0) AS embeddings,
+    if(_is_embedding(), duration_us, 0) AS embeddings_us,
+    input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered;
+
+-- Requests in the range by tenant and currency alone.
 PART _totals AS
 WITH _range_by_grain()
 SELECT
@@ -30,13 +40,7 @@ WHERE _in_quarters() AND _of_tenant()
 UNION ALL
 SELECT
     tenant, minute AS time, currency,
-    requests, failed,
-    if(_is_completion(), requests, 0) AS completions,
-    if(_is_completion(), duration_us, 0) AS completions_us,
-    if(_is_embedding(), requests, 0) AS embeddings,
-    if(_is_embedding(), duration_us, 0) AS embeddings_us,
-    input_tokens, output_tokens,
-    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered, cost
+    _sums_of_requests(), cost
 FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant();
 
@@ -52,25 +56,13 @@ WHERE _in_quarters() AND _of_tenant() AND {token:String} = ''
 UNION ALL
 SELECT
     quarter AS time,
-    requests, failed,
-    if(_is_completion(), requests, 0) AS completions,
-    if(_is_completion(), duration_us, 0) AS completions_us,
-    if(_is_embedding(), requests, 0) AS embeddings,
-    if(_is_embedding(), duration_us, 0) AS embeddings_us,
-    input_tokens, output_tokens,
-    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered
+    _sums_of_requests()
 FROM requests_15m
 WHERE _in_quarters() AND _of_tenant() AND {token:String} != '' AND token_id = {token:String}
 UNION ALL
 SELECT
     minute AS time,
-    requests, failed,
-    if(_is_completion(), requests, 0) AS completions,
-    if(_is_completion(), duration_us, 0) AS completions_us,
-    if(_is_embedding(), requests, 0) AS embeddings,
-    if(_is_embedding(), duration_us, 0) AS embeddings_us,
-    input_tokens, output_tokens,
-    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, unmetered
+    _sums_of_requests()
 FROM requests_1m
 WHERE _at_the_ends() AND _of_tenant() AND _of_token();
 
