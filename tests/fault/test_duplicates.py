@@ -23,7 +23,7 @@ POINTS = ("before:intend", "after:record_intent", "after:insert:facts", "before:
 SOME = 100_000
 """Records of which a consumer does not hold all before the first are read."""
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.faults
 
 
 class Pairs:
@@ -170,8 +170,8 @@ def test_a_revocation_ends_a_rebuild_which_then_goes_on(scene: Scene, tmp_path: 
     members = scene.kafka.members(scene.group)
     assert len(members) == 1
     other = scene.worker()
-    until(lambda: len(scene.kafka.members(scene.group)) == 2, within=20, what="both in the group")
-    scene.await_assigned(2, within=20)
+    until(lambda: len(scene.kafka.members(scene.group)) == 2, within=90, what="both in the group")
+    scene.await_assigned(2, within=90)
     assert "given up, with " in held.process.output()
     held.release()
     held.repeat()
@@ -182,7 +182,7 @@ def test_a_revocation_ends_a_rebuild_which_then_goes_on(scene: Scene, tmp_path: 
 
 def test_sigterm_ends_a_rebuild(scene: Scene, tmp_path: Path) -> None:
     held = Held(scene, tmp_path / "hold")
-    assert held.process.terminate(within=10) == 0
+    assert held.process.terminate() == 0
     scene.workers.remove(held.process)
     held.release()
     held.repeat()

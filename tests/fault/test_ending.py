@@ -20,14 +20,11 @@ from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.waiting import until
 from tests.support.harness.watched import Watched
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.faults
 
-SETTLE_SECONDS = float(SETTINGS["USAGE_SETTLE_SECONDS"])
-IN_ORDER_SECONDS = SETTLE_SECONDS + 6
-"""For a worker whose event loop answers; Faust's own services take some of it."""
-AT_LATEST_SECONDS = SETTLE_SECONDS + 10
-"""For one whose event loop does not, or that Kafka does not let go."""
-AT_ONCE_SECONDS = 1.5
+END_SECONDS = float(SETTINGS["USAGE_SETTLE_SECONDS"]) + 50
+"""Long, for a busy machine: a worker sees to its end by itself, and its exit code says how."""
+AT_ONCE_SECONDS = 8.0
 ENDED_BY = {number: 128 + number for number in (signal.SIGTERM, signal.SIGINT)}
 
 
@@ -43,7 +40,8 @@ def end(worker: Watched, number: signal.Signals, within: float) -> int:
 def end_twice(worker: Watched, number: signal.Signals) -> int:
     """Send a signal, and again when the first was heard; return the exit code."""
     os.kill(worker.process.pid, number)
-    time.sleep(0.3)  # else the kernel may make one of the two
+    # Else the kernel makes one of the two.
+    until(lambda: not worker.pending(number), within=30, what="the first to be heard", every=0.01)
     return end(worker, number, AT_ONCE_SECONDS)
 
 
@@ -70,7 +68,7 @@ def test_store_away(scene: Scene, mode: Mode, number: signal.Signals) -> None:
         proxy.set(mode)
         flooded.send(5000)
         worker.await_metric("usage_lag_records", 5000)
-        assert end(worker, number, IN_ORDER_SECONDS) == 0, worker.process.tail()
+        assert end(worker, number, END_SECONDS) == 0, worker.process.tail()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -92,7 +90,7 @@ def test_slow_store(scene: Scene) -> None:
         proxy.delay_seconds = 1.0
         flooded.send(5000)
         worker.await_metric("usage_lag_records", 5000)
-        assert end(worker, signal.SIGTERM, IN_ORDER_SECONDS) == 0, worker.process.tail()
+        assert end(worker, signal.SIGTERM, END_SECONDS) == 0, worker.process.tail()
         proxy.delay_seconds = 0.0
 
 
@@ -111,7 +109,7 @@ def test_blocked_event_loop(scene: Scene, tmp_path: Path, times: int) -> None:
         worker.await_says("/healthz", 503, "blocked")
         assert worker.says("/readyz") == (503, "blocked")
         if times == 1:
-            code = end(worker, signal.SIGTERM, AT_LATEST_SECONDS)
+            code = end(worker, signal.SIGTERM, END_SECONDS)
         else:
             code = end_twice(worker, signal.SIGTERM)
         assert code == ENDED_BY[signal.SIGTERM], worker.process.tail()
@@ -131,18 +129,18 @@ def test_an_event_loop_that_answers_again(scene: Scene, tmp_path: Path) -> None:
         block.unlink()
         flood.check(scene, flooded)
         worker.await_says("/healthz", 200, "alive")
-        assert end(worker, signal.SIGTERM, IN_ORDER_SECONDS) == 0, worker.process.tail()
+        assert end(worker, signal.SIGTERM, END_SECONDS) == 0, worker.process.tail()
 
 
 def test_stuck_takeover(scene: Scene) -> None:
     """Not ready from the first moment; dead when it has lasted; it ends in order all the same."""
     scene.set_up(partitions=2)
-    worker = Watched(scene, USAGE_HOOK=stalls.HOOK, STALL_TAKEOVER="1", STALLED_SECONDS="3")
+    worker = Watched(scene, USAGE_HOOK=stalls.HOOK, STALL_TAKEOVER="1", STALLED_SECONDS="20")
     worker.await_says("/readyz", 503, "rebuilding")
     assert worker.says("/healthz") == (200, "alive")
-    worker.await_says("/healthz", 503, "stuck")
+    worker.await_says("/healthz", 503, "stuck", within=90)
     assert worker.says("/readyz") == (503, "rebuilding")
-    assert end(worker, signal.SIGTERM, IN_ORDER_SECONDS) == 0, worker.process.tail()
+    assert end(worker, signal.SIGTERM, END_SECONDS) == 0, worker.process.tail()
     scene.workers.remove(worker.process)
 
 
@@ -152,7 +150,7 @@ def test_takeover_from_a_store_that_hangs(scene: Scene) -> None:
     flooded = Flood(scene)
     with Proxy(scene.store.port) as proxy:
         through = scene.store_url(proxy.port)
-        first = Watched(scene, USAGE_CLICKHOUSE=through)
+        first = Watched(scene, USAGE_CLICKHOUSE=through, USAGE_SESSION_TIMEOUT_SECONDS="30")
         flooded.send(2000)
         flood.check(scene, flooded)
         proxy.set(Mode.REFUSE)
@@ -162,7 +160,7 @@ def test_takeover_from_a_store_that_hangs(scene: Scene) -> None:
         second.await_says("/readyz", 503, "unassigned")
         proxy.set(Mode.HANG)
         flooded.send(2000)
-        second.await_says("/readyz", 503, "rebuilding")
+        second.await_says("/readyz", 503, "rebuilding", within=90)
         second.await_says("/healthz", 200, "store_hangs", within=60)
         assert second.says("/readyz") == (503, "rebuilding")
         proxy.set(Mode.PASS)
@@ -176,7 +174,7 @@ def test_start_at_a_store_that_hangs(scene: Scene) -> None:
         worker = Watched(scene, USAGE_CLICKHOUSE=scene.store_url(proxy.port))
         until(lambda: worker.handles(signal.SIGTERM), within=60, what="the worker's handler")
         time.sleep(2)  # it connects, which nothing shows from outside
-        assert end(worker, signal.SIGTERM, IN_ORDER_SECONDS) == 0, worker.process.tail()
+        assert end(worker, signal.SIGTERM, END_SECONDS) == 0, worker.process.tail()
         scene.workers.remove(worker.process)
 
 
@@ -189,11 +187,11 @@ def test_kafka_away(store: EmbeddedStore, tmp_path: Path) -> None:
         with Proxy(store.port) as proxy, counting(scene, proxy) as (worker, flooded):
             flooded.send(1000)
             kafka.process.pause()
-            assert end(worker, signal.SIGTERM, AT_LATEST_SECONDS) in (0, ENDED_BY[signal.SIGTERM])
+            assert end(worker, signal.SIGTERM, END_SECONDS) in (0, ENDED_BY[signal.SIGTERM])
             begun = Watched(scene)
             until(lambda: begun.handles(signal.SIGTERM), within=60, what="the worker's handler")
             time.sleep(2)  # it connects to Kafka, which nothing shows from outside
-            assert end(begun, signal.SIGTERM, IN_ORDER_SECONDS) == 0, begun.process.tail()
+            assert end(begun, signal.SIGTERM, END_SECONDS) == 0, begun.process.tail()
             scene.workers.remove(begun.process)
             kafka.process.resume()
     finally:

@@ -19,7 +19,7 @@ from tests.support.json_text import written
 from tests.support.oracle.log import DEFINITIONS, ENTITIES, Entry
 from tests.support.oracle.world import World
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.faults
 
 POINTS = (
     "after:intend",
@@ -122,14 +122,14 @@ def test_each_version_answers_right_whatever_is_killed(scene: Scene) -> None:
 
 
 def await_definitions(scene: Scene, count: int) -> None:
+    topic = scene.topic(DEFINITIONS)
+
     def are_there() -> bool:
         with scene.connect() as store:
-            return store.query("SELECT count() FROM metric_definitions") == [(count,)]
+            stored = store.query("SELECT count() FROM metric_definitions")
+            counted = store.query(
+                f"SELECT sum(counted), sum(duplicate) FROM chunks FINAL WHERE topic = '{topic}'"
+            )
+        return (stored, counted) == ([(count,)], [(count, len(STEPS) - 1)])
 
     until(are_there, within=90, what=f"{count} definitions", explain=scene.tails, every=0.2)
-    with scene.connect() as store:
-        topic = scene.topic(DEFINITIONS)
-        rows = store.query(
-            f"SELECT sum(counted), sum(duplicate) FROM chunks FINAL WHERE topic = '{topic}'"
-        )
-    assert rows == [(count, len(STEPS) - 1)]

@@ -23,8 +23,6 @@ from tests.support.harness.store import EmbeddedStore
 from tests.support.harness.waiting import until
 from tests.support.harness.watched import Watched
 
-pytestmark = pytest.mark.timeout(600)
-
 PARTITIONS = 4
 BUFFER_EVENTS = 200_000
 EVENT_BYTES = 1024
@@ -136,7 +134,8 @@ def test_half_open_connections(scene: Scene) -> None:
         worker.await_says("/healthz", 200, "store_hangs", within=60)
         assert worker.says("/readyz") == (200, "ready")
         flood.check(scene, flooded)
-        assert time.monotonic() - begun < READ_SECONDS + 20  # one silence, whatever the pool held
+        # One silence, whatever the pool held.
+        assert time.monotonic() - begun < 2 * READ_SECONDS - 5
         worker.await_says("/healthz", 200, "alive")
         assert worker.metric("usage_rebalances_total") == 1, worker.process.tail()
 
