@@ -17,12 +17,12 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Coroutine,
     Iterable,
     Sequence,
 )
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from aiokafka.errors import IllegalStateError, KafkaError
 
@@ -138,7 +138,7 @@ class Work:
         self.partitions = {s: p for s, p in self.partitions.items() if s in set(sources)}
         self._holding.forget()
         self._live.keep(self.partitions)
-        self._begin(self._take_up(lease, sources))
+        self._begin(partial(self._take_up, lease, sources))
 
     async def on_revoked(self) -> None:
         """Settle or abandon what is under way; the re-join waits for it.
@@ -160,7 +160,7 @@ class Work:
         """Take up partitions again whose next records retention has deleted."""
         lease = self._lease
         if lease is not None:
-            self._begin(self._take_up_behind_loss(lease, sources))
+            self._begin(partial(self._take_up_behind_loss, lease, sources))
 
     async def run(self, batch: Fetched, agent: Callable[[Fetched], Awaitable[None]]) -> None:
         """Let an agent take a batch.
@@ -299,26 +299,28 @@ class Work:
 
     # Taking up -------------------------------------------------------------------------------
 
-    def _begin(self, taking_up: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, taking_up: Callable[[], Awaitable[None]]) -> None:
         if self.standing.stopping:  # a rebalance came meanwhile; the store's threads end any moment
-            taking_up.close()
             return
-        task = asyncio.create_task(taking_up)
+        task = asyncio.create_task(self._watched(taking_up))
         self._taking_up.add(task)
         task.add_done_callback(self._taking_up.discard)
 
-    async def _take_up(self, lease: Lease, sources: Sequence[Source]) -> None:
+    async def _watched(self, taking_up: Callable[[], Awaitable[None]]) -> None:
         try:
-            waiting = await self._begin_with(lease, sources)
-            while waiting:
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
-                waiting = await self._begin_with(lease, waiting)
+            await taking_up()
         except GroupLost as error:
             await self._leave_group(error)
         except AssignmentOver:
             log.info("given up while taking up: the group has moved on")
         except (Halted, Exception) as error:  # noqa: BLE001  # whatever it is, it ends the worker
             self._fail(error)
+
+    async def _take_up(self, lease: Lease, sources: Sequence[Source]) -> None:
+        waiting = await self._begin_with(lease, sources)
+        while waiting:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            waiting = await self._begin_with(lease, waiting)
 
     async def _begin_with(self, lease: Lease, sources: Sequence[Source]) -> Sequence[Source]:
         """Begin to read those that can be; returns those that wait for other workers."""
@@ -329,10 +331,17 @@ class Work:
         self.standing.reading = True
         for topic in sorted({p.source.topic for p in partitions if not p.is_ready}):
             await self._look_at_log_ends(topic)
-        await self._rebuild.run(partitions, self._open, self._progressed)
         if partitions or not waiting:
-            log.info("reading %d partitions", len(self.partitions))
+            self._begin(partial(self._open_when_whole, partitions))
         return waiting
+
+    async def _open_when_whole(self, partitions: Sequence[Partition]) -> None:
+        """Open partitions as their readers know the ids before them.
+
+        Beside what waits for other workers, for it may take long.
+        """
+        await self._rebuild.run(partitions, self._open, self._progressed)
+        log.info("reading %d partitions", len(self.partitions))
 
     def _replayed(self, partitions: Sequence[Partition], chunks: Sequence[Chunk]) -> None:
         """Take note of a group that was replayed: its own partitions are read on from there."""
@@ -344,10 +353,7 @@ class Work:
             self._instruments.chunk_counted(chunk.range, chunk.facts)
 
     async def _take_up_behind_loss(self, lease: Lease, sources: Sequence[Source]) -> None:
-        try:
-            await self._flushed(sources)
-        except AssignmentOver:
-            return
+        await self._flushed(sources)
         for source in sources:
             self.partitions.pop(source, None)
         await self._take_up(lease, sources)

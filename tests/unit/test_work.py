@@ -236,6 +236,41 @@ class _Opened:
         pass
 
 
+def test_what_waits_for_others_is_taken_up_while_a_window_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0)
+    other, failures, begun = Source(SOURCE.topic, 1), list[BaseException](), list[Source]()
+    decided = [([other], [SOURCE]), ([SOURCE], list[Source]())]
+
+    async def take(*_: object) -> tuple[list[Taken], list[Source]]:
+        found, waiting = decided.pop(0)
+        return [Taken(one, "incarnation", Plan(0), 0) for one in found], waiting
+
+    async def run(partitions: Sequence[Partition], *_: object) -> None:
+        begun.extend(one.source for one in partitions)
+        await asyncio.Event().wait()
+
+    async def taken_up() -> None:
+        rebuild = SimpleNamespace(run=run, first=lambda _: 0)
+        working = work(failures, SlowFlusher(), rebuild)
+        working._takeover = cast("Any", SimpleNamespace(take=take))
+        working._new_reader = lambda _: Batches()
+        working._live = cast(
+            "Any", SimpleNamespace(keep=_nothing, forget=_nothing, is_restored=bool)
+        )
+        await working.on_assigned(Lease(1, "me"), [SOURCE, other])
+        async with asyncio.timeout(5):
+            while len(begun) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        await working.stop(0)
+        assert not working._taking_up
+
+    asyncio.run(taken_up())
+    assert begun == [other, SOURCE]
+    assert failures == []
+
+
 def test_who_loses_its_partitions_waits_for_others() -> None:
     async def revoked() -> Work:
         working = work([], SlowFlusher())
