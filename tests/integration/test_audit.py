@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.facts.readers import readers
-from pipeline.operate.audit import run, sums
+from pipeline.operate.audit import run, sums, tiling
 from pipeline.operate.audit.selection import ChunkSelection
 from tests.support.harness import poison
-from tests.support.harness.produce import RECIPE_ACTIONS, REQUESTS, Traffic
+from tests.support.harness.produce import EVENTS, RECIPE_ACTIONS, REQUESTS, Traffic
 from tests.support.harness.scene import Scene
 
 
@@ -243,6 +243,30 @@ def _ledger_damage(scene: Scene, store: Store, topic: str) -> None:
     assert rollup["difference"] > 0
     store.command("INSERT INTO chunks SELECT * FROM kept")
     store.command("DROP TABLE kept")
+
+
+def test_no_number_of_lost_ranges_hides_a_gap_or_an_overlap(scene: Scene) -> None:
+    """What is lost comes first by topic, and there is as much of it as is listed."""
+    scene.set_up(partitions=1)
+    rows = "INSERT INTO chunks (topic, partition, incarnation, from_offset, to_offset, kind, lost) "
+    with scene.connect() as store:
+        store.command(
+            f"{rows} SELECT '{scene.topic(EVENTS)}', 0, 'gone', number, number + 1, 'lost', 1 "
+            f"FROM numbers({tiling.SHOWN})"
+        )
+        store.command(
+            f"{rows} SELECT '{scene.topic(REQUESTS)}', 0, 'gone', begin, begin + 10, 'chunk', 0 "
+            "FROM (SELECT arrayJoin([0, 15, 20]) AS begin)"
+        )
+    code, report = audit(scene)
+    assert code == 1
+    ledger = report["checks"][0]
+    assert ledger["state"] == "damaged"
+    of_ledger = [(f["kind"], f["from_offset"], f["to_offset"]) for f in ledger["findings"]]
+    assert of_ledger[:2] == [("gap", 10, 15), ("overlap", 20, 25)]
+    assert {kind for kind, *_ in of_ledger[2:]} == {"lost"}
+    [note] = ledger["notes"]
+    assert "the first 1,000 are listed" in note
 
 
 def _delete(store: Store, where: str, table: str = "chunks") -> None:
