@@ -265,12 +265,26 @@ class Settled:
             latencies = self._latencies(day)
             self._step("latencies", lambda: self._add(latencies, is_due(day)))
             missing = [*missing, *month, *latencies]
-        right = " AND ".join(f"(SELECT count() FROM ({one.wrong})) = 0" for one in missing)  # noqa: S608
-        published = (
-            f"INSERT INTO users_settlements (day) SELECT toDate('{day + DAY}') "
-            f"WHERE {is_due(day)} AND {right}"
+        self._step("settled", lambda: self._publish(day, missing))
+
+    def _publish(self, day: date, missing: Sequence[Missing]) -> None:
+        """Publish the next day, if nothing is wrong of any block.
+
+        A statement for each block: all in one are longer than ClickHouse takes. What is due is
+        final, so that a block that was right stays so until the last statement, which asks again
+        whether the day is due.
+        """
+        if all(self._is_right(one) for one in missing):
+            published = f"INSERT INTO users_settlements (day) SELECT toDate('{day + DAY}')"
+            self._insert(f"{published} WHERE {is_due(day)}", {})
+
+    def _is_right(self, one: Missing) -> bool:
+        [(wrong,)] = self._store.query(
+            f"SELECT count() FROM ({one.wrong})",  # noqa: S608 - our own names
+            consistent=True,
+            settings=_BOUNDS,
         )
-        self._step("settled", lambda: self._insert(published, {}))
+        return bool(wrong == 0)
 
     def _day(self, day: date) -> list[Missing]:
         return [day_of(day, block) for block in self._blocks(_quarters_of(day))]

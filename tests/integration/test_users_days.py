@@ -474,6 +474,21 @@ def test_a_day_of_many_keys_is_settled_in_blocks(
     assert begun.query("SELECT sum(requests) FROM users_1mo") == [(60,)]
 
 
+def test_a_day_of_as_many_blocks_as_there_may_be_is_settled(
+    begun: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that asked for all of them would be longer than ClickHouse takes."""
+    Block("t", [request(BEGIN, user=str(n)) for n in range(300)], BEGIN).send(begun)
+    days = Settled(begun)
+    days._add([day_of(BEGIN)], "1")
+    monkeypatch.setattr(settled, "BLOCK_KEYS", 1)
+    blocks = days._day(BEGIN)
+    assert len(blocks) == settled.MOST_BLOCKS
+    days._publish(BEGIN, blocks)
+    assert days.read().settled == BEGIN + DAY
+    check(begun)
+
+
 def test_no_group_is_waited_for_for_good(begun: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it inserts after all is added then."""
     days = Settled(begun)
