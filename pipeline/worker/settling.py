@@ -24,7 +24,7 @@ from pipeline.facts.heads import REQUESTS
 from pipeline.facts.types import TYPES
 from pipeline.protocol.chunks import Lease, Source
 from pipeline.protocol.late import open_before, said
-from pipeline.protocol.settled import AGAIN, NIGHT, Workers
+from pipeline.protocol.settled import AGAIN, DAY, NIGHT, Workers
 from pipeline.worker.flusher import AssignmentOver
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class Settling:
         """The earliest day of what was inserted since it was last settled again."""
         self._again: date | None = None
         """That of what was so once, and is settled again once more."""
-        self._has_looked_back = False
+        self._looked_back: date | None = None
+        """What was settled when it was last looked for what others had left."""
         self._said = ""
         # Of its own: a day takes a while, and nothing that counts must wait for it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="settling")
@@ -140,6 +141,7 @@ class Settling:
             day = await self._in_thread(self._settled.settle_next)
             if day is not None:
                 log.info("users' day %s is settled", day)
+                self._looked_back = day + DAY
 
     async def under(self, batches: ConsumerThread, lease: Lease) -> Lease:
         """Return the lease that partitions are taken up under: its day is none that is over.
@@ -212,17 +214,23 @@ class Settling:
     async def _settle_what_came_late(self, state: State) -> None:
         """Add what was inserted since as not late to days that are settled, if anything was.
 
-        A replay, whose day is its intent's, of a group that nobody waited for; at the first look,
-        what another worker may have left.
+        A replay, whose day is its intent's, of a group that nobody waited for. At the first look,
+        and where others settle days instead of this worker, what they may have left: one of a
+        release of before adds no latencies to a month.
         """
         self._inserted = _earliest(self._inserted, self._flusher.earliest_day())
         since = _earliest(self._again, self._inserted)
-        if state.has_begun and not self._has_looked_back:
+        may_lack = self._looked_back is None or (
+            self._is_first and self._looked_back < state.settled
+        )
+        if state.has_begun and may_lack:
             since = _earliest(since, state.settled - AGAIN)
         if since is not None and since < state.settled:
             for day in await self._in_thread(lambda: self._settled.settle_again(since)):
                 log.info("users' day %s is settled again: some of it was inserted behind it", day)
-        self._again, self._inserted, self._has_looked_back = self._inserted, None, True
+        self._again, self._inserted = self._inserted, None
+        if may_lack:
+            self._looked_back = state.settled
 
     async def _record(self, state: State, lease: Lease) -> None:
         """Write down the day of the generation once no block of an earlier one can come.

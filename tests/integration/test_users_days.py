@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import sys
@@ -12,7 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 import pytest
 
@@ -22,9 +24,13 @@ from pipeline.clickhouse.schema.migrate import migrate
 from pipeline.errors import StoreRefused
 from pipeline.operate.audit import sums
 from pipeline.protocol import settled
+from pipeline.protocol.chunks import Source
 from pipeline.protocol.settled import DAY, Settled, Workers, day_of
 from pipeline.settings import load
 from pipeline.views.call import call
+from pipeline.worker import settling
+from pipeline.worker.settling import Settling
+from pipeline.worker.transport import Days
 from tests.support.harness import hooks
 from tests.support.harness.clickhouse_parts import (
     migrated_database,
@@ -534,6 +540,43 @@ def test_latencies_of_a_month_that_is_over_are_few_rows(begun: Store) -> None:
     assert [events for cell, (events, _) in cells.items() if cell.left == "latency_1mo"] == [-3]
     assert Settled(begun).settle_again(BEGIN) == []
     check(begun)
+
+
+def test_latencies_that_a_worker_of_before_has_left_out_are_added(
+    begun: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It settles a month's last day in a rolling upgrade, when others have long looked back."""
+    monkeypatch.setattr(settling, "GIVES_OUT_DAYS", False)
+    days, last = Settled(begun), date(2025, 12, 31)
+    begun.command(f"INSERT INTO users_settlements (day) VALUES ('{last}')")
+    Block("t", [request(last, 7)], last).send(begun)
+    worker = settling_of(begun)
+    asyncio.run(worker.look())
+    for missing in (days._day, days._month):
+        days._add(missing(last), "1")
+    begun.command(f"INSERT INTO users_settlements (day) VALUES ('{last + DAY}')")
+    assert begun.query("SELECT count() FROM latency_1mo") == [(0,)]
+    for _ in range(2):
+        asyncio.run(worker.look())
+        assert begun.query("SELECT sum(requests) FROM latency_1mo") == [(1,)]
+    users_days.publish(begun, nobody_asks=True)
+    check(begun)
+
+
+def settling_of(store: Store) -> Settling:
+    """The part in it of a worker that has the first partition, and waits for its assignment."""
+    anything, nothing = cast("Any", SimpleNamespace), cast("Any", None)
+    return Settling(
+        load({}),
+        Settled(store),
+        anything(earliest_day=lambda: None),
+        nothing,
+        nothing,
+        Days(),
+        anything(users_days=lambda _: None),
+        nothing,
+        lambda: anything(given=None, partitions={Source("usage.requests", 0): None}),
+    )
 
 
 def test_latencies_of_before_the_migration_are_added_up_once(store: EmbeddedStore) -> None:

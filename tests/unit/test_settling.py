@@ -164,6 +164,7 @@ def test_partitions_are_taken_up_under_the_latest_day_that_anything_says(parts: 
 
 def test_what_came_under_a_settled_day_is_settled_again_at_two_looks(parts: Parts) -> None:
     """A statement that settles may have been under way at the first."""
+    parts.work.partitions = {}
     parts.inserted = YESTERDAY
     parts.looks(minutes(0))
     assert parts.again == [YESTERDAY - AGAIN], "another worker may have left something"
@@ -174,7 +175,23 @@ def test_what_came_under_a_settled_day_is_settled_again_at_two_looks(parts: Part
     assert parts.again[1:] == [YESTERDAY]
 
 
+def test_whoever_would_settle_looks_back_once_for_each_day_that_others_have(parts: Parts) -> None:
+    parts.looks(minutes(0))
+    parts.settled, parts.work.partitions = TODAY, {}
+    parts.looks(minutes(1))
+    assert parts.again == [YESTERDAY - AGAIN]
+    parts.work.partitions = {REQUESTS: None}
+    parts.is_away = True
+    with pytest.raises(StoreUnavailable):
+        parts.looks(minutes(2))
+    parts.is_away = False
+    parts.looks(minutes(3))
+    parts.looks(minutes(4))
+    assert parts.again[1:] == [TODAY - AGAIN] * 2
+
+
 def test_what_could_not_be_settled_again_is_not_forgotten(parts: Parts) -> None:
+    parts.work.partitions = {}
     parts.looks(minutes(0))
     parts.inserted, parts.settled, parts.is_away = YESTERDAY, TODAY, True
     for minute in (1, 2, 3):
