@@ -16,6 +16,8 @@ class Rounds:
         self._interval = interval_seconds
         self._at = now
         self._has_waited = False
+        self.longest_seconds = 2 * interval_seconds
+        """How long the one that runs may take, put off as it may be."""
 
     def seconds_left(self, now: float) -> float:
         """How long until a round may be due."""
@@ -33,5 +35,7 @@ class Rounds:
 
         Of chunks that are sealed together, a topic's are one insert, however many they are.
         """
-        self._at = now + max(self._interval, inserts / most_per_second)
+        seconds = max(self._interval, inserts / most_per_second)
+        self._at = now + seconds
+        self.longest_seconds = seconds + self._interval
         self._has_waited = False

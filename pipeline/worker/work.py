@@ -125,6 +125,8 @@ class Work:
         self._flushing: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
         self._room = asyncio.Event()
+        self._round_seconds = 0.0
+        """How long the round that runs may take."""
         self.standing = Standing()
 
     # From Faust ------------------------------------------------------------------------------
@@ -233,6 +235,7 @@ class Work:
         """Seal and flush: all partitions at each round, large chunks at once."""
         clock = asyncio.get_running_loop().time
         rounds = Rounds(self._settings.flush_seconds, clock())
+        self._round_runs(rounds)
         while True:
             await within(self._due.wait(), rounds.seconds_left(clock()))
             self._due.clear()
@@ -250,6 +253,7 @@ class Work:
                 self._has_waited = self._has_waited and not chunks
             await self._flush_once(chunks)
             self._note_idleness()
+            self._round_runs(rounds)
 
     async def stop(self, within_seconds: float) -> None:
         """Stop reading, count what is held, and leave nothing open if there is time."""
@@ -476,6 +480,15 @@ class Work:
 
     def _progressed(self) -> None:
         self.standing.progress_at = now()
+        self.standing.round_seconds = self._round_seconds
+
+    def _round_runs(self, rounds: Rounds) -> None:
+        """Take note of how long it may take, behind the flush that the one before it ended with.
+
+        A shorter one counts from the next progress on: what there was since lasted longer.
+        """
+        self._round_seconds = rounds.longest_seconds
+        self.standing.round_seconds = max(self.standing.round_seconds, self._round_seconds)
 
     def _drop_under_way(self) -> None:
         self.partitions = {s: p for s, p in self.partitions.items() if p.under_way is None}

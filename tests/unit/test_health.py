@@ -28,6 +28,7 @@ READING = State(
     assigned_at=LONG_AGO,
 )
 STALLED = replace(READING, lag=BEHIND, progress_at=LONG_AGO)
+LONG_STALLED = replace(STALLED, progress_at=LONG_AGO - 300, assigned_at=LONG_AGO - 300)
 STUCK = replace(READING, taken_up=1, progress_at=LONG_AGO)
 JOIN_SECONDS = 90.0
 WAITING = replace(READING, assigned=0, taken_up=0, assigned_at=None, join_seconds=JOIN_SECONDS)
@@ -43,6 +44,10 @@ WAITING = replace(READING, assigned=0, taken_up=0, assigned_at=None, join_second
         (replace(READING, lag=BEHIND, progress_at=JUST_NOW), True, "alive"),
         (replace(READING, progress_at=LONG_AGO), True, "alive"),
         (STALLED, False, "stalled"),
+        # a round, at which alone there is progress, may take longer than that
+        (replace(STALLED, round_seconds=300.0), True, "alive"),
+        (replace(LONG_STALLED, round_seconds=300.0), False, "stalled"),
+        (replace(STUCK, round_seconds=300.0), True, "alive"),
         # new partitions: the time counts from their assignment
         (replace(STALLED, assigned_at=JUST_NOW), True, "alive"),
         # stuck after a rebalance: assigned, and not read

@@ -48,6 +48,7 @@ def test_more_inserts_than_there_may_be_put_the_next_one_off() -> None:
     assert rounds.seconds_left(5.0) == 1.0
     rounds.ended(5.0, inserts=4, most_per_second=1.25)
     assert rounds.seconds_left(5.0) == pytest.approx(3.2)
+    assert rounds.longest_seconds == pytest.approx(3.2 + 1.0), "little puts it off"
 
 
 def test_it_says_how_long_to_wait() -> None:

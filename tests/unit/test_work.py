@@ -343,3 +343,27 @@ def test_a_round_of_what_waited_to_be_taken_up_is_not_put_off(
 
     monkeypatch.setattr(module, "Rounds", Looked)
     asyncio.run(count())
+
+
+def test_a_worker_says_how_long_its_rounds_may_take() -> None:
+    """The longest since the last progress: what is being flushed has waited for it."""
+
+    async def said() -> list[float]:
+        flusher = SlowFlusher()
+        working = work([], flusher, USAGE_FLUSH_SECONDS="300", USAGE_INSERTS_PER_SECOND="0.1")
+        working.group_partitions = 100  # so that its own inserts are 1,000 s apart
+        working._lease = Lease(1, "me")
+        working.partitions[SOURCE] = Partition(SOURCE, "incarnation", Batches(), Plan(0))
+        await fold(working, batch(0, 50_000))
+        flushing = asyncio.create_task(working.flush_forever())
+        async with asyncio.timeout(60):
+            while not flusher.chunks:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            during = working.standing.round_seconds
+            flusher.may_end.set()
+            while working.standing.round_seconds == during:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        flushing.cancel()
+        return [during, working.standing.round_seconds]
+
+    assert asyncio.run(said()) == [600.0, 1300.0]

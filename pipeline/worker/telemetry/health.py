@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pipeline.worker.telemetry.state import State
 
 STALLED_SECONDS = 60.0
-"""Without progress for this long, with lag and with a store that answers, a worker is stuck."""
+"""Without progress for this long behind a round's end, with lag and with a store that answers, a
+worker is stuck."""
 
 HUNG_STORE_SECONDS = 30.0
 """A call of the store that waits this long hangs, whatever the connection says."""
@@ -40,8 +41,9 @@ def alive(state: State | None) -> Health:
     if state.store_away_since is not None:
         return Health(True, "store_away", "the store does not answer; it is tried again")
     idle = state.now - max(state.progress_at, state.assigned_at or 0.0)
+    patience = STALLED_SECONDS + state.round_seconds
     behind = sum(lag.records for lag in state.lag.values())
-    if behind and idle > STALLED_SECONDS:
+    if behind and idle > patience:
         return Health(
             False, "stalled", f"{behind} records wait and no chunk was committed for {idle:.0f} s"
         )
@@ -50,7 +52,7 @@ def alive(state: State | None) -> Health:
         return Health(
             False, "stuck", f"it has waited {waited:.0f} s for the group to give it partitions"
         )
-    if _waits_for_takeover(state) and idle > STALLED_SECONDS:
+    if _waits_for_takeover(state) and idle > patience:
         return Health(
             False, "stuck", f"partitions were assigned {idle:.0f} s ago and are not read yet"
         )

@@ -30,6 +30,8 @@ class Standing:
     reading: bool = False
     """Whether the assigned partitions are taken up."""
     progress_at: float = 0.0
+    round_seconds: float = 0.0
+    """How long may pass from one round to the next, at which there is progress."""
     stopping: bool = False
 
 
@@ -52,6 +54,8 @@ class State:
     """When a chunk was last committed, there was nothing to commit, or ids were read again."""
     assigned_at: float | None
     """When partitions were last assigned; None without an assignment."""
+    round_seconds: float = 0.0
+    """How long may pass from one round to the next, at which there is progress."""
     unassigned_at: float | None = None
     """Since when it waits for an assignment; None while it has one."""
     join_seconds: float = 0.0

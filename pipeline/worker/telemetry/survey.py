@@ -57,6 +57,7 @@ class Survey:
             store_call_since=self._flusher.store_call_since,
             progress_at=standing.progress_at,
             assigned_at=standing.assigned_at,
+            round_seconds=standing.round_seconds,
             unassigned_at=standing.unassigned_at,
             join_seconds=self._join_seconds,
             stopping=standing.stopping,
