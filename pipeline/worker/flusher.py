@@ -261,6 +261,8 @@ class Flusher:
 
     async def _insert(self, group: Group) -> Group:
         """Insert every table; returns the group without the events whose values are refused."""
+        if group.late_before is not None:  # noted already: cancelled, a thread inserts all the same
+            self._days.add(group.late_before)
         while True:
             try:
                 await self._insert_all(group)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Any, cast
 
@@ -152,6 +154,29 @@ def test_who_replays_a_group_commits_for_its_own_partitions_only() -> None:
     mine = [Source("usage.requests", 0)]
     asyncio.run(world.flusher().flush_groups([group], LEASE, world, mine))
     assert [list(offsets) for offsets in world.offsets] == [mine, mine]
+
+
+def test_a_flush_that_is_cancelled_within_an_insert_has_noted_its_day() -> None:
+    """The thread goes on, and its rows may land behind a settled day."""
+    day, begun, may_end = date(2026, 11, 28), threading.Event(), threading.Event()
+
+    class Waiting(World):
+        def insert(self, insert: Insert) -> None:
+            begun.set()
+            may_end.wait(60)
+
+    async def cancelled() -> date | None:
+        world = Waiting()
+        flusher = world.flusher()
+        lease = LEASE._replace(late_before=day)
+        flushing = asyncio.create_task(flusher.flush([chunk()], lease, world))
+        await asyncio.to_thread(begun.wait, 60)
+        flushing.cancel()
+        await asyncio.wait([flushing])
+        may_end.set()
+        return flusher.earliest_day()
+
+    assert asyncio.run(cancelled()) == day
 
 
 def test_nothing_is_inserted_after_a_fenced_intent() -> None:
