@@ -78,7 +78,9 @@ def statements(store: Store) -> Iterator[str]:
     yield "USE usage"
     for name in sharded(store):
         yield on_each(distributed.statement(name, "of all", OWN, "main"))
-    yield from (on_each(view.statement("main", 35, 200)) for view in views.shipped())
+    yield from (
+        on_each(view.statement("main", files.Lifetimes(35, 200))) for view in views.shipped()
+    )
 
 
 def kept(store: Store) -> dict[str, str]:
@@ -152,7 +154,7 @@ def test_every_view_is_planned_over_two_shards(migrated: Store, tmp_path: Path) 
     """
     config = CONFIG.format(port=1, replica="a").replace("zookeeper", "nothing")
     shown = {
-        view.name: on_each(view.statement("main", 35, 200)).replace(
+        view.name: on_each(view.statement("main", files.Lifetimes(35, 200))).replace(
             "skip_unavailable_shards = 0", "skip_unavailable_shards = 1"
         )
         for view in views.shipped()

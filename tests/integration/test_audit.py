@@ -337,6 +337,10 @@ def test_what_has_expired_is_no_damage(scene: Scene) -> None:
     assert minutes < quarters
     code, report = audit(scene)
     assert (code, findings(report)) == (0, [])
+    scene.settings["USAGE_KEEP_MINUTE_ROWS"] = "0"
+    scene.migrate()
+    code, report = audit(scene)
+    assert (code, findings(report)) == (0, [])
 
     scene.send(300)
     topic = scene.topic(REQUESTS)

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import views
+from pipeline.clickhouse.schema.files import FOR_GOOD
 from pipeline.facts.definitions import regexes
 from tests.support.contract.events import TYPES
 from tests.support.harness.clickhouse_parts import migrated_database
@@ -150,7 +151,7 @@ def test_a_view_that_is_broken_on_purpose_differs(store: EmbeddedStore, part: st
         assert not list(differences(tables, due, "metric_values", asked))
         right = select(tables, "metric_values", asked)
         mutant = views.View(view.name, view.select.replace(part, BROKEN[part]), view.comment)
-        tables.command(mutant.statement("", 0))
+        tables.command(mutant.statement("", FOR_GOOD))
         assert select(tables, "metric_values", asked) != right
 
 

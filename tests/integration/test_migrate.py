@@ -6,6 +6,7 @@ import gzip
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -120,7 +121,7 @@ class TestMigrate:
             for statement in migration.statements() * 2:
                 place.store.command(statement)
         for view in views.shipped():
-            place.store.command(view.statement("", 35))
+            place.store.command(view.statement("", files.Lifetimes(35)))
 
     def test_a_changed_migration_is_refused(self, place: Place) -> None:
         place.migrate()
@@ -383,7 +384,7 @@ class TestViews:
 
     def test_killed_between_two_views_and_run_again(self, place: Place) -> None:
         place.remake(OTHER)
-        place.store.command(NUMBER.statement("", place.settings.keep_minute_rows))
+        place.store.command(NUMBER.statement("", files.Lifetimes(place.settings.keep_minute_rows)))
         place.store.command("DROP VIEW other")
         assert place.remake(NUMBER, OTHER)[0] == ("other",)
 
@@ -554,6 +555,31 @@ class TestRetention:
     def test_nothing_is_altered_where_nothing_changed(self, place: Place) -> None:
         place.migrate()
         assert retention.statements(place.store, place.settings) == []
+
+    def test_minutes_that_had_expired_do_not_come_back(self, place: Place) -> None:
+        def since(days: int) -> int:
+            settings = settings_for(place.port, place.database, USAGE_KEEP_MINUTE_ROWS=str(days))
+            return retention.lifetimes(place.store, place.store, settings).minutes_from
+
+        def days_ago(days: int) -> int:
+            return int(time.time()) - days * 86_400
+
+        place.remake(NUMBER)
+        assert [since(35), since(20)] == [0, 0]
+        for longer in (36, 100, 0):
+            assert days_ago(34) <= since(longer) <= days_ago(34) + 1000
+            assert since(longer) % 900 == 0
+        # Killed before the views were made, or before they were made of a shorter time.
+        place.store.command("ALTER TABLE requests_1m REMOVE TTL")
+        assert since(0) >= days_ago(34)
+        place.store.command("ALTER TABLE tasks_1m MODIFY TTL minute + toIntervalDay(7)")
+        assert since(0) >= days_ago(6)
+        # What was written down holds until what is kept began later.
+        place.remake(NUMBER, USAGE_KEEP_MINUTE_ROWS="0")
+        assert since(0) == since(7) == views.minutes_from(place.store) >= days_ago(6)
+        long_ago = files.Lifetimes(100, 0, days_ago(110) // 900 * 900)
+        place.store.command(NUMBER.statement("", long_ago))
+        assert since(100) == 0
 
     def test_every_rollup_is_among_them(self, place: Place) -> None:
         place.migrate()

@@ -12,7 +12,7 @@ import pytest
 from pipeline.clickhouse.client import Store
 from pipeline.clickhouse.schema import files, resources, users_days, zones
 from pipeline.clickhouse.schema.migrate import migrate
-from pipeline.clickhouse.schema.views import written_out
+from pipeline.clickhouse.schema.views import shipped, written_out
 from pipeline.errors import StoreRefused
 from pipeline.facts.heads import ENTITIES, PRODUCT_EVENTS, RECIPE_ACTIONS, REQUESTS
 from pipeline.facts.interface import Head
@@ -531,15 +531,19 @@ class TestRegistry:
 
 
 class TestMinuteRows:
+    ASKED = ("telemetry_summary", "usage_trend", "requests_over_time")
+
     def test_old_ends_are_cut_to_quarter_hours(self, store: EmbeddedStore) -> None:
         connected = new_database(store.port)
-        kept = settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="35")
-        migrate(connected, kept)
-        assert migrate(connected, kept).remade == ()
+        edge = between("2020-06-01 10:05", "2020-06-01 10:10")
+        # Kept for good, minutes answer however old they are.
+        self.keep(store, connected, 0)
+        insert(connected, REQUESTS, request("2020-06-01 10:07", user_id="u"))
+        assert select(connected, "telemetry_summary", **edge) == [(1, 1)]
+        self.keep(store, connected, 35)
         old = ("2020-05-01 10:07", "2020-05-01 10:15", "2020-05-01 10:44", "2020-05-01 10:46")
         insert(connected, REQUESTS, *(request(when, user_id="u") for when in old))
         over = between("2020-05-01 10:05", "2020-05-01 10:50")
-        edge = between("2020-06-01 10:05", "2020-06-01 10:10")
         assert select(connected, "telemetry_summary", **over) == [(2, 1)]
         trend = select(connected, "usage_trend", **over, tz="UTC", grain="minute")
         assert [row for row in trend if row[1]] == [
@@ -547,12 +551,49 @@ class TestMinuteRows:
             (at("2020-05-01 10:30"), 1, 1),
         ]
         assert select(connected, "telemetry_summary", **edge) == [(0, 0)]
-        # Kept for good, minutes answer however old they are.
-        migrate(connected, settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS="0"))
-        insert(connected, REQUESTS, request("2020-06-01 10:07", user_id="u"))
-        assert select(connected, "telemetry_summary", **edge) == [(1, 1)]
         connected.command(f"DROP DATABASE {connected.database}")
         connected.close()
+
+    def test_keeping_them_longer_brings_none_back(self, store: EmbeddedStore) -> None:
+        connected = new_database(store.port)
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        hours = [hour - timedelta(days=age) for age in (60, 25, 10)]
+        minutes = [one + timedelta(minutes=n) for one in hours for n in (1, 20, 50)]
+        exact, cut = [1, 20, 50], [0, 15, 45]
+        self.keep(store, connected, 35)
+        insert(connected, REQUESTS, *(request(f"{one:%Y-%m-%d %H:%M}") for one in minutes))
+        self.expire(connected, left=6)
+        for days in (100, 0, 100):
+            self.keep(store, connected, days)
+            assert self.by(connected, "hour", hours) == [[0] * 3] * 3
+            assert self.by(connected, "minute", hours) == [cut, exact, exact]
+        self.keep(store, connected, 20)
+        self.expire(connected, left=3)
+        for days in (30, 0):  # the later time holds
+            self.keep(store, connected, days)
+            assert self.by(connected, "minute", hours) == [cut, cut, exact]
+        connected.command(f"DROP DATABASE {connected.database}")
+        connected.close()
+
+    def keep(self, store: EmbeddedStore, connected: Store, days: int) -> None:
+        """Migrate; a second time there is nothing left to do."""
+        kept = settings_for(store.port, connected.database, USAGE_KEEP_MINUTE_ROWS=str(days))
+        shown = [view for view in shipped() if view.name in self.ASKED]
+        migrate(connected, kept, views=shown)
+        assert migrate(connected, kept, views=shown).remade == ()
+
+    def expire(self, store: Store, left: int) -> None:
+        store.command("OPTIMIZE TABLE requests_1m FINAL")
+        assert store.query("SELECT sum(requests) FROM requests_1m") == [(left,)]
+
+    def by(self, store: Store, grain: str, hours: list[datetime]) -> list[list[int]]:
+        """Return at which minute of each hour the bucket of each request begins."""
+        found = []
+        for since in hours:
+            over = {"since": since, "until": since + timedelta(hours=1), "tenant": ""}
+            rows = select(store, "requests_over_time", **over, token="", tz="UTC", grain=grain)
+            found.append([row[0].minute for row in rows for _ in range(row[1])])
+        return found
 
     def test_new_ends_are_exact(self, store: EmbeddedStore) -> None:
         connected = new_database(store.port)

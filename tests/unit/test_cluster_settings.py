@@ -9,6 +9,7 @@ import pytest
 from pipeline.clickhouse import cluster
 from pipeline.clickhouse.client import DEDUPLICATED, INSERT, NOT_DEDUPLICATED, Prepared, Store
 from pipeline.clickhouse.schema import views
+from pipeline.clickhouse.schema.files import FOR_GOOD
 from pipeline.clickhouse.servers import Servers
 from pipeline.clickhouse.shards import Shards
 from pipeline.settings import load
@@ -78,5 +79,5 @@ def test_a_cluster_acknowledges_what_a_majority_has() -> None:
 @pytest.mark.parametrize("name", cluster.QUERIES)
 def test_only_a_clusters_views_are_set_to_it(name: str) -> None:
     for view in views.shipped():
-        assert f"{name} = " not in view.statement("", 35, 200)
-        assert view.statement("main", 35, 200).count(f"{name} = ") == 1
+        assert f"{name} = " not in view.statement("", FOR_GOOD)
+        assert view.statement("main", FOR_GOOD).count(f"{name} = ") == 1

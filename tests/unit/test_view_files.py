@@ -35,14 +35,14 @@ def folder(path: Path, **texts: str) -> Path:
 
 def test_the_statement(tmp_path: Path) -> None:
     [view] = views.read(folder(tmp_path, v=VIEW))
-    assert view.statement("", 7) == (
+    assert view.statement("", files.Lifetimes(7)) == (
         "CREATE OR REPLACE VIEW v AS\n"
         "SELECT n FROM (SELECT n FROM (SELECT 7 AS n WHERE ('' = '' OR tenant = '')))\n"
         f"SETTINGS {', '.join(f'{name} = {value}' for name, value in views.SETTINGS.items())}\n"
         "COMMENT 'A1\nIt''s a number.\nn numbers\n"
         f"made of {view.digest}, minutes kept 7 days'"
     )
-    assert "VIEW v ON CLUSTER 'main' AS" in view.statement("main", 7)
+    assert "VIEW v ON CLUSTER 'main' AS" in view.statement("main", files.Lifetimes(7))
 
 
 def test_a_parts_text_is_part_of_the_digest(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_parts_have_one_name_and_are_nothing_else(tmp_path: Path, more: str) -> 
 def test_every_view_of_ours_is_whole_and_goes_to_a_cluster() -> None:
     macros, selects = views.pieces(resources.views())
     for view in views.shipped():
-        statement = view.statement("main", 35)
+        statement = view.statement("main", files.Lifetimes(35))
         assert statement.startswith(f"CREATE OR REPLACE VIEW {view.name} ON CLUSTER 'main' AS\n")
         assert not [name for name in (*macros, *selects) if f"{name}(" in statement], view.name
         assert "{keep_" not in statement

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import MigrationError
 
@@ -66,6 +67,19 @@ _TOUCHES_VIEWS = re.compile(
     r"\b(MATERIALIZED\s+VIEW|MODIFY\s+QUERY|DROP|DETACH|ATTACH|RENAME|EXCHANGE|TRUNCATE)\b",
     re.IGNORECASE,
 )
+
+
+class Lifetimes(NamedTuple):
+    """How long rows are kept that views look for, in days; 0: for good."""
+
+    minute_rows: int = 0
+    product_events: int = 0
+    minutes_from: int = 0
+    """From when on minutes are there (epoch seconds, a quarter hour), where they were kept for less
+    before: what had expired by then is not there because it would be kept longer now."""
+
+
+FOR_GOOD = Lifetimes()
 
 
 @dataclass(frozen=True)
@@ -154,21 +168,20 @@ def split(text: str) -> list[str]:
 def fill_in(
     statement: str,
     cluster: str,
-    keep_minute_rows: int = 0,
-    keep_product_events: int = 0,
+    kept: Lifetimes = FOR_GOOD,
     database: str = "",
 ) -> str:
     """Put ``ON CLUSTER``, engines and windows in: for one server, or for a cluster's name.
 
-    ``keep_minute_rows`` and ``keep_product_events`` are in days; 0 is for good. ``database``: where
-    a view finds its tables, whoever asks it; empty: in the database of whoever asks.
+    ``database``: where a view finds its tables, whoever asks it; empty: in the database of whoever
+    asks.
     """
     values = {
         "{cluster}": f" ON CLUSTER '{cluster}'" if cluster else "",
         "{window}": _window(cluster),
-        KEEP_MINUTE_ROWS: str(keep_minute_rows),
-        KEEP_PRODUCT_EVENTS: str(keep_product_events),
-        KEPT_FROM: _kept_from(keep_minute_rows),
+        KEEP_MINUTE_ROWS: str(kept.minute_rows),
+        KEEP_PRODUCT_EVENTS: str(kept.product_events),
+        KEPT_FROM: _kept_from(kept.minute_rows, kept.minutes_from),
         SETTLED: f"toDate('{ALWAYS_SETTLED}')" if cluster else _settled(database),
         SETTLED_BY_WORKERS: f"toDate('{NEVER_SETTLED}')" if cluster else _settled(database),
     }
@@ -199,15 +212,17 @@ def _engine(name: str, arguments: str | None, replicated_by: str) -> str:
     return f"Replicated{name}('{path}', '{replica}'{more})"
 
 
-def _kept_from(days: int) -> str:
+def _kept_from(days: int, at_least: int) -> str:
     """As few functions as will do: a view names it in many places, and each is analysed."""
-    seconds = days * 86_400
+    seconds, there = days * 86_400, f"toDateTime({at_least}, 'UTC')"
     if not days:
-        return "toDateTime(0, 'UTC')"
+        return there
     if days < _MANY_DAYS:
-        return f"toStartOfFifteenMinutes(now('UTC') - {seconds}) + 900"
-    since = f"greatest(0, intDiv(toUnixTimestamp(now()) - {seconds}, 900) * 900 + 900)"
-    return f"toDateTime({since}, 'UTC')"
+        since = f"toStartOfFifteenMinutes(now('UTC') - {seconds}) + 900"
+    else:
+        since = f"greatest(0, intDiv(toUnixTimestamp(now()) - {seconds}, 900) * 900 + 900)"
+        since = f"toDateTime({since}, 'UTC')"
+    return f"greatest({since}, {there})" if at_least else since
 
 
 def _settled(database: str) -> str:

@@ -245,6 +245,7 @@ def _apply(
     _run(own, old_latency.statements(own, missing, cluster), held)
     if cluster:
         layout.write_down(whole.shards, cluster)
+    kept = retention.lifetimes(store, own, settings)
     for one in dict.fromkeys((own, store)):
         _run(one, table_settings.statements(one, cluster), held)
         _run(one, retention.statements(one, settings, cluster), held)
@@ -256,9 +257,8 @@ def _apply(
     if shown is None:
         shifts = engine_zones.compare(store).shifts
         shown = views.shipped(shifts, old_latency=old_latency.may_be_there(store))
-    days = settings.keep_minute_rows, settings.keep_product_events_days
-    changes = views.changes(store, shown, *days)
-    _run(store, changes.statements(cluster, *days, store.database), held)
+    changes = views.changes(store, shown, kept)
+    _run(store, changes.statements(cluster, kept, store.database), held)
     if then is not None:
         _run(store, then(store, cluster), held)
     _begin_users_days(whole, release, held)

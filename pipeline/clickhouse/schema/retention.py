@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.client import Store
+from pipeline.clickhouse.schema import views
+from pipeline.clickhouse.schema.files import Lifetimes
 from pipeline.facts.rollups import PRODUCT_EVENTS
 from pipeline.facts.types import all_rollups
 
@@ -36,6 +38,8 @@ LEAST_KEPT_DAYS = 66
 made of days and quarter hours, and looked at again for some days (`pipeline.protocol.settled`).
 Where quarter hours are kept for less, all are made at once."""
 
+_DAY_SECONDS, _QUARTER_SECONDS = 86_400, 900
+
 _TTL = re.compile(r"\bTTL ((?:\w|[()])+) \+ toIntervalDay\((\d+)\)")
 
 
@@ -60,15 +64,31 @@ def current(engine: str) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
+def lifetimes(store: Store, own: Store, settings: Settings) -> Lifetimes:
+    """What views are to know, before the TTLs are changed: minutes that are gone do not come back.
+
+    ``own``: where the tables are that rows expire in. What was kept before is read from the tables
+    and from the views, which are made last: also a migrator that was killed in between counts. From
+    when on minutes are there is written down in the views alone. It is a day after the oldest that
+    was kept, for merges go by the old TTL until the parts have the new one.
+    """
+    days, now = settings.keep_minute_rows, _now(own)
+    engines = _engines(own)
+    marks = [mark for mark in views.marks(store).values() if mark]
+    ttls = [ttl[1] for table in MINUTE_TABLES if (ttl := current(engines.get(table, "")))]
+    before = min(filter(None, [*ttls, *(mark.days for mark in marks)]), default=0)
+    since = views.minutes_from(store)
+    if before and (before < days or not days):
+        quarters = (now - (before - 1) * _DAY_SECONDS) // _QUARTER_SECONDS + 1
+        since = max(since, quarters * _QUARTER_SECONDS)
+    if days and since <= now - days * _DAY_SECONDS:  # what is kept began later: so it will always
+        since = 0
+    return Lifetimes(days, settings.keep_product_events_days, since)
+
+
 def statements(store: Store, settings: Settings, cluster: str = "") -> list[str]:
     """The ALTERs that bring the TTLs to what the settings say; none where nothing changed."""
-    engines = dict(
-        store.query(
-            "SELECT name, engine_full FROM system.tables WHERE database = {database:String} "
-            "AND engine LIKE '%MergeTree'",
-            {"database": store.database},
-        )
-    )
+    engines = _engines(store)
     on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
     alters = []
     for table, (column, days) in wanted(settings).items():
@@ -82,3 +102,18 @@ def statements(store: Store, settings: Settings, cluster: str = "") -> list[str]
         elif not days and there:
             alters.append(f"ALTER TABLE {table}{on_cluster} REMOVE TTL")
     return alters
+
+
+def _engines(store: Store) -> dict[str, str]:
+    return dict(
+        store.query(
+            "SELECT name, engine_full FROM system.tables WHERE database = {database:String} "
+            "AND engine LIKE '%MergeTree'",
+            {"database": store.database},
+        )
+    )
+
+
+def _now(store: Store) -> int:
+    [(now,)] = store.query("SELECT toUnixTimestamp(now())")
+    return int(now)

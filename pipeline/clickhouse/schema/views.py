@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.clickhouse.cluster import QUERIES
 from pipeline.clickhouse.schema import files, parts, resources, zone_shifts
+from pipeline.clickhouse.schema.files import Lifetimes
 from pipeline.clickhouse.schema.zone_shifts import Shifts
 from pipeline.errors import MigrationError
 
@@ -57,7 +58,7 @@ _VIEW = re.compile(
     re.DOTALL,
 )
 _MARK = re.compile(
-    r"\nmade of (?P<digest>[0-9a-f]{64}), minutes kept (?P<days>\d+) days"
+    r"\nmade of (?P<digest>[0-9a-f]{64}), minutes kept (?P<days>\d+) days(?: from (?P<from>\d+))?"
     r"(?:, product events (?P<events>\d+))?$"
 )
 
@@ -71,6 +72,8 @@ class Mark(NamedTuple):
     """How long minutes were kept; 0: for good."""
     events_days: int = 0
     """How long product events were kept, of a view that says so; 0: for good."""
+    minutes_from: int = 0
+    """From when on minutes were there, where they had been kept for less (epoch seconds)."""
 
 
 @dataclass(frozen=True)
@@ -96,23 +99,23 @@ class View:
         """SHA-256 of the text, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def mark(self, keep_minute_rows: int, keep_product_events: int) -> Mark:
+    def mark(self, kept: Lifetimes) -> Mark:
         """What it is made of; of how long product events are kept only where that is in it."""
         of_events = files.KEEP_PRODUCT_EVENTS in self.select
-        return Mark(self.digest, keep_minute_rows, keep_product_events if of_events else 0)
+        events_days = kept.product_events if of_events else 0
+        return Mark(self.digest, kept.minute_rows, events_days, kept.minutes_from)
 
-    def statement(
-        self, cluster: str, keep_minute_rows: int, keep_product_events: int = 0, database: str = ""
-    ) -> str:
-        """The statement that makes it in a database; what is kept is in days, 0 for good."""
-        mark = self.mark(keep_minute_rows, keep_product_events)
+    def statement(self, cluster: str, kept: Lifetimes, database: str = "") -> str:
+        """The statement that makes it in a database."""
+        mark = self.mark(kept)
         said = f"\nmade of {mark.digest}, minutes kept {mark.days} days"
+        said += f" from {mark.minutes_from}" if mark.minutes_from else ""
         said += f", product events {mark.events_days}" if mark.events_days else ""
         text = f"{self.text[:-1]}{said}'"
         if cluster:
             before = f"{self.select}\nSETTINGS "
             text = text.replace(before, f"{before}{_of_a_cluster()}, ", 1)
-        return files.fill_in(text, cluster, keep_minute_rows, keep_product_events, database)
+        return files.fill_in(text, cluster, kept, database)
 
 
 class Changes(NamedTuple):
@@ -121,12 +124,10 @@ class Changes(NamedTuple):
     remade: tuple[View, ...]
     dropped: tuple[str, ...]
 
-    def statements(
-        self, cluster: str, keep_minute_rows: int, keep_product_events: int = 0, database: str = ""
-    ) -> Iterator[str]:
+    def statements(self, cluster: str, kept: Lifetimes, database: str = "") -> Iterator[str]:
         """The statements that do it."""
         for view in self.remade:
-            yield view.statement(cluster, keep_minute_rows, keep_product_events, database)
+            yield view.statement(cluster, kept, database)
         for name in self.dropped:
             yield files.fill_in(f"DROP VIEW IF EXISTS {name}{{cluster}}", cluster)
 
@@ -197,17 +198,16 @@ def marks(store: Store) -> dict[str, Mark | None]:
     return {name: _mark(comment) for name, comment in rows}
 
 
-def changes(
-    store: Store, views: Iterable[View], keep_minute_rows: int, keep_product_events: int = 0
-) -> Changes:
+def minutes_from(store: Store) -> int:
+    """From when on minutes are there as the views have it, in epoch seconds; 0: as long as kept."""
+    return max((mark.minutes_from for mark in marks(store).values() if mark), default=0)
+
+
+def changes(store: Store, views: Iterable[View], kept: Lifetimes) -> Changes:
     """What differs: by the views' texts, and by how long what they look for is kept."""
     known = {view.name: view for view in views}
     there = marks(store)
-    remade = (
-        view
-        for name, view in known.items()
-        if there.get(name) != view.mark(keep_minute_rows, keep_product_events)
-    )
+    remade = (view for name, view in known.items() if there.get(name) != view.mark(kept))
     ours = (name for name, mark in there.items() if mark or name in RETIRED)
     return Changes(tuple(remade), tuple(name for name in sorted(ours) if name not in known))
 
@@ -236,4 +236,7 @@ def _view(path: Path, macros: Mapping[str, parts.Macro], selects: Mapping[str, s
 
 def _mark(comment: str) -> Mark | None:
     match = _MARK.search(comment)
-    return Mark(match["digest"], int(match["days"]), int(match["events"] or 0)) if match else None
+    if not match:
+        return None
+    days, events_days, since = (int(match[name] or 0) for name in ("days", "events", "from"))
+    return Mark(match["digest"], days, events_days, since)

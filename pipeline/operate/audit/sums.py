@@ -83,7 +83,8 @@ def kept(store: Store) -> Kept:
     )
     quarters = {*QUARTER_HOUR_TABLES, *(rollup.quarters for rollup in all_rollups())}
     events = max(_from(now, engines, [EVENTS_TABLE]) or 0, kept_events.complete_from(store))
-    return Kept(_from(now, engines, MINUTE_TABLES), _from(now, engines, quarters), events)
+    minutes = max(_from(now, engines, MINUTE_TABLES) or 0, views.minutes_from(store)) or None
+    return Kept(minutes, _from(now, engines, quarters), events)
 
 
 def _from(now: int, engines: dict[str, str], tables: Iterable[str]) -> int | None:
