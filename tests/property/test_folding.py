@@ -273,6 +273,8 @@ class _Restored(Live):
 class Due:
     """Rounds that are due whenever somebody asks."""
 
+    longest_seconds = 3600.0
+
     def __init__(self, *_: object) -> None:
         pass
 
