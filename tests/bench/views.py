@@ -181,8 +181,8 @@ def _sizes(store: Store) -> list[str]:
         "| --- | --- | --- | --- |",
     ]
     for table, rows in sorted(store.query(_ROWS)):
-        requests = _requests(store, table)
         if rows > 100_000:
+            requests = _requests(store, table)
             each = f"{of_table[table] / 1e6 / (requests / 1e6):.1f}" if requests else ""
             lines.append(f"| `{table}` | {rows / 1e6:.2f} | {of_table[table] / 1e6:.0f} | {each} |")
     return lines
