@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from pipeline.clickhouse.schema import table_settings
+from pipeline.clickhouse.schema import retention, table_settings
 from tests.bench import floor, run_cost
 from tests.bench.bed import Bed, Clock, Run
 from tests.bench.live import PARTITIONS, sending
@@ -152,5 +152,5 @@ def _set(run: Run, variant: Variant) -> None:
         return
     names = ", ".join(table_settings.SETTINGS)
     with run.connect() as store:
-        for table in table_settings.tables(store):
+        for table in retention.tables(store):
             store.command(f"ALTER TABLE `{table}` RESET SETTING {names}")

@@ -267,7 +267,7 @@ def _apply(
 
 def _require_kind(store: Store, cluster: str) -> None:
     """Refuse to make a cluster of one server's store, or the other way round."""
-    if ("chunks" in table_settings.tables(store)) == (not cluster):
+    if ("chunks" in retention.tables(store)) == (not cluster):
         return
     found, wanted = ("one server", "a cluster") if cluster else ("a cluster", "one server")
     raise MigrationError(

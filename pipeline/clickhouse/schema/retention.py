@@ -73,7 +73,7 @@ def lifetimes(store: Store, own: Store, settings: Settings) -> Lifetimes:
     was kept, for merges go by the old TTL until the parts have the new one.
     """
     days, now = settings.keep_minute_rows, _now(own)
-    engines = _engines(own)
+    engines = tables(own)
     marks = [mark for mark in views.marks(store).values() if mark]
     ttls = [ttl[1] for table in MINUTE_TABLES if (ttl := current(engines.get(table, "")))]
     before = min(filter(None, [*ttls, *(mark.days for mark in marks)]), default=0)
@@ -88,7 +88,7 @@ def lifetimes(store: Store, own: Store, settings: Settings) -> Lifetimes:
 
 def statements(store: Store, settings: Settings, cluster: str = "") -> list[str]:
     """The ALTERs that bring the TTLs to what the settings say; none where nothing changed."""
-    engines = _engines(store)
+    engines = tables(store)
     on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
     alters = []
     for table, (column, days) in wanted(settings).items():
@@ -104,11 +104,12 @@ def statements(store: Store, settings: Settings, cluster: str = "") -> list[str]
     return alters
 
 
-def _engines(store: Store) -> dict[str, str]:
+def tables(store: Store) -> dict[str, str]:
+    """The tables that are kept as parts, with the ``engine_full`` of each."""
     return dict(
         store.query(
             "SELECT name, engine_full FROM system.tables WHERE database = {database:String} "
-            "AND engine LIKE '%MergeTree'",
+            "AND engine LIKE '%MergeTree' ORDER BY name",
             {"database": store.database},
         )
     )

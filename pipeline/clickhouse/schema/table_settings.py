@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.clickhouse.quoting import identifier
-from pipeline.clickhouse.schema.retention import MINUTE_TABLES
+from pipeline.clickhouse.schema.retention import MINUTE_TABLES, tables
 
 if TYPE_CHECKING:
     from pipeline.clickhouse.client import Store
@@ -53,17 +53,6 @@ def wanted_of(table: str) -> dict[str, str]:
     it would be written anew each time.
     """
     return {n: to for n, to in SETTINGS.items() if n not in FORCED or table not in MINUTE_TABLES}
-
-
-def tables(store: Store) -> dict[str, str]:
-    """The tables that are kept as parts, with the ``engine_full`` of each."""
-    return dict(
-        store.query(
-            "SELECT name, engine_full FROM system.tables WHERE database = {database:String} "
-            "AND engine LIKE '%MergeTree' ORDER BY name",
-            {"database": store.database},
-        )
-    )
 
 
 def _current(engine: str, name: str) -> str:
